@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
-BENCHES := add_speed reading search_speed long_tracks features duplicates musicnn_forms tags
+BENCHES := add_speed score_reading search_speed long_tracks features audio_fingerprints musicnn_variants
 
 .PHONY: demo test test-all lint bench docs clean
 
@@ -21,6 +21,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 
 # The reference is made from the program, the benchmarks from bench/tables; then the site, links checked.
 docs: $(VENV)/docs
@@ -29,14 +30,14 @@ docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/bench
-	for name in $(BENCHES); do $(BIN)/python bench/$$name.py --data $(DATA) || exit 1; done
-	$(BIN)/python bench/sound_space.py --data $(DATA) --cache .bench-cache
-	$(BIN)/python bench/learned_spaces.py --data $(DATA) --cache .bench-cache --work .bench-cache/learned
-	$(BIN)/python bench/train_speed.py --work .bench-cache
-	$(BIN)/python bench/reconstruction.py --data $(DATA) --work .bench-cache/learned
-	$(BIN)/python bench/maps.py --data $(DATA)
-	$(BIN)/python bench/versions.py --data $(DATA)
-	$(BIN)/python bench/wishes.py --data $(DATA) --library .bench-cache/clips
+	for name in $(BENCHES); do $(BIN)/python -m bench.$$name --data $(DATA) || exit 1; done
+	$(BIN)/python -m bench.sound_space --data $(DATA) --cache .bench-cache
+	$(BIN)/python -m bench.learned_spaces --data $(DATA) --cache .bench-cache --work .bench-cache/learned
+	$(BIN)/python -m bench.train_speed --work .bench-cache
+	$(BIN)/python -m bench.reconstruction --data $(DATA) --work .bench-cache/learned
+	$(BIN)/python -m bench.maps --data $(DATA)
+	$(BIN)/python -m bench.version_identification --data $(DATA)
+	$(BIN)/python -m bench.autoencoder_variants --data $(DATA) --library .bench-cache/clips
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -1,9 +1,9 @@
-"""Time and memory of `segue add` on forty files of four minutes, beside bliss-audio.
+"""Time and memory of `segue add` on forty files of four minutes, compared with bliss-audio.
 
-    python bench/add_speed.py --data ../shared/data [--runs 3] [--isa AVX2]
+    python -m bench.add_speed --data ../shared/data [--runs 3] [--isa AVX2]
 
-The files are clips of one album joined to 240 s, 44.1 kHz stereo, in turn mp3, flac and m4a.
-Both programs run as whole processes on two workers, in turn.
+The files are clips of one album joined to 240 s, 44.1 kHz stereo, as mp3, flac and m4a. Both
+programs run as whole processes with two workers, in turn.
 """
 
 import argparse
@@ -25,10 +25,10 @@ import soxr
 from av.audio.stream import AudioStream
 from threadpoolctl import threadpool_limits
 
+from bench.common import keep, table
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.io.audio import read_recording
 from segue.records import FloatArray, Span
-from tables import keep, table
 
 FILES = 40
 SECONDS = 240

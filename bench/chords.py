@@ -1,10 +1,8 @@
-"""How well chords are found for the melodies of songs whose chords are known.
+"""Chord estimation from melodies: agreement with the annotated chords of POP909.
 
-    python bench/chords.py --data ../shared/data --ship
-    python bench/chords.py --data ../shared/data
+    python -m bench.chords --data ../shared/data
 
-The first counts POP909's songs, the half that is for development, and writes the tables that come
-with Segue; the second holds them against the other half.
+On the half of the songs that the model was not fitted on.
 """
 
 import argparse
@@ -16,23 +14,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-import chord_songs
-import pop909
-import tables
+from bench import common
+from recipes.chords import EMISSION_WEIGHT
+from recipes.datasets import pop909
+from recipes.datasets.pop909 import AnnotatedSong, annotated_songs, chords_by_quarter
 from segue.generate.harmony.chord_hmm import (
     NO_CHORD_STATE,
     NUM_STATES,
-    PRETRAINED,
     QUALITIES,
-    AnnotatedSong,
     ChordHMM,
     ChordSequence,
     ChordSlots,
-    fit_chord_hmm,
     load_chord_hmm,
     most_likely_chords,
     sample_chords,
-    save_chord_hmm,
     viterbi,
 )
 from segue.generate.harmony.harmonise import key_prior
@@ -40,8 +35,6 @@ from segue.score.harmony import estimate_chords as named
 from segue.score.lines import skyline
 
 IntArray = NDArray[np.int64]
-#: What a quarter of melody weighs: chosen on a quarter of the half for development.
-TRUST: Final = 1.5
 #: Thirds of the qualities: 0 major, 1 minor, 2 none.
 THIRDS: Final = np.array(
     [0 if 4 in tones else 1 if 3 in tones else 2 for tones in QUALITIES.values()]
@@ -53,17 +46,9 @@ Finding = Callable[[Song], IntArray]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--ship", action="store_true")
     options = parser.parse_args()
     archive = options.data / "scores" / "pop909.zip"
-    if options.ship:
-        save_chord_hmm(
-            fit_chord_hmm([one for _, one in chord_songs.songs(archive, "develop")], TRUST),
-            PRETRAINED,
-        )
-        print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1000:.0f} kB")
-        return
-    keep(list(chord_songs.songs(archive, "test")), load_chord_hmm())
+    keep(list(annotated_songs(archive, "test")), load_chord_hmm())
 
 
 def keep(songs: Sequence[Song], found: ChordHMM) -> None:
@@ -80,15 +65,13 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
         return sample_chords(found, song[1].slots, best.tonic, best.mode, 1.0, rng).chords
 
     ways: dict[str, Finding] = {
-        "its own chords, by half bars": lambda song: song[1].chords,
+        "annotated chords, by half bars": lambda song: song[1].chords,
         "**Segue**": lambda song: usual(song).chords,
-        "drawn, temperature 1": drawn,
-        "told the annotated key": lambda song: (
+        "sampled, temperature 1": drawn,
+        "given the annotated key": lambda song: (
             viterbi(found, song[1].slots, song[1].tonic, song[1].mode).chords
         ),
-        "best chord of each half bar, without what follows what": lambda song: (
-            usual(song, alone).chords
-        ),
+        "best chord of each half bar, without transitions": lambda song: usual(song, alone).chords,
         "templates: `segue show` on the melody": templates,
         "the annotated tonic's triad always": tonic,
     }
@@ -101,23 +84,24 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
         print(rows[-1], flush=True)
     keys = [(usual(song), song[1]) for song in songs]
     same = np.mean([path.tonic == song.tonic and path.mode == song.mode for path, song in keys])
-    tables.keep(
+    common.keep(
         "chords",
-        "Chords for the melodies of songs",
+        "Chord estimation from melodies",
         [
-            f"{len(songs)} songs of POP909 that were not counted, from the melody alone: share of "
-            "quarters with the song's own root, and with root and third too; quarters without a "
-            "chord are left out. A melody goes with many chords: no figure here can be 1.\n",
-            tables.table(["", "root", "root and third", "changes in 4 quarters"], rows),
-            f"The key that is found is the annotated one in {same:.1%} of the songs. "
-            f"{NUM_STATES} chords of each mode; a quarter of melody weighs {TRUST:g}.",
+            f"{len(songs)} songs of POP909 of the test set, from the melody alone: share of "
+            "quarter notes with the annotated root, and with root and third; quarter notes "
+            "without a chord are left out. A melody goes with many chords: no figure here can be "
+            "1.\n",
+            common.table(["", "root", "root and third", "changes in 4 quarter notes"], rows),
+            f"The estimated key is the annotated one in {same:.1%} of the songs. "
+            f"{NUM_STATES} chords of each mode; emission weight {EMISSION_WEIGHT:g}.",
         ],
     )
 
 
 def right(song: Song, chords: IntArray) -> NDArray[np.float64]:
     """Return quarters with the right root, with the third too, all, and changes."""
-    told, slots = chord_songs.beats(*song), song[1].slots
+    told, slots = chords_by_quarter(*song), song[1].slots
     found = np.repeat(chords, np.diff(slots.edges) // pop909.TICKS)
     has = told < NO_CHORD_STATE
     changes = np.count_nonzero(np.diff(found[has]))

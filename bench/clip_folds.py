@@ -1,4 +1,4 @@
-"""The clips of the data as networks are trained on them: their images, and five folds."""
+"""Spectrograms of the clips, and five folds by package."""
 
 import hashlib
 from pathlib import Path
@@ -6,20 +6,20 @@ from typing import Final
 
 import numpy as np
 
-import sound_cache
+from recipes.datasets import game_music
 from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray, log_mel_image
 from segue.audio.training import Example
 
 FOLDS: Final = 5
 
 
-def folds(clips: sound_cache.Clips) -> np.ndarray:
+def folds(clips: game_music.Clips) -> np.ndarray:
     """Divide clips by package: which of the five folds each is in."""
     names = clips.packages
     return np.array([int(hashlib.sha256(name.encode()).hexdigest(), 16) % FOLDS for name in names])
 
 
-def divided(clips: sound_cache.Clips, fold: int) -> tuple[list[Example], list[Example]]:
+def divided(clips: game_music.Clips, fold: int) -> tuple[list[Example], list[Example]]:
     """Name the clips by number; return those outside a fold, to learn from, and those inside."""
     examples = [
         Example(str(number), package, artist)
@@ -30,13 +30,12 @@ def divided(clips: sound_cache.Clips, fold: int) -> tuple[list[Example], list[Ex
     return learn, [one for one, is_held in zip(examples, held, strict=True) if is_held]
 
 
-def images(work: Path, audio: Path, clips: sound_cache.Clips, name: str) -> list[ByteArray]:
+def images(work: Path, audio: Path, clips: game_music.Clips, name: str) -> list[ByteArray]:
     """Return the log-mel images of all clips, made once and kept in `work`."""
     file = work / f"{name}.npz"
     if not file.exists():
         made = [
-            log_mel_image(sound_cache.read_clip(audio / p), LOG_MEL_SPECS[name])
-            for p in clips.paths
+            log_mel_image(game_music.read_clip(audio / p), LOG_MEL_SPECS[name]) for p in clips.paths
         ]
         np.savez(file, *made)
     with np.load(file) as arrays:

@@ -1,6 +1,6 @@
 """Compares continuations with what really follows, and with repeating the last four bars.
 
-    python bench/continuations.py --data DATA --old OLD.safetensors --cache FOLDER
+    python -m bench.continuations --data ../shared/data --old OLD.safetensors
 
 Prompts are the first 16 bars of pieces that were never trained on; 16 bars are generated with the
 defaults. `--side validation` takes the pieces to tune on. Generated bars are kept in the cache, by
@@ -19,8 +19,8 @@ from typing import Final
 import numpy as np
 import torch
 
-import composition_data
-import tables
+from bench import common
+from recipes.datasets import compositions
 from segue.generate.compose.composition import Composition
 from segue.generate.compose.model import Composer
 from segue.generate.compose.options import CompositionOptions
@@ -93,7 +93,7 @@ def main() -> None:
         notes.append(note)
     sections = report(chosen, columns, notes)
     if options.side == "test":
-        tables.keep("continuations", "Continuations", sections)
+        common.keep("continuations", "Continuations", sections)
     else:
         print("\n".join(sections))
 
@@ -104,9 +104,9 @@ def prompts(options: argparse.Namespace) -> list[Prompt]:
     if kept.exists():
         found = [_prompt(*row) for row in json.loads(kept.read_text())]
     else:
-        own = composition_data.pieces(options.data, options.rolls)
+        own = compositions.pieces(options.data, options.rolls)
         found = []
-        for one in [*own, *composition_data.bands(options.data, own)]:
+        for one in [*own, *compositions.bands(options.data, own)]:
             bars = one.piece.bars[: PROMPT + CONTINUED]
             if (
                 one.source not in PROMPTS
@@ -322,15 +322,15 @@ def report(
         "temperature 1, top-p 0.95. Jaccard similarity of sets of (sixteenth, pitch) of bars, "
         "drums apart from pitched parts; lags between generated bars.\n",
         "## Means\n",
-        tables.table(["figure", *columns], means),
+        common.table(["figure", *columns], means),
         "\n## Share of pieces within the middle 80 % of what really follows\n",
-        tables.table(["figure", "middle 80 %", *[*columns][2:]], spread),
+        common.table(["figure", "middle 80 %", *[*columns][2:]], spread),
         "\n## Nearer to what really follows than the last four bars\n",
         f"By the majority of: {', '.join(COMPARED)}.\n",
-        tables.table(["", "pieces nearer", "the loop is nearer", "undecided"], verdicts),
+        common.table(["", "pieces nearer", "the loop is nearer", "undecided"], verdicts),
         "\n" + " ".join(notes) + "\n",
         "\n## Piece by piece: best match of a bar in the prompt, drums / pitched\n",
-        tables.table(["piece", "source", *columns], pieces),
+        common.table(["piece", "source", *columns], pieces),
     ]
 
 

@@ -1,4 +1,6 @@
-"""How long recordings are, and whether all of them is analysed: files made in every way.
+"""Durations of audio files by container and encoder, whole and truncated.
+
+    python -m bench.durations [--files 500]
 
 Needs the command `ffmpeg` with its usual encoders.
 """
@@ -15,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from bench.common import keep, table
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.errors import Unreadable
 from segue.io.audio import read_recording
 from segue.records import Span
-from tables import keep, table
 
 RATE_HZ = 44_100
 LENGTHS_S = (2.3, 5.0, 11.7, 24.1, 47.9)
@@ -114,7 +116,7 @@ def main() -> None:
     rows = [(name, *found) for name, found in counts.items()]
     keep(
         "durations",
-        "Durations of files made in every way",
+        "Durations of audio files by container and encoder",
         [
             table(("written as", "files", "wrong", "cut off", "wrong"), rows),
             "Wrong: the duration is off by more than 0.12 s or 0.5 %, not all of it is there to be "

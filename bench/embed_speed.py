@@ -1,9 +1,9 @@
-"""How fast a library is placed in the space `dual-axis`, from the cache of images.
+"""Embedding speed of the space `dual-axis`, from cached spectrograms.
 
-    python bench/embed_speed.py --data ../shared/data [--tracks 2000]
+    python -m bench.embed_speed --data ../shared/data [--tracks 2000]
 
-Images of 30 s are made of the first clips of the data, and kept under as many names as tracks.
-Reading them, cutting tiles, encoding, standardising: all but the database's commit.
+Images of 30 s are made of the first clips of the data, under as many names as tracks. Reading,
+tiling, encoding and standardisation are timed, without the commit to the database.
 """
 
 import argparse
@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import sound_cache
+from bench.common import keep, table
+from recipes.datasets import game_music
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.learned_space import LearnedConfig, LearnedSound, build
 from segue.audio.spectrogram import LOG_MEL_SPECS, log_mel_image
 from segue.audio.training import tiles_of
 from segue.store.cache import Cache
-from tables import keep, table
 
 CLIPS = 20
 AT_ONCE = 64
@@ -34,10 +34,8 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=2000)
     options = parser.parse_args()
     audio = options.data / "audio"
-    paths = sound_cache.read_clips(audio / "tracks.csv").paths[:CLIPS]
-    shown = [
-        log_mel_image(sound_cache.read_clip(audio / p), LOG_MEL_SPECS["mel128"]) for p in paths
-    ]
+    paths = game_music.read_clips(audio / "tracks.csv").paths[:CLIPS]
+    shown = [log_mel_image(game_music.read_clip(audio / p), LOG_MEL_SPECS["mel128"]) for p in paths]
     config = LearnedConfig(AutoencoderConfig("dual-axis"), "mel128")
     torch.manual_seed(0)
     one = np.ones(256, np.float32)
@@ -54,7 +52,7 @@ def main() -> None:
             rows.append((threads, statistics.median(rates), min(rates), max(rates)))
     keep(
         "embed_speed",
-        "Placing tracks in `dual-axis` from the cache",
+        "Embedding speed of the space `dual-axis` from the cache",
         [
             f"{options.tracks} images of 30 s, {ROUNDS} rounds.\n",
             table(("threads", "tracks/s, median", "least", "most"), rows),

@@ -1,14 +1,12 @@
-"""Measure whether the features are right, useful and quick.
+"""Features of recordings: accuracy of tempo and key, retrieval, and speed.
 
-    python bench/features.py --data ../shared/data [--write-weights]
+    python -m bench.features --data ../shared/data
 
-Tempo and key against the truth of rendered MIDI files (see bench/rendered.py), beside librosa's
-on the same sound; retrieval of the space `features` over the clips; time for a minute of sound.
-With `--write-weights`, the constants of the space are computed from the clips and shipped.
+Tempo and key of rendered MIDI files (`recipes/datasets/rendered_midi.py`), also by librosa;
+retrieval in the space `features` on the clips; time for a minute of audio.
 """
 
 import argparse
-import csv
 import datetime as dt
 import platform
 import time
@@ -19,24 +17,25 @@ from typing import Final
 import librosa
 import mir_eval
 import numpy as np
-from safetensors.numpy import save_file
 
-from rendered import Piece, pieces
-from segue.audio.features import LIMIT, VERSION, describe, standardise
-from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
+from recipes.datasets.excerpts import as_recording
+from recipes.datasets.rendered_midi import Piece, pieces
+from recipes.features import clip_features
+from segue.audio.features import (
+    VERSION,
+    describe,
+    standardise,
+)
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.evaluation.retrieval import evaluate_retrieval
-from segue.feature_names import SOUND_FEATURE_GROUPS, SOUND_FEATURE_NAMES
-from segue.io.audio import read_recording
+from segue.feature_names import SOUND_FEATURE_GROUPS
 from segue.records import FloatArray
 from segue.theory.keys import MODES, PITCH_CLASSES
-from stretches import as_recording
 
 BENCH: Final = Path(__file__).parent
 TABLE: Final = BENCH / "tables" / "features.md"
-WEIGHTS: Final = BENCH.parent / "src" / "segue" / "weights" / "features.safetensors"
 TOLERANCE: Final = 0.04
 OCTAVES: Final = (1, 2, 3, 1 / 2, 1 / 3)
-RIDGE: Final = 1.0
 CONFIDENCES: Final = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
 # Krumhansl & Kessler 1982.
 KRUMHANSL: Final = (
@@ -48,15 +47,12 @@ KRUMHANSL: Final = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--write-weights", action="store_true")
     arguments = parser.parse_args()
-    packages, vectors = _clips(arguments.data / "audio")
-    if arguments.write_weights:
-        _write_weights(vectors)
+    packages, vectors = clip_features(arguments.data / "audio")
     lines = [
-        "# Features",
+        "# Features of recordings: tempo, key, retrieval and speed",
         "",
-        f"`python bench/features.py --data ../shared/data`, {dt.date.today()}, "
+        f"`python -m bench.features --data ../shared/data`, {dt.date.today()}, "
         f"{platform.machine()}, version {VERSION} of the features.",
         "",
         *_truth(list(pieces(arguments.data, "test", pop=61, multitrack=39, folk=40))),
@@ -69,29 +65,6 @@ def main() -> None:
     print(text)
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(text, encoding="utf-8")
-
-
-def _clips(folder: Path) -> tuple[list[str], FloatArray]:
-    with (folder / "tracks.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    vectors = [
-        describe(read_recording(folder / row["path"], SAMPLE_RATE_HZ, spans_to_analyse)).vector
-        for row in rows
-    ]
-    return [row["source_package"] for row in rows], np.stack(vectors)
-
-
-def _write_weights(vectors: FloatArray) -> None:
-    """Mean and scale of each number, and a regularised whitening within each group."""
-    exact = vectors.astype(np.float64)
-    mean, scale = exact.mean(axis=0), exact.std(axis=0)
-    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
-    mix = np.zeros((len(SOUND_FEATURE_NAMES), len(SOUND_FEATURE_NAMES)))
-    for at in SOUND_FEATURE_GROUPS.values():
-        values, axes = np.linalg.eigh(np.cov(standard[:, at].T))
-        mix[at, at] = axes / np.sqrt(values + RIDGE) @ axes.T
-    constants = {"mean": mean, "scale": scale, "mix": mix}
-    save_file({name: x.astype(np.float32) for name, x in constants.items()}, WEIGHTS)
 
 
 def _truth(known: list[Piece]) -> list[str]:
@@ -122,7 +95,7 @@ def _truth(known: list[Piece]) -> list[str]:
     for name, keys in (
         ("segue", [str(facts[piece.name]["key"]) for piece in keyed]),
         ("Krumhansl-Schmuckler on librosa chroma_stft", [_librosa_key(piece) for piece in keyed]),
-        ("the commonest key of all", ["C major"] * len(keyed)),
+        ("the most frequent key", ["C major"] * len(keyed)),
     ):
         scores = [
             mir_eval.key.weighted_score(piece.key, key)
@@ -134,7 +107,7 @@ def _truth(known: list[Piece]) -> list[str]:
     right = np.array([facts[piece.name]["key"] == piece.key for piece in keyed])
     lines += [
         "",
-        f"Mean key_confidence of segue: {sure.mean():.3f}. How often its key is right, by that:",
+        f"Mean key_confidence of segue: {sure.mean():.3f}. Accuracy of the key by confidence:",
         "",
         "| confidence at least | of all | right |",
         "|---|---:|---:|",

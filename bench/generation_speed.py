@@ -1,26 +1,25 @@
-"""Tokens a second that are written, against GPT-2 of Hugging Face's transformers of that size.
+"""Tokens per second of generation, compared with GPT-2 of Hugging Face's transformers.
 
-    python bench/generation_speed.py [--rounds 5] [--threads 2]
+    python -m bench.generation_speed [--rounds 5] [--threads 2]
 
-Needs `pip install transformers`. Both write with a cache, tokens sampled with top-p 0.95 from
-random weights: speed does not depend on what was learned. Segue can have weights of 8 bits, too;
-GPT-2 has its own `generate` as well as the barest loop around its network, and both its caches.
+Needs `pip install transformers`. Networks of the same size with random weights, with a key-value
+cache and top-p 0.95. Segue also with 8-bit weights; GPT-2 with its own `generate`, with a minimal
+loop, and with both of its caches.
 """
 
 import argparse
 import os
 import time
 from collections.abc import Callable
-from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 import torch
 
-import tables
+from bench import common
 from segue.nn.quantization import PRECISIONS, Precision, for_inference
-from segue.nn.sampling import Sampling, generate, sample
-from segue.nn.transformer import Transformer, medium
+from segue.nn.sampling import Sampling, sample
+from segue.nn.transformer import KVCache, Transformer, medium
 
 VOCABULARY: Final = 512
 PROMPT: Final = 16
@@ -65,27 +64,28 @@ def main() -> None:
         for rows in BATCHES
     }
     alone = float(np.median(rates[best["Segue", 1], 1]))
-    tables.keep(
+    common.keep(
         "generation_speed",
-        "Speed of writing",
+        "Generation speed",
         [
             f"Segue's `medium` ({weights(network)} weights) and GPT-2 ({weights(published)}), both "
-            f"6 layers of 384 with 6 heads and {VOCABULARY} tokens; {options.tokens} tokens after "
-            f"a prompt of {PROMPT}, sampled with top-p 0.95; {options.threads} threads; "
+            f"6 layers of 384 with 6 heads and a vocabulary of {VOCABULARY}; "
+            f"{options.tokens} tokens after a prompt of {PROMPT}, sampled with top-p 0.95; "
+            f"{options.threads} threads; "
             f"{options.rounds} rounds in turns, tokens of all rows counted. transformers "
             f"{version()}, torch {torch.__version__}. Load average before: {load:.1f}.\n",
-            tables.table(
-                ["", *(f"tokens/s, {rows} at once: median (least … most)" for rows in BATCHES)],
+            common.table(
+                ["", *(f"tokens/s, batch of {rows}: median (least … most)" for rows in BATCHES)],
                 [
                     [name, *(spread(rates[name, rows]) for rows in BATCHES)]
                     for name in sorted(ways, reverse=True)
                 ],
             ),
             "Each at its best, ratio within a round, median: "
-            + ", ".join(f"**{ratio:.2f}×** for {rows} at once" for rows, ratio in ratios.items())
-            + ". With every sixteenth struck anew in each of four parts, at 120 beats a minute "
-            f"and three tokens to a note, that is {alone / FOUR_PARTS:.1f} times real time; what "
-            "music really asks for is in the table `composing`.\n",
+            + ", ".join(f"**{ratio:.2f}×** for a batch of {rows}" for rows, ratio in ratios.items())
+            + ". For four parts of sixteenth notes at 120 BPM and three tokens per note, that is "
+            f"{alone / FOUR_PARTS:.1f} times real time; the table `compose` has the figures of "
+            "actual music.\n",
         ],
     )
 
@@ -110,8 +110,12 @@ def segue(network: Transformer) -> dict[str, Writing]:
     def way(precision: Precision) -> Writing:
         fast = for_inference(network, precision)
 
+        @torch.inference_mode()
         def run(rows: int, count: int) -> None:
-            list(islice(generate(fast, prompt(rows), SAMPLING), count))
+            cache = KVCache(fast.config.stack, rows, fast.tokens.weight.dtype)
+            new = prompt(rows)
+            for _ in range(count):
+                new = sample(fast.next_logits(new, cache), SAMPLING)[:, None]
 
         return run
 

@@ -1,9 +1,8 @@
-"""How well melodies are harmonised: three voices below the sopranos of Bach's chorales.
+"""Harmonisation of sopranos: agreement with Bach and voice-leading errors.
 
-    python bench/harmonise.py --data ../shared/data
+    python -m bench.harmonise --data ../shared/data
 
-The 77 test chorales of the published division; the soprano is given, what is drawn below it is
-held against what Bach wrote. The network is the shipped one.
+On the 77 chorales of the published test set, with the bundled network.
 """
 
 import argparse
@@ -19,8 +18,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import tables
-from chorales import chorales, costs
+from bench import common
+from recipes.chorales import costs, read_chorales
+from recipes.lm_training import Piece
 from segue.errors import BadArgument
 from segue.evaluation.generated import VoiceLeadingErrors, voice_leading_errors
 from segue.generate.harmony import harmonise
@@ -31,7 +31,6 @@ from segue.generate.harmony.chorale_network import (
     load_chorale_network,
 )
 from segue.generate.harmony.particle_filter import VOICE_RANGES, ParticleFilterOptions
-from segue.nn.lm_training import Piece
 from segue.records import Part, Score
 from segue.score.harmony import estimate_key
 
@@ -87,15 +86,18 @@ def main() -> None:
     network = load_chorale_network()
     own = [
         np.where(piece.tokens > 0, piece.tokens + LOWEST_PITCH - 1, -1)
-        for piece in chorales(options.data)["test"][: options.most]
+        for piece in read_chorales(options.data)["test"][: options.most]
     ]
     rows: list[list[object]] = [["Bach", *held(own, own, 0.0, network).row]]
     usual = ParticleFilterOptions()
     for name, choir in (
         ("**Segue**", usual),
-        ("without a filter (K = 1)", ParticleFilterOptions(usual.sampling, 1)),
+        ("without a particle filter (K = 1)", ParticleFilterOptions(usual.sampling, 1)),
         ("without rules", ParticleFilterOptions(usual.sampling, strict=False)),
-        ("without filter and rules", ParticleFilterOptions(usual.sampling, 1, strict=False)),
+        (
+            "without particle filter and rules",
+            ParticleFilterOptions(usual.sampling, 1, strict=False),
+        ),
     ):
         rows.append([name, *written(own, _by(network, choir), network).row])
         print(rows[-1], flush=True)
@@ -107,27 +109,27 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
     """Make the table."""
     frames = sum(map(len, own))
     low_high = ", ".join(f"{low} to {high}" for low, high in VOICE_RANGES)
-    tables.keep(
+    common.keep(
         "harmonise",
-        "Three voices below the sopranos of the test chorales",
+        "Harmonisation of the sopranos of the JSB Chorales test set",
         [
             f"{len(own)} chorales, {frames} frames of a sixteenth; each harmonised once, from its "
-            "soprano alone. Bach is one of many right answers: how often the same chord is found "
-            "says more beside other ways than alone. Chords as pitch classes above the bass. "
+            "soprano alone. Bach's is one of many valid harmonisations: agreement is to be "
+            "compared between rows. Chords as pitch classes above the bass. "
             "Parallels (fifths, octaves, unisons), notes out of a choir's range as textbooks have "
             f"it, and crossing neighbours for a hundred frames. With rules, pitches {low_high} "
-            f"are drawn, none across its neighbour and no parallels. {usual()}\n",
-            tables.table(
+            f"are sampled, without voice crossing and parallels. {usual()}\n",
+            common.table(
                 [
                     "",
-                    "same pitch classes",
-                    "same bass",
-                    "overlap of chords",
-                    "nats, three voices",
+                    "pitch classes agree",
+                    "bass agrees",
+                    "overlap of chord distributions",
+                    "NLL of three voices (nats)",
                     "parallels",
                     "out of range",
                     "crossings",
-                    "ms a frame",
+                    "ms per frame",
                 ],
                 rows,
             ),

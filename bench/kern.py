@@ -1,14 +1,13 @@
-"""How Humdrum **kern is read: the notes that Segue and verovio play, in files of Polish Scores.
+"""Humdrum **kern: agreement of notes with verovio, and speed, on files of Polish Scores.
 
     pip install verovio
-    python bench/kern.py --data ../shared/data [--sample 60] [--seed 0] [--most-kb 40]
+    python -m bench.kern --data ../shared/data [--sample 60] [--seed 0] [--most-kb 40]
 
-Both follow expansion lists. verovio plays grace notes and arpeggios, which take time before or
-after the beat, so a note counts as the same where the other plays its pitch within an eighth of a
-quarter. It leaves out bars that are written as a sign of repetition (``*rep``) and gives drums the
-pitch 0, so files of these are left out; it plays a tremolo as one note, and where notes or rests
-are held over a bar line, it moves what follows. music21 is not asked: it leaves out notes of spines
-that split into more than two.
+Both follow expansion lists. verovio plays grace notes and arpeggios before or after the beat, so
+notes agree if verovio plays the pitch within an eighth of a quarter note. It omits bars written as
+repetition signs (``*rep``) and plays drums at pitch 0, so such files are left out; it plays a
+tremolo as one note, and shifts what follows notes or rests tied over a bar line. music21 is not
+compared: it omits notes of spines that split into more than two.
 """
 
 import argparse
@@ -24,9 +23,9 @@ from pathlib import Path
 import mido  # type: ignore[import-untyped]
 import verovio  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
+from bench.common import keep, table
 from segue.io.encodings import decode
 from segue.io.kern_read import read_kern
-from tables import keep, table
 
 NEAR = 0.12  # quarters
 ARCHIVE = Path("scores", "polish_scores_krn.zip")
@@ -57,7 +56,7 @@ def main() -> None:
         "same, %",
         "Segue alone",
         "verovio alone",
-        "files all the same",
+        "files that agree",
     ]
     columns += ["Segue, files/s", "verovio, files/s"]
     told = [
@@ -69,7 +68,7 @@ def main() -> None:
         )
         for name, row in sorted(rows.items())
     ]  # fmt: skip
-    keep("kern", "Reading kern", [table(columns, told)])
+    keep("kern", "Humdrum **kern reader compared with verovio", [table(columns, told)])
 
 
 def compare(content: bytes, row: Counter[str]) -> None:

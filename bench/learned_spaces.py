@@ -1,12 +1,12 @@
-"""What autoencoders and contrastive networks learn of sound, beside what needs no learning.
+"""Autoencoders and contrastive networks of recordings: reconstruction error and retrieval.
 
-    python bench/learned_spaces.py --data ../shared/data --cache DIR --work DIR [--minutes 2]
+    python -m bench.learned_spaces --data ../shared/data --cache DIR --work DIR [--minutes 2]
 
-Packages are divided into five folds by int(sha256(name), 16) % 5; what is learned is learned
-on four and tested inside the fifth; figures are means of the five. Every network has the same
-minutes of one thread in each fold, two at a time, and is kept in --work: an interrupted run
-goes on. `--cache` is the one of bench/sound_space.py, which fills it. Settings were not chosen
-on these figures, except where a row says so.
+Five-fold cross-validation: packages are divided by int(sha256(name), 16) % 5, and figures are means
+over the folds. Every network is trained for the same minutes on one thread in each fold, two at a
+time, and kept in --work: an interrupted run is continued. `--cache` is that of
+bench/sound_space.py, which fills it. Settings were not tuned on these figures, except where a row
+says so.
 """
 
 import argparse
@@ -21,9 +21,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import sound_cache
-import sound_space
-from clip_folds import FOLDS, divided, folds, images
+from bench import sound_space
+from bench.clip_folds import FOLDS, divided, folds, images
+from bench.common import keep, table
+from recipes.datasets import game_music
+from recipes.sound import fit_projection
+from recipes.sound_projection import SoundSpaceConfig
 from segue.audio.contrastive import ContrastiveConfig, build
 from segue.audio.contrastive_training import (
     LabelStrength,
@@ -33,7 +36,6 @@ from segue.audio.contrastive_training import (
     from_activations,
 )
 from segue.audio.embedding import Head
-from segue.audio.head_training import SoundSpaceConfig
 from segue.audio.spectrogram import ByteArray
 from segue.audio.training import (
     SoundTraining,
@@ -51,7 +53,6 @@ from segue.evaluation.retrieval import (
     evaluate_retrieval,
 )
 from segue.records import FloatArray
-from tables import keep, table
 
 PRESETS = ("conv", "plain-2d", "dual-axis", "default", "contrastive")
 #: Columns of the production numbers.
@@ -79,7 +80,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     audio = options.data / "audio"
-    clips = sound_cache.read_clips(audio / "tracks.csv")
+    clips = game_music.read_clips(audio / "tracks.csv")
     options.work.mkdir(parents=True, exist_ok=True)
     if options.train:
         preset, fold = options.train
@@ -89,13 +90,13 @@ def main() -> None:
         images(options.work, audio, clips, name)
     learn_all(options)
     versions = {
-        name: sound_cache.cached(options.cache, audio, clips, name)
-        for name in ("clean", *sound_cache.COPIES)
+        name: game_music.cached(options.cache, audio, clips, name)
+        for name in ("clean", *game_music.COPIES)
     }
     spaces = all_spaces(options.work, clips, versions)
     keep(
         "learned_spaces",
-        "What networks learn of sound",
+        "Learned spaces of recordings",
         [
             errors(options.work, clips, options.minutes),
             qualities(spaces, clips),
@@ -120,7 +121,7 @@ def learn_all(options: argparse.Namespace) -> None:
         print(*run, flush=True)
         subprocess.run(
             [
-                sys.executable, __file__, "--data", options.data, "--work", options.work,
+                sys.executable, "-m", __spec__.name, "--data", options.data, "--work", options.work,
                 "--minutes", str(options.minutes), "--train", run[0], str(run[1]),
             ],
             check=True,
@@ -131,7 +132,7 @@ def learn_all(options: argparse.Namespace) -> None:
 
 
 def learn_one(
-    work: Path, audio: Path, clips: sound_cache.Clips, preset: str, fold: int, minutes: float
+    work: Path, audio: Path, clips: game_music.Clips, preset: str, fold: int, minutes: float
 ) -> None:
     training = SoundTraining(preset=preset, minutes=minutes, device="cpu")  # type: ignore[arg-type]
     shown = images(work, audio, clips, image_kind(training))
@@ -174,11 +175,11 @@ def square_error(network: torch.nn.Module, shown: Sequence[ByteArray], test: np.
 
 
 def all_spaces(
-    work: Path, clips: sound_cache.Clips, versions: dict[str, sound_cache.Version]
+    work: Path, clips: game_music.Clips, versions: dict[str, game_music.Version]
 ) -> list[Space]:
     fold_of = folds(clips)
     clean = versions["clean"]
-    heads = [sound_space.fitted(versions, SoundSpaceConfig(), fold_of != k) for k in range(FOLDS)]
+    heads = [fit_projection(versions, SoundSpaceConfig(), fold_of != k) for k in range(FOLDS)]
     sound = Space("**`sound`**", tuple(sound_space.project(head, clean) for head in heads))
     learned = {
         preset: Space(
@@ -201,7 +202,7 @@ def all_spaces(
     noise = rng.standard_normal((len(pooled), 64)).astype(np.float32)
     return [
         Space("random vectors", (noise,) * FOLDS),
-        fixed("nine production numbers", clean.production, fold_of),
+        fixed("nine production descriptors", clean.production, fold_of),
         fixed("`features`", clean.features, fold_of),
         fixed("`musicnn`", pooled, fold_of),
         sound,
@@ -237,16 +238,16 @@ def blend(a: Space, b: Space, weight: float) -> Space:
     return Space(f"{1 - weight:g} {a.name} + {weight:g} {b.name}", joined)
 
 
-def draw(head: Head, vectors: FloatArray, clips: sound_cache.Clips, learn: np.ndarray) -> Head:
+def draw(head: Head, vectors: FloatArray, clips: game_music.Clips, learn: np.ndarray) -> Head:
     return apply_wccn(head, vectors[learn], numbered(clips)[learn], LabelStrength())
 
 
-def numbered(clips: sound_cache.Clips) -> np.ndarray:
+def numbered(clips: game_music.Clips) -> np.ndarray:
     return np.unique(clips.packages, return_inverse=True)[1]
 
 
 def contrasted(
-    heads: Sequence[Head], clips: sound_cache.Clips, clean: sound_cache.Version, *, labels: bool
+    heads: Sequence[Head], clips: game_music.Clips, clean: game_music.Version, *, labels: bool
 ) -> Space:
     """Learn a head on MusiCNN's activations by contrast, from `sound` on."""
     fold_of = folds(clips)
@@ -284,7 +285,7 @@ def contrasted(
 # ---- the tables --------------------------------------------------------------------------
 
 
-def errors(work: Path, clips: sound_cache.Clips, minutes: float) -> str:
+def errors(work: Path, clips: game_music.Clips, minutes: float) -> str:
     rows = []
     for preset in PRESETS:
         runs = [np.load(work / f"{preset}-{k}.npz") for k in range(FOLDS)]
@@ -299,9 +300,10 @@ def errors(work: Path, clips: sound_cache.Clips, minutes: float) -> str:
         )
     columns = ("network", "training loss", "validation loss", "MSE of `conv`", "epochs", "seconds")
     return (
-        f"Reconstruction of tracks from packages not trained on, {len(clips.paths)} clips in five "
-        f"folds, {minutes:g} minutes of one thread each, timing and validation within: far from "
-        "done. The loss of `conv` is a binary cross-entropy, that of `contrastive` is in nats, of "
+        f"Reconstruction of tracks of held-out packages, {len(clips.paths)} clips in five "
+        f"folds, {minutes:g} minutes of one thread each, validation included: far from "
+        "convergence. The loss of `conv` is a binary cross-entropy, that of `contrastive` is in "
+        "nats, of "
         "the others the MSE. `conv` sees whole clips of 512 bands and keeps 82,432 "
         "numbers of each, the others 256 of each 7.5 s.\n\n" + table(columns, rows)
     )
@@ -312,7 +314,7 @@ def shown_mean(numbers: Sequence[float]) -> float | str:
 
 
 def measured(
-    space: Space, clips: sound_cache.Clips, labels: Sequence[str]
+    space: Space, clips: game_music.Clips, labels: Sequence[str]
 ) -> list[RetrievalMetrics]:
     fold_of = folds(clips)
     return [
@@ -324,7 +326,7 @@ def measured(
     ]
 
 
-def qualities(spaces: Sequence[Space], clips: sound_cache.Clips) -> str:
+def qualities(spaces: Sequence[Space], clips: game_music.Clips) -> str:
     album = {space.name: measured(space, clips, clips.packages) for space in spaces}
     artist = {space.name: measured(space, clips, clips.artists) for space in spaces}
     reference = album["**`sound`**"]
@@ -349,10 +351,13 @@ def qualities(spaces: Sequence[Space], clips: sound_cache.Clips) -> str:
         "space", "P@1 (95 % over albums)", "P@5", "mAP", "macro P@1", "artist P@1",
         "P@1 − `sound`", "mAP − `sound`",
     )  # fmt: skip
-    return "Tracks of one package (artist) among the held-out tracks.\n\n" + table(columns, rows)
+    return (
+        "Retrieval of tracks of the same package (artist) among the held-out tracks.\n\n"
+        + table(columns, rows)
+    )
 
 
-def confusions(spaces: Sequence[Space], clips: sound_cache.Clips, production: FloatArray) -> str:
+def confusions(spaces: Sequence[Space], clips: game_music.Clips, production: FloatArray) -> str:
     """Tell how much likelier than by chance neighbours share a production number."""
     fold_of = folds(clips)
     names = ("loudness", "bandwidth", "noise floor")
@@ -378,9 +383,8 @@ def confusions(spaces: Sequence[Space], clips: sound_cache.Clips, production: Fl
             ratios.append(float(np.mean(hits) / np.mean(chance)))
         rows.append((space.name, *ratios))
     return (
-        "What the published author saw: recordings brought together by how they were recorded. "
-        "How many times as often as by chance the nearest track of another package lies in the "
-        "same fifth of loudness, bandwidth and noise floor (1 is chance).\n\n"
+        "Influence of recording conditions: how often the nearest track of another package lies "
+        "in the same quintile of loudness, bandwidth and noise floor, relative to chance (1).\n\n"
         + table(("space", *names), rows)
     )
 

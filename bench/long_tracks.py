@@ -1,9 +1,9 @@
-"""How much a vector changes when only parts of a long track are analysed, or its start is cut.
+"""Excerpts of long tracks: cosine similarity to the full analysis, and to a cut start.
 
-    python bench/long_tracks.py --data ../shared/data [--tracks 30]
+    python -m bench.long_tracks --data ../shared/data [--tracks 30]
 
-Long tracks are of two kinds: multitrack MIDI files of at least two minutes rendered to sound
-(one piece of music each), and clips of one album joined (harder: eight pieces in one file).
+Long tracks are multitrack MIDI files of at least two minutes rendered to audio (one piece of music
+each), and joined clips of one album (harder: eight pieces in one file).
 """
 
 import argparse
@@ -18,12 +18,12 @@ import pretty_midi
 import soundfile
 import symusic
 
+from bench.common import keep, table
 from segue.audio.embedding import SoundModel
 from segue.audio.features import describe
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from segue.io.audio import read_recording
 from segue.records import FloatArray, Recording, Span
-from tables import keep, table
 
 CUT_S = 1.2
 SHORTEST_S = 120.0
@@ -52,9 +52,10 @@ def main() -> None:
                 )
     keep(
         "long_tracks",
-        "Cosine of a track's vector to that of full coverage, and with its start cut",
+        "Excerpts of long tracks: cosine similarity to the full analysis, and to the analysis "
+        "without the start",
         [
-            table(("tracks", "space", "compared", "median", "10 % are below"), rows),
+            table(("tracks", "space", "compared", "median", "10th percentile"), rows),
             f"{options.tracks} tracks of each kind, of 120 to 300 s. Cut: {CUT_S} s off the "
             "start, both analysed in parts.\n",
         ],

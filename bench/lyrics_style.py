@@ -1,10 +1,9 @@
-"""Learn the constants of the space `style`, and measure how well style tells authors apart.
+"""Authorship attribution of songs and lines by the space `style` of lyrics.
 
-    python bench/lyrics_style.py --data ../shared/data [--write-weights]
+    python -m bench.lyrics_style --data ../shared/data
 
-The constants, and how much each group of numbers counts, come from the first half of each
-author's songs; everything is measured on the second half, in five folds of neighbouring songs:
-blocks of one long poem never stand on both sides. Poems of the same text count once.
+On the second half of each author's songs (the constants of the space come from the first), in five
+folds of consecutive songs, so that parts of a long poem are in one fold. Equal texts count once.
 """
 
 import argparse
@@ -15,27 +14,20 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from bench.common import keep, table
+from recipes.datasets.poems import is_develop, verse
+from recipes.style import GROUP_WEIGHTS, unique_texts
 from segue.feature_names import FUNCTION_WORDS, STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
-from segue.lyrics.features import LIMIT, VERSION, standardise_style, style_features
+from segue.lyrics.features import VERSION, standardise_style, style_features
 from segue.lyrics.phonetics import split_words
 from segue.records import FloatArray, Lyrics
-from tables import keep, table
-from verse import is_develop, verse
 
-WEIGHTS: Final = Path(__file__).parents[1] / "src" / "segue" / "weights" / "style.safetensors"
-LEAST_SCALE: Final = 0.005
-#: The length of each group in the mean; chosen on the first halves, by the nearest neighbour.
-COUNTS: Final = {
-    "characters": 4.0, "function words": 2.0, "lines": 1.5, "metre": 1.0, "rhyme": 0.6,
-    "repetition": 0.6,
-}  # fmt: skip
 FOLDS: Final = 5
 Labels = NDArray[np.str_]
 
@@ -43,41 +35,22 @@ Labels = NDArray[np.str_]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--write-weights", action="store_true")
     arguments = parser.parse_args()
-    songs = _once(verse(arguments.data))
+    songs = unique_texts(verse(arguments.data))
     begun = time.process_time()
     raw = np.stack([style_features(song.text) for song in songs])
     took_ms = (time.process_time() - begun) / len(songs) * 1000
     develop = np.array(is_develop(songs))
-    if arguments.write_weights:
-        write_weights(raw[develop])
     space = standardise_style(raw)
     test = [song for song, is_for_choice in zip(songs, develop, strict=True) if not is_for_choice]
     sections = [
         f"Version {VERSION}; {len(songs)} songs of {len(set(_authors(songs)))} authors, "
-        f"{len(test)} of them for measuring; {took_ms:.1f} ms of processor time each.\n",
-        "## Whose song is it?\n\n" + _songs(test, space[~develop]),
-        "## Each author, by style\n\n" + _each(test, space[~develop]),
-        "## Whose line is it?\n\n" + _lines(songs, develop),
+        f"{len(test)} of them in the test set; {took_ms:.1f} ms of processor time each.\n",
+        "## Songs\n\n" + _songs(test, space[~develop]),
+        "## Recall by author, by style\n\n" + _each(test, space[~develop]),
+        "## Lines\n\n" + _lines(songs, develop),
     ]
-    keep("lyrics_style", "Style of lyrics", sections)
-
-
-def write_weights(raw: FloatArray) -> None:
-    """Mean and scale of each number, and a weight by group."""
-    exact = raw.astype(np.float64)
-    mean, scale = exact.mean(axis=0), np.maximum(exact.std(axis=0), LEAST_SCALE)
-    standard = np.clip((exact - mean) / scale, -LIMIT, LIMIT)
-    weight = np.ones(len(STYLE_FEATURE_NAMES))
-    for group, at in STYLE_FEATURE_GROUPS.items():
-        weight[at] = COUNTS[group] / np.sqrt(np.mean((standard[:, at] ** 2).sum(axis=1)))
-    constants = {"mean": mean, "scale": scale, "weight": weight}
-    save_file({name: x.astype(np.float32) for name, x in constants.items()}, WEIGHTS)
-
-
-def _once(songs: list[Lyrics]) -> list[Lyrics]:
-    return list({song.text: song for song in reversed(songs)}.values())[::-1]
+    keep("lyrics_style", "Authorship attribution by the style of lyrics", sections)
 
 
 def _authors(songs: list[Lyrics]) -> Labels:
@@ -101,7 +74,7 @@ def _songs(songs: list[Lyrics], space: FloatArray) -> str:
     ways: list[tuple[str, int | str, Any, Any]] = [
         ("`style`, logistic regression", space.shape[1], space, _regression(10.0)),
         (
-            "runs of 1 to 4 characters, tf-idf, logistic regression",
+            "character 1- to 4-grams, tf-idf, logistic regression",
             "all",
             texts,
             make_pipeline(_runs(), _regression(100.0)),
@@ -117,7 +90,7 @@ def _songs(songs: list[Lyrics], space: FloatArray) -> str:
         right = _told(model, given, authors) == authors
         rows.append((name, size, float(right.mean()), _balanced(right, authors)))
     for group, at in STYLE_FEATURE_GROUPS.items():
-        part = space[:, at] * (4.0 / COUNTS[group])
+        part = space[:, at] * (4.0 / GROUP_WEIGHTS[group])
         right = _told(_regression(10.0), part, authors) == authors
         rows.append(
             (f"of `style`: {group}", at.stop - at.start, float(right.mean()),
@@ -150,7 +123,7 @@ def _each(songs: list[Lyrics], space: FloatArray) -> str:
         wrong = [name for name in of.tolist() if name != author]
         most = max(set(wrong), key=wrong.count) if wrong else ""
         rows.append((author, len(of), float(np.mean(of == author)), most))
-    return table(("author", "songs", "found", "most often taken for"), rows)
+    return table(("author", "songs", "recall", "most frequent confusion"), rows)
 
 
 def _lines(songs: list[Lyrics], develop: NDArray[np.bool_]) -> str:
@@ -172,8 +145,8 @@ def _lines(songs: list[Lyrics], develop: NDArray[np.bool_]) -> str:
              _balanced(by_runs == authors, authors))
         )  # fmt: skip
     return (
-        "Mean over authors, at most 300 parts of each to learn from and 150 to ask with.\n\n"
-        + table(("lines", "asked", "`style`", "runs of characters, tf-idf"), rows)
+        "Mean over authors, at most 300 excerpts of each for training and 150 for testing.\n\n"
+        + table(("lines", "asked", "`style`", "character n-grams, tf-idf"), rows)
     )
 
 

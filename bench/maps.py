@@ -1,9 +1,9 @@
-"""Maps: time, memory, page, trust; groups against albums; paths against their optimum.
+"""Maps, clusters and paths: time, memory, trustworthiness, agreement with albums, optimality.
 
-    python bench/maps.py --data ../shared/data [--chromium /usr/bin/chromium]
+    python -m bench.maps --data ../shared/data [--chromium /usr/bin/chromium]
 
-The large library is drawn from 500 clusters in 256 directions. The page is moved about in a
-headless Chromium that draws in software, beside one by plotly of the same points.
+The large library is sampled from 500 clusters in 256 dimensions. The HTML page is panned and zoomed
+in a headless Chromium with software rendering, and compared with one by plotly.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
+from bench.common import keep, table
 from segue.builtin_spaces import builtin_spaces
 from segue.explore.path import END_SLACK, minimax_path
 from segue.explore.projection import METHODS, ProjectionOptions
@@ -31,7 +32,6 @@ from segue.library import Library
 from segue.records import Analysis, FileState, FloatArray, Tags
 from segue.search.neighbours import nearest_neighbours
 from segue.store import Store
-from tables import keep, table
 
 CLUSTERS = 500
 MANY = 100_000
@@ -96,7 +96,7 @@ def main() -> None:
             sections = [trusted(lib), grouped(lib)]
             sections += [paths(lib)]
         sections += [large(folder), cold(folder), pages(folder, options.chromium)]
-    keep("maps", "Maps, groups and paths", sections)
+    keep("maps", "Maps, clusters and paths", sections)
 
 
 # ---- of the clips ------------------------------------------------------------------------
@@ -111,8 +111,8 @@ def trusted(lib: Library) -> str:
             seconds = time.perf_counter() - start
             rows.append((space, method, found.trustworthiness, found.continuity, f"{seconds:.1f}"))
     return (
-        f"The {len(lib.tracks())} clips, ten neighbours, settings as chosen by the program (nerv's "
-        "were chosen in `sound`; the other spaces test them), seconds within a running program:\n\n"
+        f"The {len(lib.tracks())} clips, ten neighbours, default settings (those of nerv were "
+        "tuned in `sound`; the other spaces test them), seconds within a running program:\n\n"
         + table(("space", "method", "trustworthiness", "continuity", "seconds"), rows)
     )
 
@@ -141,7 +141,9 @@ def grouped(lib: Library) -> str:
             (f"`segue groups`, {name}: {len(found.clusters)} groups",
              adjusted_rand_score(list(albums.values()), labels))
         )  # fmt: skip
-    return f"Groups against the {many} packages:\n\n" + table(("", "adjusted Rand index"), rows)
+    return f"Clusters compared with the {many} packages:\n\n" + table(
+        ("", "adjusted Rand index"), rows
+    )
 
 
 def paths(lib: Library) -> str:
@@ -166,17 +168,16 @@ def paths(lib: Library) -> str:
         progress = distance[a, rows] - distance[b, rows]
         agreed.append(spearmanr(np.arange(len(rows)), progress).statistic)
     table_rows = [
-        ("largest inner step / least of any path, in any order, of at most so many tracks",
+        ("largest inner step / minimum over all paths of at most as many tracks",
          *spread(ratios)),
-        ("largest inner step / least of any path that only goes forward", *spread(free)),
-        ("Spearman of place and progress", *spread(agreed, lowest=True)),
+        ("largest inner step / minimum over monotonic paths", *spread(free)),
+        ("Spearman correlation of position and progress", *spread(agreed, lowest=True)),
         ("seconds", *spread(seconds)),
     ]  # fmt: skip
     return (
-        f"{PATHS} paths of {LENGTH} between clips drawn at random. The first and the last step "
-        "are left out, in the optimum too: it may leave from, and come to, any of the tracks that "
-        f"are at most {END_SLACK} times as far as the nearest.\n\n"
-        + table(("", "median", "worst of 95 %", "worst"), table_rows)
+        f"{PATHS} paths of {LENGTH} between random clips. The first and the last step are left "
+        f"out, in the optimum too: it may begin and end at any track at most {END_SLACK} times as "
+        "far as the nearest.\n\n" + table(("", "median", "95th percentile", "maximum"), table_rows)
     )
 
 
@@ -259,7 +260,7 @@ def fill(folder: Path, n: int) -> None:
 def large(folder: Path) -> str:
     fill(folder / "many", MANY)
     done = subprocess.run(
-        [sys.executable, __file__, "--data", "none", "--many", folder / "many"],
+        [sys.executable, "-m", __spec__.name, "--data", "none", "--many", folder / "many"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     near_s, map_s, path_s, trust, peak = (float(v) for v in done.stdout.split())
@@ -292,7 +293,7 @@ def cold(folder: Path) -> str:
             processor_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             told = " ".join(["segue map", *more])
             rows.append((f"{n:,}", told, f"{seconds:.1f}", f"{processor_s:.1f}"))
-    return "The whole command, nothing computed before:\n\n" + table(
+    return "The whole command, without cache:\n\n" + table(
         ("tracks", "command", "seconds", "processor seconds"), rows
     )
 
@@ -321,9 +322,9 @@ def pages(folder: Path, chromium: str) -> str:
                  f"{slowest:.0f}")
             )  # fmt: skip
     return (
-        "Pages, moved and zoomed for six seconds in headless Chromium of 1400 × 900, drawing in "
-        "software:\n\n"
-        + table(("tracks", "page by", "MB", "frames a second", "ms, slowest of 95 %"), rows)
+        "HTML pages, panned and zoomed for six seconds in headless Chromium of 1400 × 900, "
+        "software rendering:\n\n"
+        + table(("tracks", "page by", "MB", "frames a second", "ms, 95th percentile"), rows)
     )
 
 

@@ -1,16 +1,14 @@
-"""Melodies for chords: learns the shipped weights, and holds what they write against real songs.
+"""Melodies for chords: use of the chords, and generated melodies beside those of the test set.
 
-    python bench/melody.py --data ../shared/data --work .bench-cache/melody --learn 40
-    python bench/melody.py --data ../shared/data --work .bench-cache/melody --write-weights
+    python -m bench.melody --data ../shared/data
 
-The first learns, or goes on where it was interrupted; the second makes the model of the best
-weights so far, and the table, on songs that were not learned from.
+Of the bundled model, on songs of the test set (`recipes/datasets/lead_sheets.py`).
 """
 
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -18,40 +16,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lead_sheets import Song, songs
+from bench.common import keep, table
+from recipes.datasets.lead_sheets import Song, songs
+from recipes.melody import CONFIG, sheets_of
 from segue.evaluation.generated import overlapping_area, pitch_class_entropy
 from segue.generate.melody.candidates import MelodyCandidate, generate_melodies, melody_score
 from segue.generate.melody.lead_sheet import LOWEST_PITCH, MAX_DURATION, LeadSheet
 from segue.generate.melody.model import (
-    MODEL_FILE,
     PRETRAINED,
-    MelodyConfig,
     MelodyModel,
-    MelodyNetwork,
 )
 from segue.generate.melody.training import (
-    MelodyTraining,
-    build_melody_model,
     count_chord_tones,
     note_onsets,
-    train_melody,
 )
-from segue.nn.checkpoint import load_checkpoint
 from segue.nn.sampling import Sampling
-from segue.nn.trainer import BEST, STATE, Progress
-from segue.nn.transformer import StackConfig
 from segue.score.harmony import ScoreKey, estimate_key
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, split_at_barlines
-from tables import keep, table
 
-CONFIG: Final = MelodyConfig(StackConfig(160, 4, 5, context=192, dropout=0.15), ("folk", "pop"))
-TRAINING: Final = MelodyTraining(steps_per_epoch=150, learning_rate=2.5e-3, device="cpu")
 STYLES: Final = CONFIG.styles
 #: Songs of each style that are written on, so many of their bars at most, and candidates of each.
 WRITTEN: Final = 14
 BARS: Final = 16
 CANDIDATES: Final = 16
-_MEAN: Final = "mean.module."
 _SCALES: Final = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 
 Melody = IntArray
@@ -60,79 +47,10 @@ Melody = IntArray
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--learn", type=float, help="minutes")
-    parser.add_argument("--write-weights", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    found = songs(options.data)
-    if options.learn:
-        learn(found, options.work, options.learn)
-    model = of_best(found, options.work)
-    model.save(options.work / MODEL_FILE, torch.bfloat16)
-    model = MelodyModel.load(options.work / MODEL_FILE)
-    if options.write_weights:
-        PRETRAINED.write_bytes((options.work / MODEL_FILE).read_bytes())
-    show(model, found, options.work)
-
-
-def sheets(found: Sequence[Song], side: str) -> list[LeadSheet]:
-    """Return the sheets of a side."""
-    return [sheet for song in found if song.side == side for sheet in song.sheets]
-
-
-# ---- learning ----------------------------------------------------------------------------
-
-
-def learn(found: Sequence[Song], work: Path, minutes: float) -> None:
-    """Learn, going on where an earlier run stopped."""
-    last = time.monotonic()
-
-    def watch(at: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last > 20:
-            last = time.monotonic()
-            print(
-                f"epoch {at.epoch}/{at.epochs}, step {at.step}/{at.steps}: {at.loss:.4f}, "
-                f"validation {at.validation_loss:.4f}, {at.remaining_s / 60:.0f} minutes to go",
-                flush=True,
-            )
-
-    torch.manual_seed(TRAINING.seed)
-    train_melody(
-        MelodyNetwork(CONFIG),
-        replace(TRAINING, minutes=minutes),
-        sheets(found, "train"),
-        sheets(found, "validation"),
-        work,
-        resume=(work / STATE).exists(),
-        watch=watch,
-    )
-
-
-def of_best(found: Sequence[Song], work: Path) -> MelodyModel:
-    """Make a model of the best weights so far."""
-    saved = load_checkpoint(work / BEST, "best weights")
-    network = MelodyNetwork(CONFIG)
-    network.load_state_dict(
-        {
-            name.removeprefix(_MEAN): each
-            for name, each in saved.tensors.items()
-            if name.startswith(_MEAN)
-        }
-    )
-    state = load_checkpoint(work / STATE, "training").metadata
-    learned, held = sheets(found, "train"), sheets(found, "validation")
-    about = {
-        "training": asdict(TRAINING),
-        "melodies": len(learned),
-        "held_out_melodies": len(held),
-        "epochs": len(state["history"]),
-        "best": state["best"],
-        "precision": state["precision"],
-    }
-    return build_melody_model(network, learned, held, about)
+    show(MelodyModel.pretrained(), songs(options.data))
 
 
 # ---- are the chords used? ----------------------------------------------------------------
@@ -311,7 +229,7 @@ def _mean_length(melody: Melody) -> float:
 # ---- the table ---------------------------------------------------------------------------
 
 
-def show(model: MelodyModel, found: Sequence[Song], work: Path) -> None:
+def show(model: MelodyModel, found: Sequence[Song]) -> None:
     """Make the table."""
     test = {
         style: [song for song in found if song.side == "test" and song.style == style]
@@ -323,7 +241,7 @@ def show(model: MelodyModel, found: Sequence[Song], work: Path) -> None:
         print(used[-1], flush=True)
     sections = []
     for style in STYLES:
-        sections += written_on(model, style, test[style], sheets(found, "train"))
+        sections += written_on(model, style, test[style], sheets_of(found, "train"))
     size = sum(each.numel() for each in model.network.parameters())
     best = model.metadata["best"]
     counts = ", ".join(f"{len(test[style])} {style} songs" for style in STYLES)
@@ -332,23 +250,24 @@ def show(model: MelodyModel, found: Sequence[Song], work: Path) -> None:
         "Melodies for chords",
         [
             f"{size / 1e6:.2f} M weights in bfloat16, "
-            f"{(work / MODEL_FILE).stat().st_size / 1e6:.2f} MB with the hashes of "
-            f"{model.metadata['melodies']} melodies; learned in "
+            f"{PRETRAINED.stat().st_size / 1e6:.2f} MB with the hashes of "
+            f"{model.metadata['melodies']} melodies; trained for "
             f"{best['seconds'] / 60:.0f} minutes on a shared core "
             f"({model.metadata['precision']}), "
             f"epoch {best['epoch']} of "
-            f"{model.metadata['epochs']}: {best['loss']:.3f} nats an event "
+            f"{model.metadata['epochs']}: {best['loss']:.3f} nats per event "
             f"in training (with dropout), {best['validation_loss']:.3f} in validation. Test: "
-            f"{counts}, versions of one song on one side. The chords of pop are annotated "
-            "(POP909); those of folk are found in the tune itself, which is therefore never far "
-            "from them.\n",
-            "## Are the chords used?\n\n"
-            "What an event of the true melody costs, nats; then per song with its own chords, and "
-            "with those of its bars permuted (songs whose bars are all alike are left out).\n",
+            f"{counts}, versions of one song in one set. The chords of pop are annotated "
+            "(POP909); those of folk are estimated from the tune itself, which therefore agrees "
+            "with them.\n",
+            "## Dependence on the chords\n\n"
+            "Negative log-likelihood of the actual melody per event, in nats: pitch and "
+            "duration; then per song with its chords, and with the chords of its bars permuted "
+            "(songs with equal bars are left out).\n",
             table(
                 (
-                    "", "songs", "pitch or rest", "length", "own chords", "permuted",
-                    "songs likelier with their own",
+                    "", "songs", "pitch or rest", "duration", "actual chords", "permuted",
+                    "songs likelier with their chords",
                 ),
                 used,
             ),
@@ -377,9 +296,9 @@ def written_on(
         "nearest chord tones": nearest_chord_tones,
     }
     rows = [
-        compared("the real melodies", chosen, keys, [each.melody for each in chosen]),
-        compared("Segue, the best of 16", chosen, keys, [each.melody for each in ranked]),
-        compared("Segue, one as it is drawn", chosen, keys, first),
+        compared("actual melodies", chosen, keys, [each.melody for each in chosen]),
+        compared("Segue, best of 16", chosen, keys, [each.melody for each in ranked]),
+        compared("Segue, one sample", chosen, keys, first),
         *(
             compared(name, chosen, keys,
                      [of(*each, lengths, number) for number, each in
@@ -392,27 +311,27 @@ def written_on(
     names = ("chord_tones_on_strong_beats", "repeated_rhythms", "longest_silence")
     usual = "; ".join(
         f"{name.replace('_', ' ')} {np.nanmean([each.statistics[name] for each in ranked]):.2f} "
-        f"(real melodies learned from: {model.reference[style][name][0]:.2f} ± "
+        f"(training set: {model.reference[style][name][0]:.2f} ± "
         f"{model.reference[style][name][1]:.2f})"
         for name in names
     )
     return [
-        f"## What is written on {len(chosen)} test songs, {style}\n\n"
-        f"On the chords of the first {BARS} bars at most. Pitch classes are counted over the "
-        "tonic; overlap is what two distributions have in common (1: all), of all songs pooled, "
-        "and of each song with the real one on the same chords, on average; the last columns are "
-        "the overlapping area (Yang & Lerch) of a figure of each melody. The baselines draw the "
-        "lengths of their notes from the real melodies, and so are alike in these.\n",
+        f"## Generated melodies for {len(chosen)} songs of the test set, {style}\n\n"
+        f"For the chords of the first {BARS} bars at most. Pitch classes are relative to the "
+        "tonic; overlap is the intersection of two distributions (1: equal), of all songs pooled, "
+        "and per song with the actual melody, on average; the last columns are the overlapping "
+        "area (Yang & Lerch 2020) of a statistic per melody. The baselines sample durations from "
+        "actual melodies, and so agree in these.\n",
         table(
             (
                 "", "chord tones on strong beats", "pitch classes, pooled", "per song",
-                "lengths, pooled", "per song", "area: entropy", "area: mean length",
+                "durations, pooled", "per song", "area: entropy", "area: mean duration",
             ),
             rows,
         ),
-        f"Of the best of 16: {usual}; longest passage shared with a melody learned from: "
-        f"{np.median(bars):.1f} bars in the median, {bars.max():.1f} at most "
-        f"({most.shared.notes} notes, of “{most.shared_with}”).\n",
+        f"Of the best of 16: {usual}; longest passage shared with a melody of the training set: "
+        f"{np.median(bars):.1f} bars (median), {bars.max():.1f} at most "
+        f"({most.shared.length} notes, of “{most.shared_with}”).\n",
     ]  # fmt: skip
 
 

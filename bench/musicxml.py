@@ -1,13 +1,12 @@
-"""MusicXML: how fast it is read, and whether bars are played in the order that they should.
+"""MusicXML readers: speed compared with music21 and partitura, play order with MuseScore.
 
-    python bench/musicxml.py --data ../shared/data [--sample 40] [--seed 0] [--midi FOLDER]
+    python -m bench.musicxml --data ../shared/data [--sample 40] [--seed 0] [--midi FOLDER]
 
-Speed: art songs and string quartets, Segue against music21 and partitura (where it is installed),
-each to the onsets and pitches of all notes; the others without repeats. Play order: every art song
-with repeats or jumps, against the MIDI that MuseScore plays it as (`mscore3`, where it is
-installed; its files are kept in a folder, if one is named). A bar is right where at least a third
-of its notes sound when MuseScore plays them (it plays ornaments, and arpeggios one by one), and a
-piece where all bars but one in fifty are.
+Speed: art songs and string quartets, to the onsets and pitches of all notes; music21 and partitura
+(if installed) without repeats. Play order: every art song with repeats or jumps, compared with the
+MIDI file of MuseScore (`mscore3`, if installed; its files are kept in a folder). A bar is correct
+if at least a third of its notes sound when MuseScore plays them (it plays ornaments and
+arpeggios), and a piece if all bars but one in fifty are.
 """
 
 import argparse
@@ -23,12 +22,12 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from reading import per_s, unpack
+from bench.common import keep, table
+from bench.score_reading import per_s, unpack
 from segue.errors import Unreadable
 from segue.io.midi import read_midi
 from segue.io.musicxml_read import read_music_xml, read_written_score
 from segue.records import Score
-from tables import keep, table
 
 QUARTETS = 4
 GRID = 12  # to the quarter
@@ -102,7 +101,7 @@ def main() -> None:
             ),
             orders(lieder, options.midi or work),
         ]
-    keep("musicxml", "Reading MusicXML", sections)
+    keep("musicxml", "MusicXML readers: speed and play order", sections)
 
 
 # ---- speed -----------------------------------------------------------------------------------
@@ -179,11 +178,11 @@ def orders(files: Sequence[Path], folder: Path) -> str:
             rows.append((title, count, good, f"{quarters:+.0f}", why))
     return (
         f"Of {len(repeated)} art songs with repeats or jumps MuseScore read {read}. {right} are "
-        f"played alike; with those where it is MuseScore that leaves out or doubles bars, "
+        f"played alike; with those where MuseScore leaves out or doubles bars, "
         f"{right + explained} of {read} are right ({(right + explained) / read:.1%}). "
         f"Of {bars} bars, {right_bars} are as MuseScore plays them ({right_bars / bars:.1%}). "
         "The songs that are not, with by how many quarters Segue's are longer:\n\n"
-        + table(("", "bars", "alike", "longer", "looked at"), rows)
+        + table(("", "bars", "agree", "longer", "examined"), rows)
     )
 
 

@@ -1,63 +1,42 @@
-"""Learn the directions by which reasons are told, and measure what reasons say.
+"""Reasons of results: share of the similarity that they explain, and whether they are true.
 
-    python bench/reasons.py --data ../shared/data [--keep FOLDER] [--write-weights]
+    python -m bench.reasons --data ../shared/data [--keep FOLDER]
 
-Libraries of the free recordings, of scores and of verse are made in a folder (given with --keep,
-they are there again the next time), and of each space it is measured how much of an answer's
-similarity no reason accounts for, how well directions are found on albums that were not learned
-from, and whether what reasons say of both tracks is what was measured of them.
+On libraries of the free recordings, of scores and of verse (`recipes/directions.py`): the share of
+a similarity that no reason explains, the correlation of directions with the measured aspects on
+held-out albums, and whether printed reasons are true of both tracks.
 """
 
 import argparse
 import tempfile
-import zipfile
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
-from segue.audio.embedding import load_head
-from segue.builtin_spaces import WEIGHTS, builtin_spaces
+from bench.common import keep, table
+from recipes.directions import FITTED_SPACES, SPACES, examples_of, levels_of, library_of
 from segue.cli.output import format_reasons
 from segue.library import Library
-from segue.records import FloatArray, Medium
+from segue.records import Medium
 from segue.search.reasons import (
     OTHER,
     AspectLevels,
-    aspect_levels,
     aspect_named,
-    bundled_directions,
-    directions_to_bytes,
     fit_directions,
 )
-from segue.store import Store
-from tables import keep, table
 
-SPACES: Final[dict[Medium, tuple[str, ...]]] = {
-    "sound": ("sound", "musicnn", "features", "tags"),
-    "score": ("score-features", "roll-vae"),
-    "lyrics": ("style", "lyrics"),
-}
-#: Whose vectors say nothing by themselves.
-LEARNED: Final = ("sound", "musicnn", "roll-vae", "lyrics")
 ASKED, ANSWERS, FOLDS = 100, 10, 5
-POEM_LINES = 40
-AUTHORS = ("burns", "dickinson", "gilbert", "kipling", "longfellow", "moore", "paterson", "whitman")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--write-weights", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
-        libraries = {kind: _library(kind, options.data, folder / kind) for kind in SPACES}
-        if options.write_weights:
-            _write(libraries)
-            bundled_directions.cache_clear()
-        keep("reasons", "What the reasons of answers say", _sections(libraries))
+        libraries = {kind: library_of(kind, options.data, folder / kind) for kind in SPACES}
+        keep("reasons", "Reasons of results", _sections(libraries))
 
 
 def _sections(libraries: dict[Medium, Library]) -> list[str]:
@@ -65,8 +44,8 @@ def _sections(libraries: dict[Medium, Library]) -> list[str]:
     for kind, lib in libraries.items():
         for space in SPACES[kind]:
             others, printed, said = _told(lib, space)
-            held = _held_out(lib, kind, space) if space in LEARNED else "–"
-            right = _said_rightly(lib, kind, space) if space in LEARNED else "–"
+            held = _held_out(lib, kind, space) if space in FITTED_SPACES else "–"
+            right = _said_rightly(lib, kind, space) if space in FITTED_SPACES else "–"
             rows.append(
                 (
                     space,
@@ -81,27 +60,27 @@ def _sections(libraries: dict[Medium, Library]) -> list[str]:
             )
             examples += [(space, *line) for line in said]
     return [
-        f"{ASKED} tracks drawn at random ask in each space, the first {ANSWERS} answers count. "
-        '"Other" is what no aspect of a space accounts for, as a share of the similarity; '
-        '"printed" is all that stands under "other" in the list that people read. The last column '
-        "is the mean correlation of a direction with what was measured, on albums, folders or "
-        "authors that it was not learned from; the last how often both tracks were measured to be "
-        'on the side that a printed reason of the kind "both: fast" says.\n',
+        f"{ASKED} tracks sampled at random are the queries in each space; the first {ANSWERS} "
+        "results "
+        'count. "Other" is the share of the similarity that no aspect explains; "printed" is all '
+        'that is listed under "other" in the output. "Held-out r" is the mean correlation of a '
+        "direction with the measured aspect, on held-out albums, folders or authors; the last "
+        'column is how often a printed reason such as "both: fast" is true of both tracks.\n',
         table(
             (
                 "space",
-                "answers",
+                "results",
                 "other: median",
-                "99 %",
-                "most",
-                "printed: most",
-                "held out r",
-                "said rightly",
+                "99th percentile",
+                "maximum",
+                "printed: maximum",
+                "held-out r",
+                "true reasons",
             ),
             rows,
         ),
-        "Of the first answers to three questions each:\n",
-        table(("space", "asked with", "answer", "similarity", "why"), examples),
+        "First results of three queries each:\n",
+        table(("space", "query", "result", "similarity", "reasons"), examples),
     ]
 
 
@@ -126,7 +105,7 @@ def _told(lib: Library, space: str) -> tuple[np.ndarray, np.ndarray, list[tuple[
 def _said_rightly(lib: Library, kind: Medium, space: str) -> float:
     """Return the share of printed reasons that say of both tracks what was measured of both."""
     ids, _ = lib.vectors(space)
-    known, levels = _levels(lib, kind, ids)
+    known, levels = levels_of(lib, kind, ids)
     row = {track: at for at, track in enumerate(known.tolist())}
     column = {name: at for at, name in reversed(list(enumerate(levels.names)))}
     right = []
@@ -143,45 +122,8 @@ def _said_rightly(lib: Library, kind: Medium, space: str) -> float:
     return float(np.mean(right))
 
 
-# ---- learning ----------------------------------------------------------------------------
-
-
-def _write(libraries: dict[Medium, Library]) -> None:
-    found = {
-        space: fit_directions(*_examples(lib, kind, space)[:2])
-        for kind, lib in libraries.items()
-        for space in SPACES[kind]
-        if space in LEARNED
-    }
-    (WEIGHTS / "directions.safetensors").write_bytes(directions_to_bytes(found))
-
-
-def _examples(lib: Library, kind: Medium, space: str) -> tuple[FloatArray, AspectLevels, list[str]]:
-    ids, vectors = lib.vectors(space)
-    store = Store(lib.folder, [*builtin_spaces().values()])
-    known, levels = aspect_levels(store, kind, ids)
-    store.close()
-    vectors = vectors[np.searchsorted(ids, known)]
-    if space == "sound":
-        vectors = vectors[:, : load_head().pooled_map.shape[1]]
-    tracks = [lib.find(int(track))[0] for track in known]
-    albums = [
-        str(t.path.parent) if kind == "sound" else t.tags.artist or t.path.name[:4] for t in tracks
-    ]
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), levels, albums
-
-
-def _levels(lib: Library, kind: Medium, ids: np.ndarray) -> tuple[np.ndarray, AspectLevels]:
-    spaces = builtin_spaces()
-    store = Store(lib.folder, spaces.values())
-    try:
-        return aspect_levels(store, kind, ids)
-    finally:
-        store.close()
-
-
 def _held_out(lib: Library, kind: Medium, space: str) -> float:
-    vectors, levels, albums = _examples(lib, kind, space)
+    vectors, levels, albums = examples_of(lib, kind, space)
     fold = np.unique(albums, return_inverse=True)[1] % FOLDS
     directed = list(dict.fromkeys(levels.names))
     at = [levels.names.index(name) for name in directed]
@@ -199,42 +141,6 @@ def _held_out(lib: Library, kind: Medium, space: str) -> float:
     return float(
         np.mean([np.corrcoef(wanted, told)[0, 1] for wanted, told in known if wanted.std() > 1e-6])
     )
-
-
-# ---- music -------------------------------------------------------------------------------
-
-
-def _library(kind: Medium, data: Path, folder: Path) -> Library:
-    """Fill a library of a kind, where it is not there yet."""
-    lib = Library.open(folder / "library")
-    if not lib.tracks():
-        music = data / "audio" if kind == "sound" else folder / "music"
-        music.mkdir(parents=True, exist_ok=True)
-        if kind == "score":
-            for file in sorted((data / "scores" / "multitrack").iterdir()):
-                (music / file.name).write_bytes(file.read_bytes())
-            for archive, every in (("folk_tunes.zip", 10), ("pop909.zip", 8)):
-                _unpack(data / "scores" / archive, music, every)
-        elif kind == "lyrics":
-            for author in AUTHORS:
-                _poems(data / "lyrics" / f"{author}.txt", music / author)
-        lib.add([music], workers=1)
-    return lib
-
-
-def _unpack(archive: Path, music: Path, every: int) -> None:
-    with zipfile.ZipFile(archive) as file:
-        names = [name for name in sorted(file.namelist()) if name.endswith(".mid")]
-        for number, name in enumerate(names[::every]):
-            (music / f"{archive.stem} {number}.mid").write_bytes(file.read(name))
-
-
-def _poems(file: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = file.read_text(encoding="utf-8").splitlines()
-    for start in range(0, min(len(lines), 60 * POEM_LINES), POEM_LINES):
-        text = "\n".join(lines[start : start + POEM_LINES])
-        (folder / f"{file.stem} - {start}.txt").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Reconstruction after the same time: the published dual-axis recipe and Segue's default.
+"""Reconstruction error after equal training time: the published dual-axis recipe and the default.
 
-    python bench/reconstruction.py --data ../shared/data --work DIR [--minutes 40]
+    python -m bench.reconstruction --data ../shared/data --work DIR [--minutes 40]
 
-Both learn at the same moment, each on a core of its own, from the same four fifths of the
-packages, and are judged on tiles of the same fifth. `--work` is that of
-bench/learned_spaces.py, and keeps the spectrograms.
+Both are trained at the same time, each on one core, on the same four fifths of the packages, and
+validated on tiles of the same fifth. `--work` is that of bench/learned_spaces.py, and keeps the
+spectrograms.
 """
 
 import argparse
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 
-import sound_cache
-from clip_folds import divided, images
+from bench.clip_folds import divided, images
+from bench.common import keep, table
+from recipes.datasets import game_music
 from segue.audio.training import SoundTraining, image_kind, train_network
-from tables import keep, table
 
 PRESETS = ("dual-axis", "default")
 FOLD = 0
@@ -37,7 +37,7 @@ def main() -> None:
     torch.set_num_threads(1)
     options.work.mkdir(parents=True, exist_ok=True)
     audio = options.data / "audio"
-    clips = sound_cache.read_clips(audio / "tracks.csv")
+    clips = game_music.read_clips(audio / "tracks.csv")
     if options.train:
         os.sched_setaffinity(0, {options.core})
         learn(options.work, audio, clips, options.train, options.minutes)
@@ -46,7 +46,7 @@ def main() -> None:
     running = [
         subprocess.Popen(
             [
-                sys.executable, __file__, "--data", options.data, "--work", options.work,
+                sys.executable, "-m", __spec__.name, "--data", options.data, "--work", options.work,
                 "--minutes", str(options.minutes), "--train", preset, "--core", str(core),
             ],
             env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -69,7 +69,7 @@ def main() -> None:
     ]
     told = (
         f"{options.minutes:g} minutes, a core each, at the same moment; {runs['default']['learn']} "
-        f"clips to learn from, {runs['default']['validate']} of other packages to judge by, 256 "
+        f"training clips, {runs['default']['validate']} of other packages for validation, 256 "
         f"numbers for each tile of 128 × 128.\n"
     )
     kept = table(
@@ -77,13 +77,13 @@ def main() -> None:
     )
     less = (
         f"Segue's default is {1 - ours / published:.0%} lower. The published {PUBLISHED} was "
-        "reached with 20 epochs of 125,440 tiles out of 278,581 previews; here there is 500 times "
-        "less music, of other kinds, and each network had but this time.\n"
+        "reached with 20 epochs of 125,440 tiles out of 278,581 previews; here there is 500 "
+        "times less music, of other kinds, and less time.\n"
     )
-    keep("reconstruction", "Reconstruction after the same time", [told, kept, less])
+    keep("reconstruction", "Reconstruction error after equal training time", [told, kept, less])
 
 
-def learn(work: Path, audio: Path, clips: sound_cache.Clips, preset: str, minutes: float) -> None:
+def learn(work: Path, audio: Path, clips: game_music.Clips, preset: str, minutes: float) -> None:
     training = SoundTraining(preset=preset, minutes=minutes, device="cpu")  # type: ignore[arg-type]
     shown = images(work, audio, clips, image_kind(training))
     some, others = divided(clips, FOLD)

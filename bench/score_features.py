@@ -1,56 +1,32 @@
-"""Learn the constants of the space `score-features`, and measure what reading it off costs.
+"""Speed of the features of scores, and norms of the groups in the space `score-features`.
 
-    python bench/score_features.py --data ../shared/data [--write-weights]
+    python -m bench.score_features --data ../shared/data
 
-The constants are learned from half of the scores (by the SHA-256 of their names): whole songs of
-POP909 and four bars of each, folk tunes, multitrack files; no label is used.
+On the scores that the constants of the space were fitted on (`recipes/score_features.py`).
 """
 
 import argparse
 import time
-import zipfile
 from pathlib import Path
-from typing import Final
 
 import numpy as np
-from safetensors.numpy import save_file
 
-from pop909 import half_of, songs
-from segue.errors import SegueError
-from segue.feature_names import SCORE_FEATURE_GROUPS, SCORE_FEATURE_NAMES
-from segue.io.midi import read_midi
-from segue.records import FloatArray, Score
-from segue.score.features import MAX_Z_SCORE, VERSION, score_features, standardise_score
-from segue.score.timing import bar_grid, excerpt
-from tables import keep, table
-
-WEIGHTS: Final = (
-    Path(__file__).parents[1] / "src" / "segue" / "weights" / "score-features.safetensors"
-)
-RIDGE: Final = 0.03
-LEAST_SCALE: Final = 0.02
-FOLK: Final = 600
-#: How much each group counts, others 1; chosen on the development half of POP909: four bars of a
-#: song are to be nearest to the rest of it.
-COUNTS: Final = {"figures": 2.0, "harmony": 0.7, "pitch": 0.5, "texture": 0.5}
-#: Its numbers are shares of one whole: they have one scale, and are not freed of each other.
-AS_ONE: Final = "figures"
+from bench.common import keep, table
+from recipes.score_features import training_scores
+from segue.feature_names import SCORE_FEATURE_GROUPS
+from segue.score.features import VERSION, score_features, standardise_score
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--write-weights", action="store_true")
     arguments = parser.parse_args()
-    scores = mixture(arguments.data / "scores")
+    scores = training_scores(arguments.data / "scores")
     begun = time.process_time()
     vectors = {
         name: np.stack([score_features(one) for one in some]) for name, some in scores.items()
     }
     took_ms = (time.process_time() - begun) / sum(map(len, scores.values())) * 1000
-    if arguments.write_weights:
-        # A multitrack file says more of instruments than a folk tune: each counts three times.
-        write_weights(np.concatenate([*vectors.values(), *[vectors["multitrack"]] * 2]))
     space = standardise_score(np.concatenate(list(vectors.values())))
     rows: list[tuple[object, ...]] = [
         (group, at.stop - at.start, float(np.sqrt(np.mean((space[:, at] ** 2).sum(axis=1)))))
@@ -59,53 +35,10 @@ def main() -> None:
     counts = ", ".join(f"{len(some)} {name}" for name, some in scores.items())
     told = f"Version {VERSION}; {counts}; {took_ms:.2f} ms of processor time each.\n"
     keep(
-        "score_features", "Features of scores", [told, table(("group", "numbers", "length"), rows)]
+        "score_features",
+        "Features of scores: speed and norms",
+        [told, table(("group", "numbers", "length"), rows)],
     )
-
-
-def mixture(folder: Path) -> dict[str, list[Score]]:
-    """Read what the constants are learned from."""
-    rng = np.random.default_rng(0)
-    pop = [song.score for song in songs(folder / "pop909.zip", "develop")]
-    four_bars = []
-    for score in pop:
-        piece = excerpt(score, int(rng.integers(4, len(bar_grid(score)) - 8)), 4)
-        if piece.parts:
-            four_bars.append(piece)
-    multitrack = []
-    for path in sorted((folder / "multitrack").glob("*.mid")):
-        if half_of(path.name) == "develop":
-            try:
-                multitrack.append(read_midi(path.read_bytes()))
-            except SegueError as error:
-                print(path.name, error)
-    with zipfile.ZipFile(folder / "folk_tunes.zip") as opened:
-        names = [name for name in sorted(opened.namelist()) if name.endswith(".mid")]
-        folk = [read_midi(opened.read(name)) for name in names if half_of(name) == "develop"][:FOLK]
-    return {
-        "songs of POP909": pop, "four bars of each": four_bars, "folk tunes": folk,
-        "multitrack": multitrack,
-    }  # fmt: skip
-
-
-def write_weights(vectors: FloatArray) -> None:
-    """Mean and scale of each number; within each group a regularised whitening; a weight."""
-    exact = vectors.astype(np.float64)
-    mean, scale = exact.mean(axis=0), np.maximum(exact.std(axis=0), LEAST_SCALE)
-    as_one = SCORE_FEATURE_GROUPS[AS_ONE]
-    scale[as_one] = np.sqrt(exact[:, as_one].var(axis=0).mean())
-    standard = np.clip((exact - mean) / scale, -MAX_Z_SCORE, MAX_Z_SCORE)
-    weight = np.ones(len(SCORE_FEATURE_NAMES))
-    constants = {"mean": mean, "scale": scale, "weight": weight}
-    for group, at in SCORE_FEATURE_GROUPS.items():
-        inside = standard[:, at]
-        if group != AS_ONE:
-            values, axes = np.linalg.eigh(np.cov(inside.T))
-            constants[group] = axes / np.sqrt(np.maximum(values, 0) + RIDGE) @ axes.T
-            inside = inside @ constants[group]
-        length = np.sqrt(np.mean((inside**2).sum(axis=1)))
-        weight[at] = COUNTS.get(group, 1.0) / length
-    save_file({name: x.astype(np.float32) for name, x in constants.items()}, WEIGHTS)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Measure whether the keys and chords named in scores are right.
+"""Key and chord estimation of scores: agreement with annotations and key signatures.
 
-    python bench/score_keys.py --data ../shared/data
+    python -m bench.score_keys --data ../shared/data
 
-Truth: the keys and chords annotated in POP909 (found in the recordings by programs, then partly
-corrected: it has mistakes of its own), and the key signatures of folk tunes, as far as signatures
-tell a key. The constants were chosen on the other half of the files.
+Ground truth: the keys and chords annotated in POP909 (estimated from the recordings, then partly
+corrected, with errors of their own), and the key signatures of folk tunes. Constants were tuned on
+the other half of the files.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from typing import Final
 import mir_eval
 import numpy as np
 
-from pop909 import TICKS, Song, half_of, pitch_class, songs
+from bench.common import keep, table
+from recipes.datasets.pop909 import TICKS, Song, half_of, pitch_class, songs
 from segue.io.midi import read_midi, write_midi
 from segue.records import Score
 from segue.score.harmony import Chord, estimate_chords, estimate_key
 from segue.theory.keys import PITCH_CLASSES
-from tables import keep, table
 
 SAMPLE: Final = 60
 SEED: Final = 0
@@ -45,7 +45,9 @@ def main() -> None:
         names = [name for name in sorted(opened.namelist()) if name.endswith(".mid")]
         folk = [read_midi(opened.read(name)) for name in names if half_of(name) == "test"]
     folk = [score for score in folk if len(score.keys) == 1]
-    keep("score_keys", "Keys and chords of scores", [_keys(pop), _folk(folk), _chords(pop)])
+    keep(
+        "score_keys", "Key and chord estimation of scores", [_keys(pop), _folk(folk), _chords(pop)]
+    )
 
 
 def _keys(pop: list[Song]) -> str:
@@ -55,7 +57,7 @@ def _keys(pop: list[Song]) -> str:
         _key_row("segue", known, lambda score: estimate_key(score).name),
         _key_row("segue", some, lambda score: estimate_key(score).name),
         _key_row("music21 analyze('key')", some, _music21),
-        _key_row("the commonest key of all", known, lambda _: "C major"),
+        _key_row("the most frequent key", known, lambda _: "C major"),
     ]
     told = [estimate_key(score) for score, _ in known]
     right = [key.name == truth for key, (_, truth) in zip(told, known, strict=True)]
@@ -67,7 +69,7 @@ def _keys(pop: list[Song]) -> str:
         if (at := (sure >= low) & (sure < high)).any()
     ]  # fmt: skip
     return (
-        "## Keys of POP909, the half not tuned on\n\n"
+        "## Keys of POP909, test half\n\n"
         + table(("", "songs", "MIREX weighted score", "exact"), rows)
         + "\n"
         + table(("confidence", "songs", "its mean", "exact"), bands)
@@ -100,8 +102,8 @@ def _folk(folk: list[Score]) -> str:
         major = key.tonic if key.mode == "major" else (key.tonic + 3) % 12
         agree.append(major == 7 * int(score.keys[0, 1]) % 12)
     return (
-        "## Key signatures of folk tunes, the half not tuned on\n\nThe key that was found has the "
-        f"signature of the file in {np.mean(agree):.3f} of {len(folk)} tunes; many of the others "
+        "## Key signatures of folk tunes, test half\n\nThe estimated key has the key signature "
+        "of the file in {np.mean(agree):.3f} of {len(folk)} tunes; many of the others "
         "are Dorian or Mixolydian, which have the signature of another key.\n"
     )
 
@@ -114,10 +116,10 @@ def _chords(pop: list[Song]) -> str:
     )
     rows = [
         (name, *(float(x) for x in each.mean(axis=0)))
-        for name, each in (("segue", found), ("the tonic's chord throughout", always))
+        for name, each in (("segue", found), ("tonic chord throughout", always))
     ]
     return (
-        f"## Chords of POP909, the half not tuned on\n\nAt {len(found)} beats that have a chord in "
+        f"## Chords of POP909, test half\n\nAt {len(found)} beats that have a chord in "
         f"the annotation; Segue names {per_bar:.2f} to the bar.\n\n"
         + table(("", "root", "root and triad", "root and full quality"), rows)
     )

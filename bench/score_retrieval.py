@@ -1,13 +1,13 @@
-"""How well spaces of scores find a song again, on songs that were not learned from.
+"""Retrieval of scores in their spaces, on songs of the test set.
 
-    python bench/score_retrieval.py --data ../shared/data --work DIR [--minutes 30]
+    python -m bench.score_retrieval --data ../shared/data --work DIR [--minutes 30]
 
-1. As published: items of four bars, latents drawn for both sides, Euclidean distance; the nearest
-   should be the item itself. Beside it the rolls themselves, packed, by Hamming and Jaccard.
-2. Other bars of the song: four bars, transposed by -5 to +6 semitones, ask among all songs.
+1. As published: items of four bars, sampled latents on both sides, Euclidean distance; the nearest
+   should be the item itself. Baselines: the packed rolls, by Hamming and Jaccard distance.
+2. Other bars of the song: queries of four bars, transposed by -5 to +6 semitones, among all songs.
 
-Models that are not in --work are learned first, by `train_roll_vae.py`; the default is what is
-shipped. Settings were chosen on the songs that validate.
+Models that are not in --work are trained first, by `recipes/roll_vae.py`; the default is the
+bundled one. Settings were tuned on the validation set.
 """
 
 import argparse
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from score_data import Side, Song, songs
-from score_questions import (
+from bench.common import keep, table
+from bench.score_queries import (
     FEWEST_BARS,
     QUERIES,
     Place,
@@ -32,6 +32,8 @@ from score_questions import (
     similar,
     starts,
 )
+from recipes.datasets.piano_rolls import Side, Song, songs
+from recipes.roll_vae import MODELS, tracks, trained_model
 from segue.records import FloatArray
 from segue.score.features import score_features, standardise_score
 from segue.score.piano_roll import (
@@ -47,8 +49,6 @@ from segue.score.piano_roll import (
 )
 from segue.score.vae.model import RollModel, l2_normalise
 from segue.score.vae.training import STEPS_PER_EPOCH
-from tables import keep, table
-from train_roll_vae import MODELS, learned, tracks
 
 ITEMS = 1086
 DROPPED = 0.1
@@ -73,14 +73,14 @@ def main() -> None:
     held = [song for song in found if song.side == side]
     asked = question(held)
     sections = [itself(models, held), others(models, asked, options.work / f"placed-{side}")]
-    keep("score_retrieval", "Finding scores again", sections)
+    keep("score_retrieval", "Retrieval of scores", sections)
 
 
 def rows(found: Sequence[Song], options: argparse.Namespace) -> dict[str, RollModel]:
     learn, validate = tracks(found, "train"), tracks(found, "validation")
     names = ("classic", "classic-3", "lstm")
     models = {
-        name: learned(MODELS[name], learn, validate, options.work / name, options.minutes)
+        name: trained_model(MODELS[name], learn, validate, options.work / name, options.minutes)
         for name in names
     }
     return models | {"default": RollModel.shipped()}
@@ -117,17 +117,18 @@ def itself(models: dict[str, RollModel], held: Sequence[Song]) -> str:
     figures = [(name, kl, same[0], drop[0], same[1], "–") for name, kl, same, drop, _ in rolls]
     columns = (
         "row", "KL, nats", "nearest is itself", "with 10 % of the query's notes dropped",
-        "µs a comparison", "ms to encode four bars",
+        "µs per comparison", "ms to encode four bars",
     )  # fmt: skip
     songs_asked = len({song.name for song in held if song.source != "folk"})
     return "\n".join(
         [
-            "## The item itself, as published\n",
+            "## Retrieval of the item itself, as published\n",
             f"{len(items)} items of four bars, all different, of {songs_asked} held-out songs of "
-            f"POP909 and multitrack MIDI; latents drawn for query and candidates ({SEEDS} times, "
-            "the mean), Euclidean distance over the whole latent. Published: 0.64. KL is that of "
-            "the items' latents from the prior. Rolls are compared as they are, so that the "
-            "query is the item and nothing was to be found; with notes dropped it is not. "
+            f"POP909 and multitrack MIDI; sampled latents for query and candidates (mean of "
+            f"{SEEDS} "
+            "runs), Euclidean distance over the whole latent. Published: 0.64. KL is that of "
+            "the items' latents from the prior. Rolls are compared directly, so that the query "
+            "equals the item, except with notes dropped. "
             "In brackets how long each was trained, here on a fraction of a core: the published "
             "one had 30 epochs of 100,000 items.\n",
             table(columns, [*body, *figures]),
@@ -243,10 +244,10 @@ def parts(asked: Question, model: RollModel, kept: Path) -> dict[str, Similar]:
     with np.load(kept) as found:
         stored, query = found["stored"], found["query"]
     return {
-        "default, what was learned alone": similar(
+        "default, learned part only": similar(
             asked, l2_normalise(stored[:, :learned]), l2_normalise(query[:, :learned])
         ),
-        "default, what is counted alone": similar(
+        "default, histogram part only": similar(
             asked, l2_normalise(stored[:, learned:]), l2_normalise(query[:, learned:])
         ),
     }
@@ -305,12 +306,12 @@ def others(models: dict[str, RollModel], asked: Question, kept: Path) -> str:
     columns = ("space", "nearest: R@1", "nearest: MRR", "mean: R@1", "mean: MRR")
     return "\n".join(
         [
-            "## Other bars of the song, transposed\n",
+            "## Retrieval of the song from transposed bars\n",
             f"{len(asked.query_song)} queries of four bars, transposed by -5 to +6 semitones, "
             f"{QUERIES} of each of {len(asked.songs)} held-out songs (POP909, multitrack). A "
-            "song is its other bars: every four bars of it that share none with the query. "
-            '"Nearest": it is as like as the likest of these, by cosine; "mean": as like as the '
-            "mean of their vectors, each of length 1. 95 % intervals over songs, by bootstrap.\n",
+            "song is represented by all its windows of four bars that do not overlap the query. "
+            '"Nearest": largest cosine similarity of these; "mean": similarity to the mean of '
+            "their unit vectors. 95 % intervals over songs, by bootstrap.\n",
             table(columns, body),
             "`score-features` was weighted on half of the files, some of these songs among them. "
             "Paired differences of the MRR:\n",

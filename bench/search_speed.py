@@ -1,10 +1,9 @@
-"""Search beside faiss, and whole cold commands on large libraries.
+"""Search speed compared with faiss, and time of whole commands on large libraries.
 
-    python bench/search_speed.py [--million] [--data IGNORED]
+    python -m bench.search_speed [--million] [--data IGNORED]
 
-Vectors are seeded random directions of 256 numbers: how long an exact search takes does not
-depend on what they mean. Segue and faiss search in turn, in one process, with the same number
-of threads.
+Vectors are random directions of 256 dimensions: the time of an exact search does not depend on
+their values. Segue and faiss search in turn, in one process, with the same number of threads.
 """
 
 import argparse
@@ -19,12 +18,12 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from bench.common import keep, table
 from segue.builtin_spaces import builtin_spaces
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
 from segue.search.neighbours import cosine_similarities, iter_descending
 from segue.store import Store
 from segue.store.matrix import Matrix
-from tables import keep, table
 
 PUBLISHED = 278_581
 TOP = 10
@@ -42,11 +41,11 @@ def main() -> None:
         ]
     keep(
         "search_speed",
-        "Searching",
+        "Search speed",
         [
             "Exact top 10, one query at a time, warm:\n",
             table(("vectors", "search", "ms, median", "least", "most"), searches),
-            "Whole commands, from the shell and back:\n",
+            "Whole commands, from the shell:\n",
             table(("tracks", "command", "seconds, median", "least", "most"), commands),
         ],
     )

@@ -1,10 +1,8 @@
-"""Learn to tell music from speech and noise, and measure how well that works.
+"""Classification of recordings as music, speech or noise: precision and recall by source.
 
-    python bench/sound_kinds.py --data ../shared/data --sounds /tmp/sounds --cache /tmp/kinds.npz
-        [--write-weights]
+    python -m bench.sound_kinds --data ../shared/data --sounds /tmp/sounds --cache /tmp/kinds.npz
 
-Everything is learned and chosen on the side "learn" of `bench/sound_kinds_data.py`; whole sources
-are held out to test.
+Whole sources are held out for testing (`recipes/datasets/sound_kinds.py`).
 """
 
 import argparse
@@ -13,18 +11,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from safetensors.numpy import save_file
-from sklearn.linear_model import LogisticRegression
 
-import sound_kinds_data
-import tables
+from bench import common
+from recipes.datasets import sound_kinds
+from recipes.sound_kinds import FOLDS, cross_validate, fit_classifier
 from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities, z_scores
 from segue.feature_names import SOUND_FEATURE_NAMES
 from segue.records import FloatArray
 
-WEIGHTS: Final = Path(__file__).parent.parent / "src/segue/weights/sound-kinds.safetensors"
-STRENGTHS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse of the penalty
-FOLDS: Final = 5
 THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 TOLD: Final = 8  # features that weigh most
 
@@ -34,66 +28,33 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sounds", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--write-weights", action="store_true")
     arguments = parser.parse_args()
-    found = sound_kinds_data.sounds(arguments.data, arguments.sounds, arguments.cache)
+    found = sound_kinds.sounds(arguments.data, arguments.sounds, arguments.cache)
     labels = np.array([SOUND_KINDS.index(label) for label in found.labels])
     learn = np.array([side == "learn" for side in found.sides])
     sources = np.array(found.sources)
     scores = z_scores(found.vectors)
-    strength, chances = _chosen(scores[learn], labels[learn], sources[learn])
-    model = _fitted(scores[learn], labels[learn], strength)
-    if arguments.write_weights:
-        weights = {"weights": model.coef_.T, "bias": model.intercept_}
-        save_file(
-            {name: np.ascontiguousarray(one, np.float32) for name, one in weights.items()}, WEIGHTS
-        )
+    strength, chances = cross_validate(scores[learn], labels[learn], sources[learn])
+    model = fit_classifier(scores[learn], labels[learn], strength)
     test = sound_kind_probabilities(scores[~learn])
-    tables.keep(
+    common.keep(
         "sound_kinds",
-        "Music, speech, noise",
+        "Classification of music, speech and noise",
         [
             f"Softmax regression of {len(SOUND_FEATURE_NAMES)} named features (C = {strength}, "
-            f"chosen by {FOLDS} folds of whole sources), learned from {learn.sum()} pieces; "
-            f"tested on {(~learn).sum()} of other sources. Not music is what is music with a "
-            f"chance below {MUSIC_THRESHOLD}.\n",
+            f"chosen by {FOLDS} folds of whole sources), trained on {learn.sum()} excerpts; "
+            f"tested on {(~learn).sum()} of other sources. Music is what has a probability of "
+            f"music of at least {MUSIC_THRESHOLD}.\n",
             _classes(test, labels[~learn]),
-            "\nBy the chance of music below which a piece is left out; on the side that it was "
-            "chosen on, each source by a fit without it, and on the other:\n",
+            "\nBy threshold on the probability of music; cross-validated on the training set, "
+            "and on the test set:\n",
             _thresholds(chances, labels[learn], test, labels[~learn]),
-            "\nOf the test, by source:\n",
+            "\nTest set, by source:\n",
             _by_source(test, labels[~learn], sources[~learn]),
-            "\nWhat weighs most:\n",
+            "\nLargest weights:\n",
             _weights(model.coef_),
         ],
     )
-
-
-def _fitted(scores: FloatArray, labels: np.ndarray, strength: float) -> LogisticRegression:
-    model = LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
-    return model.fit(scores, labels)
-
-
-def _chosen(
-    scores: FloatArray, labels: np.ndarray, sources: np.ndarray
-) -> tuple[float, FloatArray]:
-    """Choose the penalty by folds of whole sources; return the chances that it gave in them."""
-    names = sorted(set(sources))
-    order = np.random.default_rng(0).permutation(len(names))
-    fold = {names[place]: turn % FOLDS for turn, place in enumerate(order)}
-    of = np.array([fold[source] for source in sources])
-    best: tuple[float, float, FloatArray] | None = None
-    for strength in STRENGTHS:
-        chances = np.zeros((len(labels), len(SOUND_KINDS)), np.float32)
-        for held in range(FOLDS):
-            model = _fitted(scores[of != held], labels[of != held], strength)
-            chances[of == held] = model.predict_proba(scores[of == held])
-        loss = float(-np.log(np.maximum(chances[np.arange(len(labels)), labels], 1e-9)).mean())
-        print(f"C = {strength}: {loss:.3f} nats", flush=True)
-        if best is None or loss < best[0]:
-            best = (loss, strength, chances)
-    assert best
-    return best[1], best[2]
 
 
 def _told(chances: FloatArray, least: float = MUSIC_THRESHOLD) -> np.ndarray:
@@ -109,8 +70,9 @@ def _classes(chances: FloatArray, labels: np.ndarray) -> str:
         precision, recall = hits / max((told == kind).sum(), 1), hits / (labels == kind).sum()
         counts = [int(((told == other) & (labels == kind)).sum()) for other in range(3)]
         rows.append([name, int((labels == kind).sum()), precision, recall, *counts])
-    return tables.table(
-        ["", "pieces", "precision", "recall", *(f"taken for {name}" for name in SOUND_KINDS)], rows
+    return common.table(
+        ["", "excerpts", "precision", "recall", *(f"predicted {name}" for name in SOUND_KINDS)],
+        rows,
     )
 
 
@@ -125,7 +87,7 @@ def _thresholds(
             cells += [float(left_out[of == 0].mean()), float(left_out[of > 0].mean())]
         rows.append(cells)
     heads = ("music left out", "other left out")
-    return tables.table(["below", *heads, *(f"test: {head}" for head in heads)], rows)
+    return common.table(["below", *heads, *(f"test: {head}" for head in heads)], rows)
 
 
 def _by_source(chances: FloatArray, labels: np.ndarray, sources: np.ndarray) -> str:
@@ -138,7 +100,7 @@ def _by_source(chances: FloatArray, labels: np.ndarray, sources: np.ndarray) -> 
             rows.append(
                 [group, SOUND_KINDS[kind], int(here.sum()), float((told == kind)[here].mean())]
             )
-    return tables.table(["source", "is", "pieces", "taken for that"], rows)
+    return common.table(["source", "class", "excerpts", "recall"], rows)
 
 
 def _group(source: str) -> str:
@@ -157,7 +119,7 @@ def _weights(coefficients: Sequence[Sequence[float]]) -> str:
         order = np.argsort(-np.abs(row))[:TOLD]
         told = ", ".join(f"{SOUND_FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
         rows.append([kind, told])
-    return tables.table(["", "features, weights of their standard scores"], rows)
+    return common.table(["", "features, weights of their z-scores"], rows)
 
 
 if __name__ == "__main__":

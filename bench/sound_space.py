@@ -1,13 +1,12 @@
-"""Quality of the space `sound` beside the alternatives, in two folds; `--ship` learns it anew.
+"""Retrieval quality of the spaces of recordings, in two folds.
 
-    python bench/sound_space.py --data ../shared/data --cache DIR [--ship]
+    python -m bench.sound_space --data ../shared/data --cache DIR
 
-A query is a track of an album (source package) or artist of at least three tracks; all other
-tracks of the fold may be found. Packages are divided by int(sha256(name), 16) % 2; what is
-learned or standardised is fitted on one fold and tested inside the other; figures are the mean
-of both. In "degraded" columns tracks went through `production.degraded`: equaliser, low-pass,
-gain, codec; seeds are derived from the path. The first run fills the cache (about half an hour
-on one core), later ones take two minutes.
+Queries are tracks of an album (source package) or artist of at least three tracks, among all other
+tracks of the fold. Packages are divided by int(sha256(name), 16) % 2; spaces are fitted on one fold
+and tested on the other; figures are the mean of both. In "degraded" columns tracks went through
+`degradation.degraded`: equaliser, low-pass, gain, codec; seeds are derived from the path. The first
+run fills the cache (about half an hour on one core), later ones take two minutes.
 """
 
 import argparse
@@ -19,11 +18,24 @@ from typing import Literal
 import numpy as np
 import torch
 
-from segue.audio.embedding import Head, head_to_bytes
+from bench.common import keep, table
+from recipes.datasets.game_music import (
+    CUT_S,
+    PATCHES_AT_ONCE,
+    TEST,
+    Clips,
+    Version,
+    musly_distances,
+    read_clip,
+    read_clips,
+)
+from recipes.sound import features_of, fit_projection, read_versions
+from recipes.sound_projection import SoundSpaceConfig, fit_head
+from segue.audio.embedding import Head
 from segue.audio.features import describe
-from segue.audio.head_training import Described, SoundSpaceConfig, fit_head
 from segue.audio.musicnn import load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches
+from segue.builtin_spaces import WEIGHTS
 from segue.evaluation.retrieval import (
     Estimate,
     MetricName,
@@ -33,20 +45,6 @@ from segue.evaluation.retrieval import (
     evaluate_retrieval,
 )
 from segue.records import FloatArray, Recording, Span
-from sound_cache import (
-    COPIES,
-    CUT_S,
-    PATCHES_AT_ONCE,
-    TEST,
-    WEIGHTS,
-    Clips,
-    Version,
-    cached,
-    musly_distances,
-    read_clip,
-    read_clips,
-)
-from tables import keep, table
 
 #: From the clips to learn from to all vectors, clean and degraded.
 Place = Callable[[np.ndarray], tuple[FloatArray, FloatArray | None]]
@@ -65,18 +63,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--ship", action="store_true", help="learn on all clips, write the weights")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    options.cache.mkdir(parents=True, exist_ok=True)
     audio = options.data / "audio"
     clips = read_clips(audio / "tracks.csv")
-    versions = {
-        name: cached(options.cache, audio, clips, name) for name in ("clean", "cut", *COPIES)
-    }
+    versions = read_versions(options.data, options.cache)
     config = SoundSpaceConfig()
-    if options.ship:
-        ship(versions, config)
 
     def musly(learn: np.ndarray) -> tuple[FloatArray, None]:
         return musly_distances(options.cache / "musly.npz", audio, clips, learn), None
@@ -85,7 +77,7 @@ def main() -> None:
     compared = [chance, bliss, Row("musly, timbre", musly, distances=True), *others]
     found = [measure(row, clips) for row in compared]
     sections = [quality(found, clips), steadiness(versions, config, audio, clips)]
-    keep("sound_space", "Quality of the spaces of sound", sections)
+    keep("sound_space", "Retrieval quality of the spaces of recordings", sections)
 
 
 # ---- the table ---------------------------------------------------------------------------
@@ -109,7 +101,7 @@ def rows(versions: dict[str, Version], config: SoundSpaceConfig) -> list[Row]:
         return both
 
     def trial(learn: np.ndarray) -> Head:
-        head = fit_head(clean.patches.only(learn), [], described(versions).only(learn), TRIAL)
+        head = fit_head(clean.patches.only(learn), [], features_of(versions).only(learn), TRIAL)
         return replace(head, blend=np.array([1, 0], np.float32))
 
     def noise(learn: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
@@ -120,21 +112,21 @@ def rows(versions: dict[str, Version], config: SoundSpaceConfig) -> list[Row]:
     return [
         Row("random vectors", noise),
         Row("bliss-audio, z-scored", standardised(clean.bliss, None)),
-        Row("nine production numbers", standardised(clean.production, test.production)),
+        Row("nine production descriptors", standardised(clean.production, test.production)),
         Row("`features`", standardised(clean.features, test.features)),
         Row("`tags` (MusiCNN's output)", standardised(clean.logits, test.logits)),
-        Row("MusiCNN's last layer but one", standardised(penultimate(clean), penultimate(test))),
+        Row("MusiCNN's penultimate layer", standardised(penultimate(clean), penultimate(test))),
         Row("`musicnn` (pooled, z-scored)", standardised(*pooled)),
         Row("trial projection", learned(trial)),
         Row(
             "`sound` without features",
             learned(
                 lambda learn: replace(
-                    fitted(versions, config, learn), blend=np.array([1, 0], np.float32)
+                    fit_projection(versions, config, learn), blend=np.array([1, 0], np.float32)
                 )
             ),
         ),
-        Row("**`sound`**", learned(lambda learn: fitted(versions, config, learn))),
+        Row("**`sound`**", learned(lambda learn: fit_projection(versions, config, learn))),
     ]
 
 
@@ -156,11 +148,6 @@ def project(head: Head, version: Version) -> FloatArray:
             for a, b, features in zip(starts[:-1], starts[1:], version.features, strict=True)
         ]
     )
-
-
-def described(versions: dict[str, Version]) -> Described:
-    first, second = versions["clean"].halves
-    return Described(versions["clean"].features, (first, second), versions[TEST].features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +226,8 @@ def quality(found: Sequence[Measured], clips: Clips) -> str:
             f"Of {len(clips.paths)} clips {chance.queries} ask in the whole, "
             f"{' and '.join(str(r.queries) for r in sound.album)} in the folds "
             f"({' and '.join(str(r.queries) for r in sound.artist)} by artist). Chance: P@1 and "
-            f"P@5 {chance.chance_precision:.3f}, mAP {chance.chance_average_precision:.3f}. In the "
-            "columns of all 693, what is learned has seen the clips themselves.\n",
+            f"P@5 {chance.chance_precision:.3f}, mAP {chance.chance_average_precision:.3f}. In "
+            "the columns of all 693, learned spaces were fitted on the same clips.\n",
             table(columns, body),
             table(("paired difference, two folds", "P@1", "P@5", "mAP"), differences),
         ]
@@ -250,12 +237,12 @@ def quality(found: Sequence[Measured], clips: Clips) -> str:
 def steadiness(
     versions: dict[str, Version], config: SoundSpaceConfig, audio: Path, clips: Clips
 ) -> str:
-    head = fitted(versions, config)
+    head = fit_projection(versions, config)
     clean, cut = (project(head, versions[name]) for name in ("clean", "cut"))
     same = (clean * cut).sum(axis=1)
     return "\n".join(
         [
-            "Cosine of a clip of 30 s to itself with its start cut by 1.2 s: median "
+            "Cosine similarity of a clip of 30 s to itself without the first 1.2 s: median "
             f"{np.median(same):.3f}, 5th percentile {np.percentile(same, 5):.3f}.",
             coverage(head, audio, clips),
         ]
@@ -291,31 +278,11 @@ def coverage(head: Head, audio: Path, clips: Clips) -> str:
         short.append(full @ analysed)
         late.append(analysed @ cut_vector)
     return (
-        f"{len(names)} tracks of 240 s, each joined from eight clips of an album: cosine of the "
-        f"stretches that Segue analyses to the whole, median {np.median(short):.3f}; to the same "
-        f"with the start cut by 1.2 s, median {np.median(late):.3f}.\n"
+        f"{len(names)} tracks of 240 s, each joined from eight clips of an album: cosine "
+        f"similarity of the excerpts that Segue analyses to the whole, median "
+        f"{np.median(short):.3f}; to the same "
+        f"without the first 1.2 s, median {np.median(late):.3f}.\n"
     )
-
-
-# ---- what is shipped ---------------------------------------------------------------------
-
-
-def fitted(
-    versions: dict[str, Version], config: SoundSpaceConfig, learn: np.ndarray | None = None
-) -> Head:
-    if learn is None:
-        learn = np.ones(len(versions["clean"].features), bool)
-    return fit_head(
-        versions["clean"].patches.only(learn),
-        [versions[name].patches.only(learn) for name in COPIES],
-        described(versions).only(learn),
-        config,
-    )
-
-
-def ship(versions: dict[str, Version], config: SoundSpaceConfig) -> None:
-    head = fitted(versions, config)
-    (WEIGHTS / "sound.safetensors").write_bytes(head_to_bytes(head))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""How often the encoding of a text is told: titles, pages, lines of poems, by language."""
+"""Detection of character encodings: titles, pages and lines of poems, by language.
+
+python -m bench.text_encodings --data ../shared/data
+"""
 
 import argparse
 import unicodedata
@@ -9,8 +12,8 @@ from pathlib import Path
 import chardet
 import charset_normalizer
 
+from bench.common import keep, table
 from segue.io.encodings import decode
-from tables import keep, table
 
 TEXTS = Path(__file__).with_name("text_encodings.txt")
 POEMS = {"de": "cp1252", "fr": "cp1252", "it": "cp1252", "es": "cp1252"}
@@ -49,14 +52,14 @@ def main() -> None:
                 counts[key][number] += same(read(data), text)
     keep(
         "text_encodings",
-        "Texts of older encodings that are decoded as they were written",
+        "Detection of character encodings",
         [
             table(
                 ("texts", "language", "encoding", "count", *DECODERS),
                 [(*key, *found) for key, found in sorted(counts.items())],
             ),
-            "Texts that are ASCII in their encoding are left out. Constants were chosen on titles "
-            "and pages; on held titles and on poems nothing was.",
+            "Texts that are ASCII in their encoding are left out. Constants were chosen on "
+            "titles and pages, none on held-out titles and poems.",
         ],
     )
 
@@ -66,7 +69,7 @@ def made() -> Iterator[tuple[str, str, str, str, bytes]]:
     held = ""
     for row in TEXTS.read_text(encoding="utf-8").splitlines():
         if row.startswith("#"):
-            held = "held " if row.startswith("# held") else held
+            held = "held-out " if row.startswith("# held") else held
             continue
         language, encodings, text = row.split(" | ", 2)
         titles = " / " in text

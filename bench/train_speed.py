@@ -1,9 +1,10 @@
-"""Tiles a second of the published dual-axis network: Segue against Keras/TensorFlow.
+"""Training speed of the published dual-axis network, compared with Keras and TensorFlow.
 
-`python bench/train_speed.py --work FOLDER`. The same network, batch, loss and optimiser in
-both: forward, backward, Adam. TensorFlow is installed into an environment of its own under
-FOLDER. Every row is a process of its own that waits while another works; they take turns, so
-that what else the machine does falls on all of them alike.
+    python -m bench.train_speed --work FOLDER
+
+The same network, batch, loss and optimiser in both: forward, backward, Adam. TensorFlow is
+installed into an environment of its own under FOLDER. Every row is a process of its own; they take
+turns, so that other load of the machine affects all alike.
 """
 
 import argparse
@@ -54,8 +55,8 @@ ROWS = (
     Row("Keras mixed_bfloat16", "keras", "bfloat16"),
     Row("Keras float32, XLA", "keras", "float32", compiled=True),
     Row("Keras mixed_bfloat16, XLA", "keras", "bfloat16", compiled=True),
-    Row("PyTorch as one would write it, float32", "plain", "float32"),
-    Row("PyTorch as one would write it, bfloat16", "plain", "bfloat16"),
+    Row("plain PyTorch, float32", "plain", "float32"),
+    Row("plain PyTorch, bfloat16", "plain", "bfloat16"),
     Row("**Segue float32**", "segue", "float32"),
     Row("**Segue bfloat16**", "segue", "bfloat16"),
 )
@@ -81,7 +82,7 @@ def main() -> None:
 
 
 def compare(folder: Path, rounds: int, steps: int, threads: int) -> None:
-    from tables import keep, table
+    from bench.common import keep, table
 
     interpreters = {"keras": tensorflow_python(folder)}
     load_before = os.getloadavg()[0]
@@ -157,7 +158,7 @@ class Worker:
             name: getattr(row, name) for name in ("name", "framework", "precision", "compiled")
         }
         command = [
-            str(python), __file__, "--worker", json.dumps(fields),
+            str(python), "-m", __spec__.name, "--worker", json.dumps(fields),
             "--steps", str(steps), "--threads", str(threads),
         ]  # fmt: skip
         environment = os.environ | {"OMP_NUM_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "2"}

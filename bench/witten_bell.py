@@ -1,4 +1,4 @@
-"""Witten-Bell n-grams (1991), interpolated down to every token alike."""
+"""Witten-Bell n-grams (1991), interpolated down to a uniform distribution."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

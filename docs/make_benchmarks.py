@@ -14,24 +14,52 @@ TARGET = Path(__file__).parent / "benchmarks.md"
 #: Chapter → tables, in reading order; what is not named here comes last.
 CHAPTERS = {
     "Search and similarity": (
-        "sound_space", "learned_spaces", "score_retrieval", "lyrics_style", "find_lyrics", "apart",
-        "reasons", "search_speed",
+        "sound_space",
+        "learned_spaces",
+        "score_retrieval",
+        "lyrics_style",
+        "lyrics_search",
+        "separate_queries",
+        "reasons",
+        "search_speed",
     ),
     "Analysis": (
-        "tempo", "features", "score_keys", "chords", "sound_kinds", "duplicates", "versions",
-        "shingles",
+        "tempo",
+        "features",
+        "score_keys",
+        "chords",
+        "sound_kinds",
+        "audio_fingerprints",
+        "version_identification",
+        "score_fingerprints",
     ),
     "Reading files": (
-        "durations", "text_encodings", "musicxml", "kern", "reading_midi", "reading_abc",
-        "dividing", "add_speed", "add_speed_avx2", "embed_speed", "long_tracks",
+        "durations",
+        "text_encodings",
+        "musicxml",
+        "kern",
+        "score_reading_midi",
+        "score_reading_abc",
+        "poem_splitting",
+        "add_speed",
+        "add_speed_avx2",
+        "embed_speed",
+        "long_tracks",
     ),
     "Music": (
-        "composing", "registers", "melody", "harmonise", "chorales", "score_rolls", "note_lstm",
-        "generation_speed", "writing_threads",
+        "compose",
+        "part_ranges",
+        "melody",
+        "harmonise",
+        "chorales",
+        "roll_vae_reconstruction",
+        "note_lstm",
+        "generation_speed",
+        "generation_threads",
     ),
-    "Lyrics": ("letters", "verse_writing"),
+    "Lyrics": ("lyrics_language_model", "generated_lyrics"),
     "Maps": ("maps",),
-}  # fmt: skip
+}
 
 
 def benchmarks() -> str:
@@ -58,7 +86,8 @@ def _section(table: Path) -> str:
         title, text = heading[1], text[heading.end() :].strip()
     text = re.sub(r"^(#+) ", r"##\1 ", text, flags=re.MULTILINE)
     text = re.sub(r"!\[([^]]*)\]\(([^)]+)\)", r"*\1* (`bench/tables/\2`)", text)
-    script = ROOT / "bench" / f"{table.stem}.py"
+    command = re.search(r"`python -m bench\.(\w+)", text)
+    script = ROOT / "bench" / f"{command[1] if command else table.stem}.py"
     source = f"\n\nScript: `bench/{script.name}`. {_summary(script)}" if script.exists() else ""
     return f"### {title}{source}\n\n{text}\n"
 

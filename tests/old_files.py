@@ -5,7 +5,6 @@
 
 import json
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import segue.nn.trainer
 from conftest import little_score
 from melody_models import network as melody_network
 from melody_models import sheet
+from recipes.lm_training import Piece, train_lm
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.contrastive import ContrastiveConfig
 from segue.audio.embedding import POOLED_SIZE
@@ -28,7 +28,7 @@ from segue.audio.training import Example, SoundTraining, train_sound
 from segue.generate.compose.model import CachedDecoder, Composer
 from segue.generate.compose.tokens import BEGIN, VOCABULARY_SIZE
 from segue.generate.compose.training import ComposerTraining, make_piece, train_composer
-from segue.generate.copying import KnownChorales
+from segue.generate.harmony.chorale_frames import KnownChorales
 from segue.generate.harmony.chorale_network import (
     NUM_PITCHES,
     ChoraleConfig,
@@ -54,12 +54,12 @@ from segue.generate.notes.network import NoteModel
 from segue.generate.notes.tokens import NoteSequence
 from segue.generate.notes.training import NoteTraining, train_notes
 from segue.library import Library
-from segue.nn.lm_training import LMTrainingConfig, Piece, train_lm
-from segue.nn.sampling import Sampling, generate
+from segue.nn.lm_training import LMTrainingConfig
+from segue.nn.sampling import Sampling, sample
 from segue.nn.trainer import FitResult, ProgressCallback
-from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
+from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
 from segue.records import Lyrics, Tags
-from segue.score.piano_roll import BoolArray
+from segue.score.piano_roll import BoolArray, pack_bars
 from segue.score.vae import training as score
 from segue.score.vae import training as score_options
 from segue.score.vae import training as score_windows
@@ -134,14 +134,18 @@ def notes(path: Path) -> Answers:
 
 
 def composing(path: Path) -> Answers:
-    model = Composer.load(path)
-    written = generate(model.network, torch.tensor([[BEGIN]]), Sampling(), generator())
+    model, rng = Composer.load(path), generator()
+    cache, tokens = KVCache(model.network.config.stack, 1), [torch.tensor([BEGIN])]
+    with torch.inference_mode():
+        for _ in range(30):
+            logits = model.network.next_logits(tokens[-1][:, None], cache)
+            tokens.append(sample(logits, Sampling(), rng))
     return {
         "logits": CachedDecoder(model.network, "float32").append([BEGIN, 5, 6]).numpy(),
-        "written": torch.stack(list(islice(written, 30))).numpy(),
+        "written": torch.stack(tokens[1:]).numpy(),
         "known names": np.array(model.index.names),
-        "known bars": model.index.contents[:50],
-        "known steps": model.index.steps[:50],
+        "known bars": model.index.keys[:50],
+        "known steps": model.index.links[:50],
         "known pieces": model.index.pieces[:50],
     }
 
@@ -156,7 +160,7 @@ def melodies(path: Path) -> Answers:
         "styles": np.array(model.styles),
         "usual pitches": np.array(model.reference[style]["pitch"]),
         "known": np.array(model.training_melodies.names),
-        "runs": model.training_melodies.hashes[:50],
+        "runs": model.training_melodies.keys[:50],
     }
 
 
@@ -191,10 +195,10 @@ def chorales(path: Path) -> Answers:
 
 
 def known_chorales(path: Path) -> Answers:
-    found = KnownChorales.load(path).longest_shared_passage(chorale(1) + 2)
+    found = KnownChorales.load(path).report(chorale(1) + 2)
     return {
-        "length": np.array([found.notes, found.sixteenths]),
-        "where": np.array([found.voice, found.chorale]),
+        "length": np.array([found["notes"], found["sixteenths"]]),
+        "where": np.array([found["voice"], found["chorale"]]),
     }
 
 
@@ -279,7 +283,7 @@ def learn_sound(folder: Path, resume: bool, watch: ProgressCallback | None) -> F
 
 def learn_rolls(folder: Path, resume: bool, watch: ProgressCallback | None) -> FitResult:
     training = ScoreTraining(epochs=2, device="cpu")
-    tunes = [RollTrack.from_cells(f"tune {seed}", cells(seed, 6)) for seed in range(4)]
+    tunes = [RollTrack(f"tune {seed}", pack_bars(cells(seed, 6))) for seed in range(4)]
     return train_score(training, tunes, folder, resume=resume, watch=watch)[1]
 
 

@@ -23,10 +23,10 @@ from segue.search.reasons import (
 
 def test_a_space_of_which_nothing_is_known_has_one_reason() -> None:
     a, b = np.random.default_rng(0).standard_normal((2, 64)).astype(np.float32)
-    (told,) = explain_cosine("conv", a, b)
-    assert told.name == "learned likeness"
+    (reason,) = explain_cosine("conv", a, b)
+    assert reason.name == "learned likeness"
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-    assert told.share == pytest.approx(cosine, abs=1e-5)
+    assert reason.share == pytest.approx(cosine, abs=1e-5)
     (heard,) = explain_cosine("listens", a, a)
     assert heard.description == "similar listeners"
     assert heard.share == pytest.approx(1)
@@ -38,14 +38,14 @@ def test_reasons_sum_to_the_cosine_and_to_the_distance(space: str) -> None:
     dimension = spaces[space].dimension
     a, b = np.random.default_rng(1).standard_normal((2, dimension)).astype(np.float32)
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-    told = explain_cosine(space, a, b)
-    assert sum(reason.share for reason in told) == pytest.approx(cosine, abs=1e-5)
+    reasons = explain_cosine(space, a, b)
+    assert sum(reason.share for reason in reasons) == pytest.approx(cosine, abs=1e-5)
     assert [reason.description for reason in explain_cosine(space, 3 * a, b)] == [
-        one.description for one in told
+        reason.description for reason in reasons
     ]
-    assert len({reason.name for reason in told}) == len(told) > 5
-    assert [reason.share for reason in told] == sorted((r.share for r in told), reverse=True)
-    left = sum(reason.share for reason in told if reason.name == OTHER)
+    assert len({reason.name for reason in reasons}) == len(reasons) > 5
+    assert [reason.share for reason in reasons] == sorted((r.share for r in reasons), reverse=True)
+    left = sum(reason.share for reason in reasons if reason.name == OTHER)
     assert abs(left) <= abs(cosine) / 2 + 1e-6
     apart = explain_distance(space, a, b)
     assert sum(reason.share for reason in apart) == pytest.approx(-np.linalg.norm(a - b), rel=1e-4)
@@ -79,8 +79,8 @@ def features(**scores: float) -> np.ndarray:
 def test_reasons_say_which_way(
     first: dict[str, float], second: dict[str, float], says: str
 ) -> None:
-    told = explain_cosine("features", features(**first), features(**second))
-    assert max(told, key=lambda reason: abs(reason.share)).description == says
+    reasons = explain_cosine("features", features(**first), features(**second))
+    assert max(reasons, key=lambda reason: abs(reason.share)).description == says
     if says.startswith("differ"):
         apart = explain_distance("features", features(**first), features(**second))
         assert apart[-1].description == says
@@ -93,15 +93,19 @@ def test_a_metal_track_is_told_to_be_metal() -> None:
             vector[MUSICNN_TAGS.index(tag)] = strength + 0.1 * at
         for tag in ("easy listening", "jazz", "chill", "chillout", "mellow", "sad", "party"):
             vector[MUSICNN_TAGS.index(tag)] = -2.0
-    told = explain_cosine("tags", *tags)
-    assert (told[0].name, told[0].description, told[0].family) == ("metal", "both: metal", "genre")
-    says = {reason.name: reason.description for reason in told}
+    reasons = explain_cosine("tags", *tags)
+    assert (reasons[0].name, reasons[0].description, reasons[0].family) == (
+        "metal",
+        "both: metal",
+        "genre",
+    )
+    says = {reason.name: reason.description for reason in reasons}
     assert says["jazz"] == "both: little jazz"
     assert says["party"] == "both: little party"
 
 
 def test_people_read_at_most_half_as_other() -> None:
-    reasons_ = tuple(
+    reasons = tuple(
         Reason(name, share, name, family)
         for name, share, family in (
             ("a", 0.1, "x"),
@@ -113,8 +117,8 @@ def test_people_read_at_most_half_as_other() -> None:
         )
     )
     track = Track(1, "sound", Path("/m.ogg"), Tags(), 1.0, "")
-    told = format_reasons(Hit(1, sum(reason.share for reason in reasons_), track, reasons_))
-    assert told == "a +0.10, b +0.09, c -0.08; y +0.07, z +0.06, other +0.05"
+    text = format_reasons(Hit(1, sum(reason.share for reason in reasons), track, reasons))
+    assert text == "a +0.10, b +0.09, c -0.08; y +0.07, z +0.06, other +0.05"
     alone = (Reason(OTHER, 0.3, OTHER, OTHER),)
     assert format_reasons(Hit(1, 0.3, track, alone)) == "other +0.30"
     assert format_reasons(Hit(1, 0.3, track, (Reason("loved", 0.3),))) == "loved +0.30"
@@ -126,17 +130,17 @@ def test_directions_find_what_grows_along_them() -> None:
     vectors = np.hstack([levels, rng.standard_normal((300, 6))]).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     constant = np.hstack([levels, np.ones((300, 1))])
-    found = fit_directions(vectors, AspectLevels(("tempo", "loudness", "dynamics"), constant))
-    assert found.names == ("tempo", "loudness")  # the third does not vary
-    assert found.rows @ found.rows.T == pytest.approx(np.eye(2), abs=1e-5)
-    assert np.abs(found.rows[:, :2]) == pytest.approx(np.eye(2), abs=0.1)
+    result = fit_directions(vectors, AspectLevels(("tempo", "loudness", "dynamics"), constant))
+    assert result.names == ("tempo", "loudness")  # the third does not vary
+    assert result.rows @ result.rows.T == pytest.approx(np.eye(2), abs=1e-5)
+    assert np.abs(result.rows[:, :2]) == pytest.approx(np.eye(2), abs=0.1)
     a, b = vectors[:2].astype(np.float64)
-    shares = found.contributions(a, b)
+    shares = result.contributions(a, b)
     assert sum(share.share for share in shares) == pytest.approx(a @ b)
     # More dimensions than tracks: the same by the other way round.
     wide = np.hstack([vectors, np.zeros((300, 400), np.float32)])
     few = fit_directions(wide, AspectLevels(("tempo", "loudness"), levels))
-    assert few.rows[:, :8] == pytest.approx(found.rows, abs=1e-4)
+    assert few.rows[:, :8] == pytest.approx(result.rows, abs=1e-4)
 
 
 def test_every_number_is_about_something() -> None:
@@ -152,14 +156,14 @@ def test_every_number_is_about_something() -> None:
 
 def test_traits_sum_to_the_similarity_and_to_the_distance() -> None:
     a, b = np.random.default_rng(3).standard_normal((2, 6)).astype(np.float32)
-    found = feature_contributions("uvwxyz", a, b, (a, b))
+    result = feature_contributions("uvwxyz", a, b, (a, b))
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-    assert sum(trait.similarity_share for trait in found) == pytest.approx(cosine, abs=1e-5)
-    assert sum(trait.distance_share for trait in found) == pytest.approx(1, abs=1e-5)
+    assert sum(trait.similarity_share for trait in result) == pytest.approx(cosine, abs=1e-5)
+    assert sum(trait.distance_share for trait in result) == pytest.approx(1, abs=1e-5)
     groups = group_contributions({"one": slice(0, 2), "other": slice(2, 6)}, a, b)
     named = {group.name: group for group in groups}
     assert named["one"].similarity_share == pytest.approx(
-        found[0].similarity_share + found[1].similarity_share
+        result[0].similarity_share + result[1].similarity_share
     )
     assert named["one"].first is None
     same = feature_contributions("uvwxyz", a, a, (a, a))
@@ -173,6 +177,6 @@ def test_standard_scores_undo_what_spaces_do() -> None:
         (SCORE_FEATURE_NAMES, standardise_score, score_z_scores, "score-features"),
     ):
         constants = load_file(WEIGHTS / f"{weights}.safetensors")
-        wanted = rng.uniform(-3, 3, len(names)).astype(np.float32)
-        vector = standardised(constants["mean"] + wanted * constants["scale"])
-        assert np.allclose(scores(vector), wanted, atol=2e-3)
+        expected = rng.uniform(-3, 3, len(names)).astype(np.float32)
+        vector = standardised(constants["mean"] + expected * constants["scale"])
+        assert np.allclose(scores(vector), expected, atol=2e-3)

@@ -13,7 +13,7 @@ from segue.generate.notes.probing import (
     pitch_class_map,
     similarity_matrix,
 )
-from segue.render.pages import write_token_similarity
+from segue.render.pages import write_token_similarity_page
 from segue.render.plots import draw_token_similarity
 from segue.theory.keys import PITCH_CLASSES
 
@@ -122,7 +122,7 @@ def test_the_table_is_drawn_and_written(tmp_path: Path, with_plane: bool) -> Non
         table.cosines, table.names, plane, PITCH_CLASSES, tmp_path / "a.png", "a", "b"
     )
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    write_token_similarity(
+    write_token_similarity_page(
         table.cosines, table.names, table.counts, table.order, plane, PITCH_CLASSES,
         tmp_path / "a.html", "a </script>", "b",
     )  # fmt: skip

@@ -16,8 +16,8 @@ FLOW = [
     ("errors", "environment", "deprecation"),
     ("records",),
     ("text", "files", "feature_names"),
-    ("theory", "evaluation", "media"),
-    ("io",),
+    ("theory", "media"),
+    ("io", "evaluation"),
     ("nn", "builtin_spaces"),
     ("audio", "score", "lyrics"),
     ("generate",),
@@ -84,3 +84,18 @@ def test_searching_needs_no_torch(filled: Path) -> None:
 
 def test_workers_need_no_torch() -> None:
     assert not loaded_by("import segue.ingest.analysis") & {"torch", "librosa", "numba", "sklearn"}
+
+
+def test_neither_the_package_nor_recipes_import_benchmarks() -> None:
+    root = PACKAGE.parents[1]
+    imported = {
+        (file.relative_to(root).parts[0], node.module)
+        for folder in ("src", "recipes")
+        for file in (root / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module
+    }
+    assert not [pair for pair in imported if pair[1].split(".")[0] == "bench"]
+    assert not [
+        pair for pair in imported if pair[0] == "src" and pair[1].split(".")[0] == "recipes"
+    ]

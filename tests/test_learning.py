@@ -19,7 +19,7 @@ from segue.cli.commands import app
 from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
 from segue.nn.checkpoint import MODEL
 from segue.nn.trainer import STATE
-from segue.training.spaces import CURVE
+from segue.training.run import LOSS_CURVE
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_a_learned_space_can_be_asked(
     learned = library.learning.train("mine", training, workers=1)
     assert learned.tracks == 6
     assert learned.failures == ()
-    assert (learned.folder / CURVE).stat().st_size > 5000
+    assert (learned.folder / LOSS_CURVE).stat().st_size > 5000
     ids, vectors = library.vectors("mine")
     assert vectors.shape == (6, dimension)
     assert np.isfinite(vectors).all()

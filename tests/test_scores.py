@@ -8,8 +8,7 @@ from conftest import little_score, write_score
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.library import Library
 from segue.score.piano_roll import STEPS_PER_BAR
-from segue.score.vae.model import RollModel
-from segue.score.vae.sampling import interpolate, padded_windows, reconstruct, sample
+from segue.score.vae.model import RollModel, interpolate, padded_windows, reconstruct, sample
 from segue.score.vae.training import ScoreTraining
 
 Opener = Callable[[], Library]

@@ -5,6 +5,7 @@ quickly.
 """
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,8 @@ WEIGHTS: Final = Path(str(files("segue") / "weights"))
 
 #: Changes when, and only when, a golden vector moves by more than 1e-3.
 REPRESENTATION_VERSION: Final = 1
+#: Features are clipped to so many standard deviations: a single outlier must not decide.
+MAX_Z_SCORE: Final = 4.0
 
 #: Dimension of the space `musicnn`: maximum and mean over time of 753 activations.
 MUSICNN_SIZE: Final = 1506
@@ -61,25 +64,32 @@ def builtin_spaces(medium: Medium | None = None) -> dict[str, Space]:
     }
 
 
+@cache
+def load_constants(name: str) -> dict[str, FloatArray]:
+    """Load bundled constants by the stem of their file, such as mean and scale of "features"."""
+    return load_file(WEIGHTS / f"{name}.safetensors")
+
+
+def clipped_z_scores(features: FloatArray, constants: Mapping[str, FloatArray]) -> FloatArray:
+    """Compute z-scores by the bundled mean and scale, clipped to ± `MAX_Z_SCORE`."""
+    standard = (features - constants["mean"]) / constants["scale"]
+    return np.asarray(np.clip(standard, -MAX_Z_SCORE, MAX_Z_SCORE))
+
+
 def standardise_tags(logits: FloatArray) -> FloatArray:
     """Standardise MusiCNN's logits to a vector of the space `tags`, shape (50,).
 
     0 is the mean over the tracks of the calibration set, 1 one standard deviation above it.
     """
-    constants = _tag_constants()
+    constants = load_constants("tags")
     return np.asarray((logits - constants["mean"]) / constants["scale"], dtype=np.float32)
 
 
 def tag_probabilities(vector: FloatArray) -> dict[str, float]:
     """Return the probability of each tag for a vector of the space `tags`."""
-    constants = _tag_constants()
+    constants = load_constants("tags")
     logits = vector * constants["scale"] + constants["mean"]
     return dict(zip(MUSICNN_TAGS, (1 / (1 + np.exp(-logits))).tolist(), strict=True))
-
-
-@cache
-def _tag_constants() -> dict[str, FloatArray]:
-    return load_file(WEIGHTS / "tags.safetensors")
 
 
 def _fingerprint(names: tuple[str, ...]) -> str:

@@ -1,31 +1,35 @@
 """Names of the features of recordings, scores and lyrics, by group. Light to import.
 
-The names of the features of recordings, by group: see `segue.audio.features`.
-
-The names of the features of scores, by group, and the tables behind them.
-
-jSymbolic's where it has the feature: see `segue.score.features`.
-
-Words that say how something is said and not what: articles, pronouns, particles, auxiliaries.
-
-Their shares tell authors apart whatever these write of: Mosteller & Wallace, "Inference in an
-Authorship Problem", Journal of the American Statistical Association 58, 1963. The lists are of
-five languages that lyrics here are in; a spelling that two of them share is one word.
-
-The names of the features of lyrics, by group: see `segue.lyrics.features`.
+The features are computed in `segue.audio.features`, `segue.score.features` and
+`segue.lyrics.features`. Features of scores have the names of jSymbolic (McKay, Cumming & Fujinaga,
+ISMIR 2018) where it has them. Function words tell authors apart whatever they write about
+(Mosteller & Wallace, "Inference in an Authorship Problem", JASA 58, 1963).
 """
 
 from typing import Final
 
-# --- feature names ---
+DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 
-N_MFCC: Final = 20  # of the mel-frequency cepstrum
+
+def _names(groups: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(name for names in groups.values() for name in names)
+
+
+def _slices(groups: dict[str, tuple[str, ...]]) -> dict[str, slice]:
+    slices, start = {}, 0
+    for group, names in groups.items():
+        slices[group] = slice(start, start + len(names))
+        start += len(names)
+    return slices
+
+
+# --- recordings ---
+
+N_MFCC: Final = 20
 CONTRAST_BANDS: Final = 7
 
-_DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
-
-#: What each group of numbers holds, in the order of the vector. Shares of a similarity are told
-#: by group.
+#: Features by group, in the order of the vector. Contributions to a similarity are reported by
+#: group.
 SOUND_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
     "rhythm": (
         "tempo_octaves",
@@ -38,8 +42,8 @@ SOUND_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
         "onsets_per_s_log",
     ),
     "harmony": (
-        *(f"degree_{degree}_share" for degree in _DEGREES),
-        *(f"degree_{degree}_spread" for degree in _DEGREES),
+        *(f"degree_{degree}_share" for degree in DEGREES),
+        *(f"degree_{degree}_spread" for degree in DEGREES),
         "major_minus_minor",
         "key_fit",
         "chroma_change",
@@ -76,30 +80,17 @@ SOUND_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
-#: One name for each number of a vector.
-SOUND_FEATURE_NAMES: Final = tuple(
-    name for names in SOUND_FEATURES_BY_GROUP.values() for name in names
-)
+#: Name of each feature of a vector.
+SOUND_FEATURE_NAMES: Final = _names(SOUND_FEATURES_BY_GROUP)
+#: Where in a vector each group is.
+SOUND_FEATURE_GROUPS: Final = _slices(SOUND_FEATURES_BY_GROUP)
 
 
-def _slices() -> dict[str, slice]:
-    slices, start = {}, 0
-    for group, names in SOUND_FEATURES_BY_GROUP.items():
-        slices[group] = slice(start, start + len(names))
-        start += len(names)
-    return slices
+# --- scores ---
 
-
-#: Where in a vector each group lies, by the name that people are shown.
-SOUND_FEATURE_GROUPS: Final = _slices()
-
-
-# --- feature names ---
-
-DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 INTERVALS: Final = tuple(range(-12, 13))
 SIXTEENTHS_PER_BAR: Final = 16  # sixteenths of a bar
-#: Quarters of the notes that the Rhythmic Value Histogram tells apart, and their names.
+#: Note values of the Rhythmic Value Histogram, in quarter notes.
 NOTE_VALUES: Final[dict[str, float]] = {
     "thirty-second": 0.125,
     "sixteenth": 0.25,
@@ -123,7 +114,7 @@ CHORDS: Final[dict[str, tuple[int, ...]]] = {
     "Major Seventh": (0, 4, 7, 11),
 }
 NO_CHORD: Final = len(CHORDS)
-#: General MIDI programs, from and to, of jSymbolic's families and what else there is.
+#: General MIDI programs (first, end) of jSymbolic's instrument families and of the others.
 INSTRUMENT_FAMILIES: Final[dict[str, tuple[int, int]]] = {
     "String Keyboard": (0, 8),
     "Mallet": (8, 16),
@@ -186,11 +177,11 @@ SCORE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
     ),
     "metre": (
         *(f"Metre {name}" for name in TIME_SIGNATURES),
-        *(f"Onsets at Sixteenth {place + 1}" for place in range(SIXTEENTHS_PER_BAR)),
+        *(f"Onsets at Sixteenth {position + 1}" for position in range(SIXTEENTHS_PER_BAR)),
     ),
     "figures": tuple(
-        f"Interval Class {interval} at Sixteenth {place + 1}"
-        for place in range(SIXTEENTHS_PER_BAR)
+        f"Interval Class {interval} at Sixteenth {position + 1}"
+        for position in range(SIXTEENTHS_PER_BAR)
         for interval in range(12)
     ),
     "texture": (
@@ -209,25 +200,13 @@ SCORE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
-#: One name for each number of a vector.
-SCORE_FEATURE_NAMES: Final = tuple(
-    name for names in SCORE_FEATURES_BY_GROUP.values() for name in names
-)
+#: Name of each feature of a vector.
+SCORE_FEATURE_NAMES: Final = _names(SCORE_FEATURES_BY_GROUP)
+#: Where in a vector each group is.
+SCORE_FEATURE_GROUPS: Final = _slices(SCORE_FEATURES_BY_GROUP)
 
 
-def _score_slices() -> dict[str, slice]:
-    found, start = {}, 0
-    for group, names in SCORE_FEATURES_BY_GROUP.items():
-        found[group] = slice(start, start + len(names))
-        start += len(names)
-    return found
-
-
-#: Where in a vector each group lies, by the name that people are shown.
-SCORE_FEATURE_GROUPS: Final = _score_slices()
-
-
-# --- function words ---
+# --- lyrics ---
 
 _ENGLISH: Final = """
 a about after again all am an and are as at be been before but by can could did do does down for
@@ -258,26 +237,24 @@ ma mai mia mio nel non ogni per più qual quando quel questo se sei si sia sono 
 tua tuo un una vi
 """
 
-#: In a fixed order, lower case, straight apostrophes; each is one of a vector's numbers.
+#: Articles, pronouns, particles and auxiliaries of five languages, in a fixed order, in lower case
+#: with straight apostrophes. A word of two languages is listed once.
 FUNCTION_WORDS: Final = tuple(
-    dict.fromkeys(
-        word for some in (_ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN) for word in some.split()
-    )
+    dict.fromkeys((_ENGLISH + _GERMAN + _FRENCH + _SPANISH + _ITALIAN).split())
 )
 
 
-# --- feature names ---
-
-#: Into how many numbers the runs of 1, 2, 3 and 4 characters are counted.
+#: Number of hash buckets for character n-grams, by n.
 NGRAM_BUCKETS: Final[dict[int, int]] = {1: 128, 2: 384, 3: 512, 4: 512}
-MAX_WORDS_PER_LINE: Final = 14  # and more, here and below
+# The last bin of each histogram also counts what is longer.
+MAX_WORDS_PER_LINE: Final = 14
 MAX_LETTERS_PER_WORD: Final = 12
 MAX_LINES_PER_STANZA: Final = 10
-SYLLABLES_OF_LINE: Final = 18
-SYLLABLES_OF_WORD: Final = 5
-LINE_PLACES: Final = 12  # syllables of a line, from its first
-LAGS: Final = 4  # lines back
-#: Marks that are counted among all characters, and at the ends of lines.
+MAX_SYLLABLES_PER_LINE: Final = 18
+MAX_SYLLABLES_PER_WORD: Final = 5
+N_SYLLABLE_POSITIONS: Final = 12  # counted from the start of a line
+MAX_LINE_LAG: Final = 4
+#: Punctuation marks that are counted among all characters and at the ends of lines.
 PUNCTUATION: Final[dict[str, str]] = {
     "Commas": ",،、，",
     "Full Stops": ".。",
@@ -295,8 +272,8 @@ PUNCTUATION: Final[dict[str, str]] = {
 }
 
 
-def _up_to(most: int) -> list[str]:
-    return [*map(str, range(1, most)), f"{most} or More"]
+def _bins(maximum: int) -> list[str]:
+    return [*map(str, range(1, maximum)), f"{maximum} or More"]
 
 
 STYLE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
@@ -307,9 +284,9 @@ STYLE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
     ),
     "function words": tuple(f"Share of '{word}'" for word in FUNCTION_WORDS),
     "lines": (
-        *(f"Lines of {n} Words" for n in _up_to(MAX_WORDS_PER_LINE)),
-        *(f"Words of {n} Letters" for n in _up_to(MAX_LETTERS_PER_WORD)),
-        *(f"Stanzas of {n} Lines" for n in _up_to(MAX_LINES_PER_STANZA)),
+        *(f"Lines of {n} Words" for n in _bins(MAX_WORDS_PER_LINE)),
+        *(f"Words of {n} Letters" for n in _bins(MAX_LETTERS_PER_WORD)),
+        *(f"Stanzas of {n} Lines" for n in _bins(MAX_LINES_PER_STANZA)),
         "Mean Length of Line",
         "Variability of Length of Line",
         "Mean Length of Word",
@@ -320,17 +297,20 @@ STYLE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
         *(f"Lines that End with {name}" for name in PUNCTUATION),
     ),
     "metre": (
-        *(f"Lines of {n} Syllables" for n in _up_to(SYLLABLES_OF_LINE)),
-        *(f"Words of {n} Syllables" for n in _up_to(SYLLABLES_OF_WORD)),
-        *(f"Weak Syllable {place}" for place in range(1, LINE_PLACES + 1)),
-        *(f"Word Ends after Syllable {place}" for place in range(1, LINE_PLACES + 1)),
-        *(f"Change of Syllables over {lag} Lines" for lag in range(1, LAGS + 1)),
+        *(f"Lines of {n} Syllables" for n in _bins(MAX_SYLLABLES_PER_LINE)),
+        *(f"Words of {n} Syllables" for n in _bins(MAX_SYLLABLES_PER_WORD)),
+        *(f"Weak Syllable {position}" for position in range(1, N_SYLLABLE_POSITIONS + 1)),
+        *(
+            f"Word Ends after Syllable {position}"
+            for position in range(1, N_SYLLABLE_POSITIONS + 1)
+        ),
+        *(f"Change of Syllables over {lag} Lines" for lag in range(1, MAX_LINE_LAG + 1)),
         "Mean Syllables of Line",
         "Variability of Syllables of Line",
         "Lines of Even Syllables",
     ),
     "rhyme": (
-        *(f"Rhyme over {lag} Lines" for lag in range(1, LAGS + 1)),
+        *(f"Rhyme over {lag} Lines" for lag in range(1, MAX_LINE_LAG + 1)),
         "Rhyme Density",
         "Rhyme on the Same Word",
         "Length of Rhymes",
@@ -350,19 +330,7 @@ STYLE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
-#: One name for each number of a vector.
-STYLE_FEATURE_NAMES: Final = tuple(
-    name for names in STYLE_FEATURES_BY_GROUP.values() for name in names
-)
-
-
-def _style_slices() -> dict[str, slice]:
-    found, start = {}, 0
-    for group, names in STYLE_FEATURES_BY_GROUP.items():
-        found[group] = slice(start, start + len(names))
-        start += len(names)
-    return found
-
-
-#: Where in a vector each group lies, by the name that people are shown.
-STYLE_FEATURE_GROUPS: Final = _style_slices()
+#: Name of each feature of a vector.
+STYLE_FEATURE_NAMES: Final = _names(STYLE_FEATURES_BY_GROUP)
+#: Where in a vector each group is.
+STYLE_FEATURE_GROUPS: Final = _slices(STYLE_FEATURES_BY_GROUP)

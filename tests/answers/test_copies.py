@@ -91,7 +91,7 @@ def test_evaluate_finds_no_copy(lib: Library) -> None:
 def test_filters_name_no_copy(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(
-        "segue.explore.comparison.first_filters",
+        "segue.explore.comparison.first_layer_filters",
         lambda _store, _space, tracks, _most: asked.extend(track.id for track in tracks),
     )
     lib.learning.filters("learned")

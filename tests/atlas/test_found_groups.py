@@ -21,27 +21,28 @@ def lib(tmp_path: Path, library: Callable[[], Library]) -> Library:
 
 
 @pytest.mark.parametrize("method", ["kmeans", "agglomerative", "hdbscan"])
-def test_albums_that_lie_together_are_groups(lib: Library, method: Method) -> None:
-    found = lib.atlas.clusters(method=method)
+def test_separate_albums_are_clusters(lib: Library, method: Method) -> None:
+    clustering = lib.atlas.clusters(method=method)
+    clusters = clustering.clusters
     albums = {track.id: track.tags.album for track in lib.tracks()}
-    assert [len({albums[i] for i in group.ids.tolist()}) for group in found.clusters] == [1] * 4
-    assert len({group.name for group in found.clusters}) == 4
-    assert all(group.artists[0].strength == 1 for group in found.clusters)
-    assert found.silhouette is not None
-    assert found.silhouette > 0.5
-    assert found.stability == pytest.approx(1)
+    assert [len({albums[i] for i in group.ids.tolist()}) for group in clusters] == [1] * 4
+    assert len({group.name for group in clusters}) == 4
+    assert all(group.artists[0].strength == 1 for group in clusters)
+    assert clustering.silhouette is not None
+    assert clustering.silhouette > 0.5
+    assert clustering.stability == pytest.approx(1)
 
 
-def test_a_number_of_groups_is_kept_to(lib: Library) -> None:
-    found = lib.atlas.clusters(k=6)
-    assert len(found.clusters) == 6
-    assert sum(len(group.ids) for group in found.clusters) == 32
-    assert [len(g.ids) for g in found.clusters] == sorted(len(g.ids) for g in found.clusters)[::-1]
-    again = lib.atlas.clusters(k=6)
-    assert all((a.ids == b.ids).all() for a, b in zip(found.clusters, again.clusters, strict=True))
+def test_the_number_of_clusters_is_as_requested(lib: Library) -> None:
+    clusters = lib.atlas.clusters(k=6).clusters
+    assert len(clusters) == 6
+    assert sum(len(group.ids) for group in clusters) == 32
+    assert [len(g.ids) for g in clusters] == sorted(len(g.ids) for g in clusters)[::-1]
+    again = lib.atlas.clusters(k=6).clusters
+    assert all((a.ids == b.ids).all() for a, b in zip(clusters, again, strict=True))
 
 
-def test_the_tracks_of_a_group_come_from_its_middle_outwards(lib: Library) -> None:
+def test_tracks_of_a_cluster_are_ordered_by_distance_to_its_centroid(lib: Library) -> None:
     ids, vectors = lib.vectors()
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     group = lib.atlas.clusters(k=4).clusters[0]
@@ -50,30 +51,30 @@ def test_the_tracks_of_a_group_come_from_its_middle_outwards(lib: Library) -> No
     assert (np.diff(from_centre) >= -1e-6).all()
 
 
-def test_groups_on_the_plane(lib: Library) -> None:
+def test_clusters_on_the_plane(lib: Library) -> None:
     assert len(lib.atlas.clusters(k=4, on="plane").clusters) == 4
     with pytest.raises(BadArgument, match="not on 'moon'"):
         lib.atlas.clusters(on="moon")
 
 
-def test_groups_on_the_plane_are_of_the_map_made_last_and_leave_it(lib: Library) -> None:
+def test_clusters_on_the_plane_use_the_latest_map_and_keep_it(lib: Library) -> None:
     published = ProjectionOptions("tsne", perplexity=2.0, learning_rate=100.0, seed=3)
-    made = lib.atlas.map(options=published)
-    found = lib.atlas.clusters(k=4, on="plane")
-    points = dict(zip(made.ids.tolist(), made.points, strict=True))
-    inside = np.array([points[track] for track in found.clusters[0].ids.tolist()])
+    library_map = lib.atlas.map(options=published)
+    cluster = lib.atlas.clusters(k=4, on="plane").clusters[0]
+    points = dict(zip(library_map.ids.tolist(), library_map.points, strict=True))
+    inside = np.array([points[track] for track in cluster.ids.tolist()])
     from_centre = np.linalg.norm(inside - inside.mean(axis=0), axis=1)
     assert (np.diff(from_centre) >= -1e-4).all()
-    assert lib.atlas.map(update=True).parameters == made.parameters
+    assert lib.atlas.map(update=True).parameters == library_map.parameters
 
 
-def test_groups_of_like_names_are_numbered(lib: Library) -> None:
+def test_clusters_of_equal_names_are_numbered(lib: Library) -> None:
     names = [group.name for group in lib.atlas.clusters(k=20).clusters]
     assert len(set(names)) == 20
     assert not any(name.count("(") > 1 for name in names)
 
 
-def test_what_cannot_be_divided_says_so(tmp_path: Path, lib: Library) -> None:
+def test_clustering_with_invalid_arguments_is_refused(tmp_path: Path, lib: Library) -> None:
     with pytest.raises(BadArgument, match="from 2 to 31"):
         lib.atlas.clusters(k=32)
     with pytest.raises(BadArgument, match="leave -k away"):

@@ -30,20 +30,20 @@ def test_versions_are_found_with_their_evidence(music: Path) -> None:
         assert [{twin.first.path.name, twin.second.path.name} for twin in same] == [
             {"tune 0.flac", "copy.ogg"}
         ]
-        told: list[tuple[int, int]] = []
-        found = lib.atlas.versions(same, compared=lambda done, of: told.append((done, of)))
-        names = [{pair.first.path.name, pair.second.path.name} for pair in found.pairs]
+        progress: list[tuple[int, int]] = []
+        report = lib.atlas.versions(same, compared=lambda done, of: progress.append((done, of)))
+        names = [{pair.first.path.name, pair.second.path.name} for pair in report.pairs]
         assert {"tune 0.flac", "higher.flac"} in names
         assert {"copy.ogg", "higher.flac"} in names
         assert len(names) == 2  # the copy is no version of the tune
-        for pair in found.pairs:
+        for pair in report.pairs:
             upwards = 3 if pair.second.path.name == "higher.flac" else -3
             assert pair.alignment.semitones == upwards
-            assert pair.alignment.likeness > 0.6
-        assert told
+            assert pair.alignment.similarity > 0.6
+        assert progress
 
 
-def test_what_was_read_once_is_kept(music: Path) -> None:
+def test_chroma_sequences_are_cached(music: Path) -> None:
     with Library.open(music / "library") as lib:
         first = lib.atlas.versions()
         read: list[int] = []
@@ -55,15 +55,15 @@ def test_what_was_read_once_is_kept(music: Path) -> None:
         assert not again.failures
 
 
-def test_a_file_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
+def test_an_unreadable_file_does_not_affect_others(tmp_path: Path) -> None:
     for seed in range(3):
         write_sound(tmp_path / f"{seed}.flac", tune(seed, 8.0, 22_050), 22_050)
     with Library.open(tmp_path / "library") as lib:
         lib.add([tmp_path], workers=1)
         (tmp_path / "1.flac").unlink()
-        found = lib.atlas.versions()
-        assert [failure.path.name for failure in found.failures] == ["1.flac"]
-        assert found.pairs == ()
+        report = lib.atlas.versions()
+        assert [failure.path.name for failure in report.failures] == ["1.flac"]
+        assert report.pairs == ()
 
 
 def test_few_tracks_have_no_versions(tmp_path: Path) -> None:

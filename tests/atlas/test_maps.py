@@ -41,28 +41,28 @@ def own_album_nearest(lib: Library, points: np.ndarray) -> float:
     return float(np.mean([albums[i] == albums[j] for i, j in enumerate(compute_neighbours)]))
 
 
-def test_albums_lie_together_and_the_map_is_remembered(
+def test_albums_are_close_and_the_map_is_stored(
     lib: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = lib.atlas.map()
-    assert found.method == "nerv"
-    assert found.points.shape == (30, 2)
-    assert own_album_nearest(lib, found.points) == 1
-    assert found.trustworthiness is not None
-    assert found.trustworthiness > 0.7
-    assert (lib.atlas.map(options=ProjectionOptions(seed=1)).points != found.points).any()
+    library_map = lib.atlas.map()
+    assert library_map.method == "nerv"
+    assert library_map.points.shape == (30, 2)
+    assert own_album_nearest(lib, library_map.points) == 1
+    assert library_map.trustworthiness is not None
+    assert library_map.trustworthiness > 0.7
+    assert (lib.atlas.map(options=ProjectionOptions(seed=1)).points != library_map.points).any()
     again = lib.atlas.map()
     assert again.remembered
     monkeypatch.delattr(maps, "project")  # not made a third time, but read
     assert (lib.atlas.map().points == again.points).all()
-    assert (again.points == found.points).all()
+    assert (again.points == library_map.points).all()
 
 
 def test_a_busy_library_still_gives_its_map(lib: Library, tmp_path: Path) -> None:
     with Library.open(tmp_path / "library") as other, other._store.writing():
-        found = lib.atlas.map()
-    assert not found.remembered
-    assert found.points.shape == (30, 2)
+        library_map = lib.atlas.map()
+    assert not library_map.remembered
+    assert library_map.points.shape == (30, 2)
     assert lib.atlas.map().remembered
 
 
@@ -74,9 +74,9 @@ def test_the_same_seed_gives_the_same_map(lib: Library) -> None:
 
 @pytest.mark.slow  # umap compiles itself anew in every process
 def test_umap(lib: Library) -> None:
-    found = lib.atlas.map(options=ProjectionOptions("umap"))
-    assert own_album_nearest(lib, found.points) == 1
-    assert found.parameters["neighbours"] == 5
+    library_map = lib.atlas.map(options=ProjectionOptions("umap"))
+    assert own_album_nearest(lib, library_map.points) == 1
+    assert library_map.parameters["neighbours"] == 5
 
 
 def test_new_tracks_are_placed_and_no_other_is_moved(lib: Library, tmp_path: Path) -> None:
@@ -115,15 +115,15 @@ def test_a_removed_track_leaves_the_map(lib: Library) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9])
-def test_few_tracks_are_drawn_all_the_same(tmp_path: Path, n: int) -> None:
+def test_maps_of_few_tracks(tmp_path: Path, n: int) -> None:
     fill_library(tmp_path / "few", ALBUMS[:n])
     with Library.open(tmp_path / "few") as lib:
-        found = lib.atlas.map()
-        assert found.points.shape == (n, 2)
-        assert np.isfinite(found.points).all()
-        assert found.trustworthiness is None
+        library_map = lib.atlas.map()
+        assert library_map.points.shape == (n, 2)
+        assert np.isfinite(library_map.points).all()
+        assert library_map.trustworthiness is None
         for name in ("few.html", "few.png"):
-            lib.atlas.draw(found, tmp_path / name, "album")
+            lib.atlas.draw(library_map, tmp_path / name, "album")
             assert (tmp_path / name).stat().st_size > 1000
 
 
@@ -134,21 +134,21 @@ def test_an_empty_library_and_unknown_spaces_say_what_to_do(tmp_path: Path, lib:
         lib.atlas.map("nonsense")
 
 
-def test_equal_vectors_lie_in_one_place(tmp_path: Path, lib: Library) -> None:
+def test_equal_vectors_have_equal_positions(tmp_path: Path, lib: Library) -> None:
     store: Store = lib._store
     with store.transaction():
         store.spaces.replace_trained(Space("equal", "sound", 2, "cosine", "m", 1))
         for track in store.tracks():
             store.spaces.put("equal", track.id, np.ones(2, np.float32))
-    found = lib.atlas.map("equal")
-    assert not np.ptp(found.points)
-    lib.atlas.draw(found, tmp_path / "equal.html", "album")
+    library_map = lib.atlas.map("equal")
+    assert not np.ptp(library_map.points)
+    lib.atlas.draw(library_map, tmp_path / "equal.html", "album")
     with pytest.raises(BadArgument, match="lie in one place"):
         lib.atlas.clusters("equal")
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("options", "message"),
     [
         (ProjectionOptions("umap", perplexity=3.0), "belongs to --method tsne"),
         (ProjectionOptions("tsne", neighbours=3), "belongs to --method umap"),
@@ -158,12 +158,12 @@ def test_equal_vectors_lie_in_one_place(tmp_path: Path, lib: Library) -> None:
         (ProjectionOptions("fa2"), "choose nerv, tsne, umap, pca"),  # type: ignore[arg-type]
     ],
 )
-def test_numbers_out_of_range_are_told(wanted: ProjectionOptions, told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
-        choose_projection(30, wanted)
+def test_parameters_out_of_range_are_refused(options: ProjectionOptions, message: str) -> None:
+    with pytest.raises(BadArgument, match=message):
+        choose_projection(30, options)
 
 
-def test_settings_follow_the_number_of_tracks() -> None:
+def test_default_parameters_depend_on_the_number_of_tracks() -> None:
     small, middle, large = (choose_projection(n, ProjectionOptions()) for n in (50, 5000, 200_000))
     assert (small.method, small.perplexity) == ("nerv", 7)
     assert (middle.method, middle.perplexity) == ("tsne", 30)
@@ -178,20 +178,20 @@ def test_nerv_shows_fewer_false_neighbours() -> None:
     vectors = np.random.default_rng(3).standard_normal((150, 12)).astype(np.float32)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     near = compute_neighbours(np.arange(150), unit, 40)
-    found = {
+    result = {
         method: project(unit, near, Projection(method, perplexity=12.0))
         for method in ("tsne", "nerv")
     }
     trusted = {
         method: trustworthiness_continuity(unit, points).trustworthiness
-        for method, points in found.items()
+        for method, points in result.items()
     }
     assert trusted["nerv"] > trusted["tsne"] + 0.01
     again = project(unit, near, Projection("nerv", perplexity=12.0))
-    assert (again == found["nerv"]).all()
+    assert (again == result["nerv"]).all()
 
 
-def test_main_directions_keep_what_a_plane_can_keep() -> None:
+def test_pca_of_two_dimensions_keeps_distances() -> None:
     rng = np.random.default_rng(0)
     flat = np.zeros((20, 5), np.float32)
     flat[:, :2] = rng.standard_normal((20, 2)) * (3, 1)
@@ -200,7 +200,7 @@ def test_main_directions_keep_what_a_plane_can_keep() -> None:
     assert np.allclose(distances[0], distances[1], atol=1e-4)
 
 
-def test_a_new_track_goes_amid_its_nearest() -> None:
+def test_a_new_track_is_placed_amid_its_nearest_neighbours() -> None:
     known = np.eye(6, dtype=np.float32)
     points = np.arange(12, dtype=np.float32).reshape(6, 2)
     assert np.allclose(project_new(known[2:3], known, points), points[2], atol=0.01)
@@ -210,7 +210,7 @@ def test_a_new_track_goes_amid_its_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"),
+    ("options", "message"),
     [
         (ProjectionOptions("tsne", learning_rate=float("nan")), "must be above 0, and a number"),
         (ProjectionOptions("tsne", learning_rate=float("inf")), "must be above 0, and a number"),
@@ -220,20 +220,20 @@ def test_a_new_track_goes_amid_its_nearest() -> None:
         (ProjectionOptions(seed=2**32), "the seed 4294967296"),
     ],
 )
-def test_numbers_that_are_none_are_told(lib: Library, wanted: ProjectionOptions, told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
-        lib.atlas.map(options=wanted)
-
-
-def test_points_that_fly_apart_are_not_remembered(
-    lib: Library, monkeypatch: pytest.MonkeyPatch
+def test_numbers_that_are_none_are_told(
+    lib: Library, options: ProjectionOptions, message: str
 ) -> None:
+    with pytest.raises(BadArgument, match=message):
+        lib.atlas.map(options=options)
+
+
+def test_a_diverged_map_is_not_stored(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projection, "_tsne", lambda near, *_: np.full((len(near.ids), 2), np.nan))
     with pytest.raises(BadArgument, match="smaller --learning-rate"):
         lib.atlas.map(options=ProjectionOptions("tsne"))
 
 
-def test_nearly_equal_tracks_have_no_map_to_trust() -> None:
+def test_maps_of_nearly_equal_tracks_have_no_trustworthiness() -> None:
     with_noise = np.full((30, 8), 8**-0.5) + np.random.default_rng(0).normal(0, 1e-8, (30, 8))
     unit = with_noise.astype(np.float32)
     near = compute_neighbours(np.arange(30), unit, 15)
@@ -244,7 +244,7 @@ def test_nearly_equal_tracks_have_no_map_to_trust() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_a_library_of_a_few_tracks_has_a_map_in_its_usual_colours(
+def test_maps_of_few_tracks_have_the_default_colours(
     n: int, tmp_path: Path, library: Callable[[], Library]
 ) -> None:
     fill_library(tmp_path / "library", ALBUMS[:n])
@@ -261,13 +261,13 @@ def test_a_map_that_is_older_than_the_library_is_not_drawn(lib: Library, tmp_pat
         lib.atlas.draw(old, tmp_path / "map.png")
 
 
-def test_trust_is_measured_again_when_tracks_are_gone(lib: Library) -> None:
+def test_trustworthiness_is_measured_again_after_removals(lib: Library) -> None:
     assert lib.atlas.map().trustworthiness is not None
     lib.remove([str(track) for track in range(1, 16)])
     assert lib.atlas.map(update=True).trustworthiness is None
 
 
-def test_a_space_learned_anew_has_a_map_of_its_own(lib: Library) -> None:
+def test_a_retrained_space_has_a_new_map(lib: Library) -> None:
     store: Store = lib._store
 
     def learn(seed: int) -> np.ndarray:
@@ -287,47 +287,49 @@ def test_a_space_learned_anew_has_a_map_of_its_own(lib: Library) -> None:
         assert (nearest_track == cosines.argmax(axis=1)).mean() > 0.9
 
 
-def test_the_gradient_of_nerv_is_the_slope_of_its_cost() -> None:
+def test_the_gradient_of_nerv_agrees_with_finite_differences() -> None:
     """Against central differences of the cost as the paper writes it, in double precision."""
     rng = np.random.default_rng(0)
     n = 12
     own = np.eye(n, dtype=bool)
-    wanted = np.where(own, 0, rng.random((n, n)))
-    wanted /= wanted.sum(axis=1, keepdims=True)
-    log_wanted = np.log(np.maximum(wanted, 1e-12))
+    target = np.where(own, 0, rng.random((n, n)))
+    target /= target.sum(axis=1, keepdims=True)
+    log_target = np.log(np.maximum(target, 1e-12))
 
     def cost(state: np.ndarray) -> float:
-        project_new = state[:-1].reshape(n, 2)
-        z = -np.exp(state[-1]) * ((project_new[:, None] - project_new) ** 2).sum(axis=2)
+        points = state[:-1].reshape(n, 2)
+        z = -np.exp(state[-1]) * ((points[:, None] - points) ** 2).sum(axis=2)
         q = np.where(own, 0, np.exp(z))
         q /= q.sum(axis=1, keepdims=True)
-        ratio = np.where(own, 0, np.log(np.where(own, 1, q)) - log_wanted)
+        ratio = np.where(own, 0, np.log(np.where(own, 1, q)) - log_target)
         return float(
-            (projection.RECALL * -wanted * ratio + (1 - projection.RECALL) * q * ratio).sum() / n
+            (projection.RECALL * -target * ratio + (1 - projection.RECALL) * q * ratio).sum() / n
         )
 
     state = np.append(rng.standard_normal(2 * n), 0.3)
-    found = projection._gradient(
+    gradient = projection._gradient(
         state[:-1].reshape(n, 2).astype(np.float32),
         np.float32(state[-1]),
-        wanted.astype(np.float32),
-        log_wanted.astype(np.float32),
+        target.astype(np.float32),
+        log_target.astype(np.float32),
     )
     steps = 1e-5 * np.eye(len(state))
     slopes = [(cost(state + step) - cost(state - step)) / 2e-5 for step in steps]
-    np.testing.assert_allclose(found, slopes, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-3, atol=1e-5)
 
 
 def test_progress_is_reported_stage_by_stage(lib: Library, tmp_path: Path) -> None:
     stages: list[tuple[str, int, int]] = []
-    found = lib.atlas.map(watch=lambda stage, done, total: stages.append((stage, done, total)))
-    lib.atlas.draw(found, tmp_path / "m.html", watch=lambda *stage: stages.append(stage))
+    library_map = lib.atlas.map(
+        watch=lambda stage, done, total: stages.append((stage, done, total))
+    )
+    lib.atlas.draw(library_map, tmp_path / "m.html", watch=lambda *stage: stages.append(stage))
     names = [stage for stage, _, _ in stages]
     assert list(dict.fromkeys(names)) == ["neighbours", "layout", "groups"]
     assert all(done <= total for _, done, total in stages)
 
 
-def test_no_two_of_the_first_colours_look_alike() -> None:
+def test_the_first_colours_are_distinct() -> None:
     """Far apart in CIELAB, where 2.3 is just noticed."""
 
     def lab(colour: str) -> np.ndarray:

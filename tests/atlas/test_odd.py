@@ -17,7 +17,7 @@ from segue.library import Library
 from segue.records import Span, Tags, Track
 
 
-def test_twins_are_found_in_other_formats(tmp_path: Path, little_music: Path) -> None:
+def test_duplicates_are_found_in_other_formats(tmp_path: Path, little_music: Path) -> None:
     music = tmp_path / "music"
     shutil.copytree(little_music, music)
     source = min(music.rglob("*.ogg"))
@@ -26,24 +26,24 @@ def test_twins_are_found_in_other_formats(tmp_path: Path, little_music: Path) ->
     write_sound(music / "other.mp3", whole[44_100:])
     with Library.open(tmp_path / "library") as lib:
         lib.add([music], workers=1)
-        found = {
+        pairs = {
             frozenset((twin.first.path.name, twin.second.path.name)): twin
             for twin in lib.atlas.duplicates()
         }
-    assert set(found) == {
+    assert set(pairs) == {
         frozenset(pair)
         for pair in (
             (source.name, "equal.ogg"), (source.name, "other.mp3"), ("equal.ogg", "other.mp3")
         )
     }  # fmt: skip
-    assert found[frozenset((source.name, "equal.ogg"))].same_content
-    trimmed = found[frozenset((source.name, "other.mp3"))]
+    assert pairs[frozenset((source.name, "equal.ogg"))].same_content
+    trimmed = pairs[frozenset((source.name, "other.mp3"))]
     assert not trimmed.same_content
     assert abs(trimmed.lag_s) == pytest.approx(1.0, abs=0.1)
     assert trimmed.similarity > 0.65
 
 
-def test_outliers_lie_apart(tmp_path: Path, library: Callable[[], Library]) -> None:
+def test_outliers_are_distant(tmp_path: Path, library: Callable[[], Library]) -> None:
     tracks = [Tags(f"{a}{i}", a, a) for a in "ab" for i in range(12)]
     fill_library(tmp_path / "library", [*tracks, Tags("odd", "odd", "odd")])
     with library() as lib:
@@ -60,13 +60,13 @@ def test_outliers_lie_apart(tmp_path: Path, library: Callable[[], Library]) -> N
             two.atlas.outliers()
 
 
-def test_copies_of_copies_are_compared_too() -> None:
+def test_copies_of_copies_are_compared() -> None:
     assert _pairs_within_components([(0, 1), (1, 4), (2, 3)], 6) == {(0, 1), (0, 4), (1, 4), (2, 3)}
     assert _pairs_within_components([], 3) == set()
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "wanted"),
+    ("first", "second", "better"),
     [
         (("a.flac", 30, 200), ("b.mp3", 9, 200), "first"),
         (("a.mp3", 3, 200), ("b.mp3", 8, 200), "second"),
@@ -78,14 +78,14 @@ def test_copies_of_copies_are_compared_too() -> None:
     ],
 )
 def test_the_better_of_two_files(
-    tmp_path: Path, first: tuple[str, float, float], second: tuple[str, float, float], wanted: str
+    tmp_path: Path, first: tuple[str, float, float], second: tuple[str, float, float], better: str
 ) -> None:
     one, other = (stored(tmp_path, number, *each) for number, each in enumerate((first, second)))
-    assert better_file(one, other) == wanted
-    assert better_file(other, one) == {"first": "second", "second": "first", "": ""}[wanted]
+    assert better_file(one, other) == better
+    assert better_file(other, one) == {"first": "second", "second": "first", "": ""}[better]
 
 
-def test_what_could_be_done_without_keeps_the_best_of_each(tmp_path: Path) -> None:
+def test_redundant_files_are_all_but_the_best(tmp_path: Path) -> None:
     files = (("a.mp3", 3), ("b.flac", 30), ("c.mp3", 8), ("d.mp3", 3), ("e.mp3", 3))
     a, b, c, d, e = (stored(tmp_path, i + 1, *each, 200) for i, each in enumerate(files))
     pairs = [

@@ -13,7 +13,7 @@ from segue.explore.dendrogram import Dendrogram, to_newick
 from segue.explore.drawing import save_dendrogram
 from segue.library import Library
 from segue.records import Tags
-from segue.render.map_plots import layout_dendrogram
+from segue.render.map_plots import dendrogram_lines
 
 TRACKS = [Tags(f"{a}'s ({i})", f"by {a}", a) for a in "abc" for i in range(4)]
 
@@ -51,7 +51,7 @@ def depths(text: str) -> list[float]:
     return current
 
 
-def test_albums_join_before_anything_else(lib: Library) -> None:
+def test_albums_are_merged_first(lib: Library) -> None:
     tree = lib.atlas.dendrogram()
     albums = [track.tags.album for track in lib.tracks()]
     first = tree.merges[:9]
@@ -63,7 +63,7 @@ def test_albums_join_before_anything_else(lib: Library) -> None:
     assert sorted(tree.order.tolist()) == list(range(12))
 
 
-def test_newick_holds_every_leaf_at_one_depth(lib: Library) -> None:
+def test_newick_trees_are_ultrametric(lib: Library) -> None:
     tree = lib.atlas.dendrogram()
     text = to_newick(tree)
     assert text.endswith(";\n")
@@ -81,7 +81,7 @@ def test_levels(lib: Library) -> None:
         lib.atlas.dendrogram(level="year")  # type: ignore[arg-type]
 
 
-def test_one_track_is_no_tree(tmp_path: Path) -> None:
+def test_a_dendrogram_takes_two_tracks(tmp_path: Path) -> None:
     fill_library(tmp_path / "one", TRACKS[:1])
     with Library.open(tmp_path / "one") as one, pytest.raises(BadArgument, match="two leaves"):
         one.atlas.dendrogram()
@@ -93,12 +93,14 @@ def test_one_track_is_no_tree(tmp_path: Path) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 60), st.integers(0, 10**6))
 def test_branches_never_cross(n: int, seed: int) -> None:
-    from segue.explore.dendrogram import _tree
+    from segue.explore.dendrogram import average_linkage
 
     unit = np.random.default_rng(seed).standard_normal((n, 3))
     labels = tuple(map(str, range(n)))
-    tree = _tree("track", "s", labels, (None,) * n, unit)
-    rows = layout_dendrogram(tree.merges, tree.heights, tree.order).rows
+    tree = average_linkage("track", "s", labels, (None,) * n, unit)
+    lines = dendrogram_lines(tree.merges, tree.heights, tree.order)
+    rows = np.append(np.argsort(tree.order), lines[:, 1:3, 1].mean(axis=1))
+    assert np.array_equal(lines[:, [0, 3], 1], rows[tree.merges])
     below = {i: [rows[i]] for i in range(n)}
     for number, (left, right) in enumerate(tree.merges.tolist()):
         merged = sorted(below[left] + below[right])
@@ -107,13 +109,13 @@ def test_branches_never_cross(n: int, seed: int) -> None:
 
 
 def big_tree(n: int) -> Dendrogram:
-    from segue.explore.dendrogram import _tree
+    from segue.explore.dendrogram import average_linkage
 
     unit = np.random.default_rng(0).standard_normal((n, 4))
-    return _tree("track", "s", tuple(f"leaf {i}" for i in range(n)), (None,) * n, unit)
+    return average_linkage("track", "s", tuple(f"leaf {i}" for i in range(n)), (None,) * n, unit)
 
 
-def test_pictures_and_pages_of_trees(tmp_path: Path, lib: Library) -> None:
+def test_figures_and_pages_of_dendrograms(tmp_path: Path, lib: Library) -> None:
     for name in ("tree.png", "tree.svg", "tree.html", "tree.nwk"):
         save_dendrogram(lib.atlas.dendrogram(), tmp_path / name)
         assert (tmp_path / name).stat().st_size > 100
@@ -129,7 +131,7 @@ def test_pictures_and_pages_of_trees(tmp_path: Path, lib: Library) -> None:
 
 
 @pytest.mark.slow
-def test_a_tree_of_two_thousand_leaves(tmp_path: Path) -> None:
+def test_a_dendrogram_of_two_thousand_leaves(tmp_path: Path) -> None:
     save_dendrogram(big_tree(2000), tmp_path / "big.png")
     save_dendrogram(big_tree(2000), tmp_path / "big.html")
     assert (tmp_path / "big.png").stat().st_size > 100_000

@@ -32,7 +32,7 @@ def test_a_new_seed_is_drawn_printed_and_reproduces_the_output(
     torch.set_num_threads(2)
     options, name = MADE[command]
     arguments = [option.format(tune=tune) for option in options]
-    made = []
+    result = []
     for turn, seed in enumerate(([], ["--seed", "8"])):
         target = tmp_path / str(turn) / name
         target.parent.mkdir()
@@ -40,14 +40,14 @@ def test_a_new_seed_is_drawn_printed_and_reproduces_the_output(
         assert done.returncode == 0, done.stderr
         assert re.search(r"\bseed 8: the same again with --seed 8$", done.stdout, re.MULTILINE)
         file = target / "sample-1.mid" if command == "sample" else target
-        made.append(file.read_bytes())
-    assert made[0] == made[1]
+        result.append(file.read_bytes())
+    assert result[0] == result[1]
     assert torch.get_num_threads() == 1
 
 
 def test_the_number_of_threads_is_set(tmp_path: Path) -> None:
-    made = segue("sample", "-n", "1", "--threads", "2", "-o", tmp_path, library=tmp_path / "none")
-    assert made.returncode == 0, made.stderr
+    result = segue("sample", "-n", "1", "--threads", "2", "-o", tmp_path, library=tmp_path / "none")
+    assert result.returncode == 0, result.stderr
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
 

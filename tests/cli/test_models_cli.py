@@ -12,7 +12,7 @@ from segue.cli import train
 from segue.generate.notes.network import MODEL as NOTES
 from segue.library import Library
 from segue.records import Space
-from segue.training.spaces import SHIPPED_NAMES, check_run
+from segue.training.models import BUNDLED_NAMES, check_run
 from verses import song
 
 
@@ -52,7 +52,7 @@ def test_trained_models_have_names_of_their_own(
     assert segue("train", *arguments, library=library).returncode == 0
     assert named == [name]
     with Library.open(library) as lib:
-        check_run(lib._store, name, resume=False, restart=False, model=NOTES)
+        check_run(lib._store, name, resume=False, restart=False, file=NOTES)
 
 
 def _own(library: Path) -> dict[str, dict[str, object]]:
@@ -95,7 +95,7 @@ def test_an_older_librarys_model_of_a_shipped_name_is_used_until_removed(
     assert not own.parent.exists()
 
 
-@pytest.mark.parametrize("name", [*SHIPPED_NAMES, "roll-vae", "sound", "listens"])
+@pytest.mark.parametrize("name", [*BUNDLED_NAMES, "roll-vae", "sound", "listens"])
 @pytest.mark.parametrize(
     "training",
     [

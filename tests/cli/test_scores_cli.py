@@ -58,8 +58,8 @@ def test_a_tempo_is_in_beats_of_the_time_signature(tmp_path: Path) -> None:
 
 
 def test_duplicates_lists_a_tune_in_two_keys(scores: Path) -> None:
-    found = answer("twins", library=scores)["tunes"]
-    pairs = [{Path(pair[side]["path"]).name for side in ("first", "second")} for pair in found]
+    result = answer("twins", library=scores)["tunes"]
+    pairs = [{Path(pair[side]["path"]).name for side in ("first", "second")} for pair in result]
     assert pairs[0] == {"0.mid", "higher.mid"}
     assert "1 pairs of one tune" in segue("twins", library=scores).stdout
 
@@ -109,8 +109,8 @@ def test_reconstructed_notes_are_counted(scores: Path, tmp_path: Path) -> None:
 def test_music_is_generated(
     scores: Path, tmp_path: Path, arguments: list[str], files: list[str]
 ) -> None:
-    made: Any = answer(*arguments, "-o", tmp_path / "new", library=scores)
-    assert [Path(file).name for file in made["files"]] == files
+    result: Any = answer(*arguments, "-o", tmp_path / "new", library=scores)
+    assert [Path(file).name for file in result["files"]] == files
     for file in files:
         content = (tmp_path / "new" / file).read_bytes()
         if file.endswith(".mid"):
@@ -184,5 +184,5 @@ def test_a_space_is_trained_on_scores(scores: Path, tmp_path: Path) -> None:
     assert learned["tracks"] == 7
     hits = answer("like", "1", "--space", "learned-rolls", library=scores)["hits"]
     assert len(hits) == 5
-    made = segue("sample", "-n", "1", "-o", tmp_path, "--space", "learned-rolls", library=scores)
-    assert made.returncode == 0, made.stderr
+    result = segue("sample", "-n", "1", "-o", tmp_path, "--space", "learned-rolls", library=scores)
+    assert result.returncode == 0, result.stderr

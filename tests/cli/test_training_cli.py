@@ -9,7 +9,7 @@ from segue.library import Library
 from segue.library.learning import Learning
 from segue.nn.trainer import Epoch, FitResult
 from segue.records import Failure
-from segue.training.spaces import TrainingResult
+from segue.training.run import TrainingResult
 
 
 @pytest.fixture

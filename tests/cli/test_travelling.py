@@ -137,9 +137,9 @@ def test_only_marked_tracks_are_forgotten(tmp_path: Path, run: Run) -> None:
 
 
 def test_the_query_of_each_result_is_named(nine: Path, tmp_path: Path, run: Run) -> None:
-    found = json.loads(run(nine, "like", "1", "9", "-n", "4", "--json"))
-    assert [hit["asked_with"] for hit in found["hits"]] == [["1"], ["9"]] * 2
-    jsonschema.validate(found, SCHEMA)
+    result = json.loads(run(nine, "like", "1", "9", "-n", "4", "--json"))
+    assert [hit["asked_with"] for hit in result["hits"]] == [["1"], ["9"]] * 2
+    jsonschema.validate(result, SCHEMA)
     output = run(nine, "like", "1", "9", "-n", "4", "-o", tmp_path / "both.html")
     first, head, *lines = output.splitlines()
     assert first == "Like a0 + c2"

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from conftest import little_score
 from segue.errors import BadArgument
 from segue.generate.compose.grammar import GrammarState, encode_bar
-from segue.generate.compose.known_bars import BarIndex
 from segue.generate.compose.model import Composer
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.repetition import RepetitionModel
@@ -24,6 +23,7 @@ from segue.generate.compose.tokens import (
     Note,
     score_to_bars,
 )
+from segue.generate.copying import index_bars
 from segue.nn.sampling import Sampling
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.theory.instruments import DRUMS
@@ -36,7 +36,7 @@ def composer() -> Composer:
     """Make a network that knows nothing."""
     torch.manual_seed(0)
     network = Transformer(TransformerConfig(VOCABULARY_SIZE, StackConfig(32, 2, 2, 512))).eval()
-    return Composer(network, BarIndex.build([]), {})
+    return Composer(network, index_bars([]), {})
 
 
 def beat(bass: int = 36) -> Bar:

@@ -179,7 +179,7 @@ def test_abc_opens_no_other_file(read: Read, tmp_path: Path) -> None:
         ("X:1\nK:C\nC99999|", "length"),
         ("X:1\nK:C\n" + "C" * (1 << 21), "letters"),
         ("X:1\nP:((((A99)99)99)99)99\nK:C\nP:A\nC|", "in a row"),
-        ("X:1\nK:C\nC" + "§" * 99, "strange"),
+        ("X:1\nK:C\nC" + "§" * 99, "unknown signs"),
         ("X:1\n" * 20_001, "divide it"),
         ("X:1\nK:C\n" + "".join(f"V:{n}\nC|\n" for n in range(99)), "voices"),
         ("X:1\nX:2\n", "none of its 2 tunes"),

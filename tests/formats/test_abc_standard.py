@@ -13,7 +13,7 @@ import pytest
 from make_scores import Read, melody, reader
 
 from segue.errors import Unreadable
-from segue.io.abc_fields import key_of, text_of
+from segue.io.abc_fields import decode_text, parse_key_field
 from segue.io.abc_write import write_abc
 from segue.io.scores import UnreadableTune, read_score_tags, read_scores
 from segue.records import Score
@@ -62,7 +62,7 @@ def test_seven_modes_in_fifteen_keys(mode: str) -> None:
         signature = dict.fromkeys(SHARPS[:sharps], 1) if sharps > 0 else {}
         signature |= dict.fromkeys(FLATS[: max(-sharps, 0)], -1)
         for spelling in SPELLINGS[mode]:
-            found = key_of(tonic + spelling)
+            found = parse_key_field(tonic + spelling)
             assert found == ((sharps, int(mode == "m")), signature), tonic + spelling
 
 
@@ -98,14 +98,14 @@ def test_the_keys_sound(read: Read, mode: str) -> None:
     ],
 )
 def test_other_keys(key: str, altered: dict[str, int]) -> None:
-    found = key_of(key)
+    found = parse_key_field(key)
     assert found
     assert found[1] == altered
 
 
 @pytest.mark.parametrize("text", ["clef=bass", "bass", "treble-8", "octave=1", "transpose=2"])
 def test_a_clef_alone_leaves_the_key(text: str) -> None:
-    assert key_of(text) is None
+    assert parse_key_field(text) is None
 
 
 # ---- tuplets -----------------------------------------------------------------------------
@@ -374,7 +374,7 @@ def test_every_letter_of_the_standard(letter: str) -> None:
         f"&#{ord(letter)};",
         f"&#x{code};",
     ]
-    assert {text_of(f"x{one}y") for one in written} == {f"x{letter}y"}
+    assert {decode_text(f"x{one}y") for one in written} == {f"x{letter}y"}
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_every_letter_of_the_standard(letter: str) -> None:
     ],
 )
 def test_escapes(written: str, text: str) -> None:
-    assert text_of(written).rstrip("\ufffd") == text.rstrip()
+    assert decode_text(written).rstrip("\ufffd") == text.rstrip()
 
 
 def test_escapes_in_titles_composers_and_names(tmp_path: Path) -> None:

@@ -18,16 +18,16 @@ from make_written import GOLDEN, everything
 
 from scores import chord_part, part_of, piece, score_of, tune
 from segue.errors import BadArgument
-from segue.io.abc_read import read_tune, tunes_of
+from segue.io.abc_read import read_tune, split_tune_book
 from segue.io.abc_write import write_abc
 from segue.io.musicxml_read import read_music_xml
 from segue.io.musicxml_write import write_music_xml, write_mxl
-from segue.io.notation import spell_pitch
 from segue.io.note_values import QUARTER, divide_into_values
 from segue.io.scores import WRITTEN_SUFFIXES, read_scores, write_score
 from segue.records import Part, Score
 from segue.score.harmony import with_estimated_key
 from segue.score.timing import bar_grid
+from segue.theory.keys import spell_pitch
 
 GRID = 12  # to the quarter
 TIME_SIGNATURES = [
@@ -172,7 +172,7 @@ def test_music_xml_comes_back_as_it_was(score: Score) -> None:
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(scores())
 def test_abc_comes_back_as_it_was_but_for_loudness(score: Score) -> None:
-    (book,) = tunes_of(write_abc(score).encode())
+    (book,) = split_tune_book(write_abc(score).encode())
     found = read_tune(book)
     assert (found.title, found.composer) == (score.title, score.composer)
     for part, read in zip(score.parts, found.parts, strict=True):
@@ -191,7 +191,7 @@ def test_an_overlay_says_again_what_was_signed_before_it() -> None:
             "", GRID, (Part("", 0, False, rows_of.astype(np.int32)),), np.empty((0, 2)),
             np.array([[0, 4, 4]], np.int32), np.array([[0, 2, 0]], np.int32),
         )  # fmt: skip
-        (book,) = tunes_of(write_abc(score).encode())
+        (book,) = split_tune_book(write_abc(score).encode())
         found = read_tune(book)
         assert rows(found, found.parts[0], 0, 1, 2) == rows(score, score.parts[0], 0, 1, 2)
 

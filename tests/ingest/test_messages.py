@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 
 from segue.ingest import messages
-from segue.ingest.analysis import Decode, Decoded, DecodedScore, DecodedText, ReadSidecars
-from segue.ingest.cache import ImageJob
+from segue.ingest.analysis import (
+    Decode,
+    Decoded,
+    DecodedScore,
+    DecodedText,
+    DecodeImage,
+    ReadSidecars,
+    Representation,
+)
 from segue.ingest.messages import BadMessage, decode, encode
 from segue.ingest.workers import Fault, Workers
 from segue.io.scores import UnreadableTune
@@ -67,7 +74,7 @@ def same(one: Any, other: Any) -> bool:
         np.array([True, False]),
         (Decode(b"/a\xff", Span(1.0, 2.5)), 30.0),
         ReadSidecars(b"/a", "sound", (b"/b", b"/c"), given=Tags("t", year=1999)),
-        ImageJob(b"/a", "0f", "mel", True),
+        DecodeImage(b"/a", Representation("mel", stereo=True)),
         Fault("gone", transient=True),
         TEXT,
         SCORE,

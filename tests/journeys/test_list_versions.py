@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 
 from conftest import fill_library
-from segue.audio.cover_songs import VERSION
 from segue.audio.spectrogram import ByteArray
-from segue.explore.covers import versions_among
+from segue.explore.covers import version_map
 from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
-from segue.ingest.cache import CHROMA_SEQUENCE
+from segue.ingest.analysis import CHROMA_SEQUENCE
+from segue.ingest.cache import open_cache
 from segue.library import Library
 from segue.records import Tags, Track
 from segue.score.fingerprint import N_HASHES
 from segue.store import Store
-from segue.store.cache import Cache
 
 
 def melody(seed: int) -> ByteArray:
@@ -34,7 +33,7 @@ def lib(tmp_path: Path) -> Library:
     """Six tracks: the third is the first three semitones higher, the fifth the fourth."""
     fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", "album") for i in range(6)])
     lib = Library.open(tmp_path)
-    cache = Cache(tmp_path / "cache" / f"{CHROMA_SEQUENCE}-v{VERSION}")
+    cache = open_cache(tmp_path, CHROMA_SEQUENCE)
     courses = [melody(0), melody(1), np.roll(melody(0), 3, 1), melody(3), melody(3), melody(5)]
     for track, course in zip(lib.tracks(), courses, strict=True):
         cache.write(track.content_hash, course)
@@ -42,7 +41,7 @@ def lib(tmp_path: Path) -> Library:
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_one_version_of_a_piece_is_enough(lib: Library, flow: Flow) -> None:
+def test_playlists_have_one_version_of_a_piece(lib: Library, flow: Flow) -> None:
     listed = {
         item.track.id for item in lib.journeys.playlist(1, options=PlaylistOptions(flow=flow))
     }
@@ -55,7 +54,7 @@ def test_one_version_of_a_piece_is_enough(lib: Library, flow: Flow) -> None:
     assert {item.track.id for item in every} == {1, 2, 3, 4, 5, 6}
 
 
-def test_what_was_never_read_and_is_gone_is_no_version(tmp_path: Path) -> None:
+def test_missing_files_are_no_versions(tmp_path: Path) -> None:
     fill_library(tmp_path, [Tags(f"t{i}", "by one", "album") for i in range(4)])
     with Library.open(tmp_path) as lib:
         listed = lib.journeys.playlist(1, options=PlaylistOptions(per_artist=9))
@@ -69,5 +68,5 @@ def test_versions_of_scores() -> None:
     prints = {1: one, 2: strange, 3: half.astype(np.uint32)}
     scores = [Track(i, "score", Path(f"{i}.mid"), Tags(), 60.0, str(i)) for i in prints]
     store = cast("Store", SimpleNamespace(fingerprints=lambda _: prints))
-    assert versions_among(store, scores[:2], np.zeros((2, 3), np.float32)) == {}
-    assert versions_among(store, scores, np.zeros((3, 3), np.float32)) == {1: {3}, 3: {1}}
+    assert version_map(store, scores[:2], np.zeros((2, 3), np.float32)) == {}
+    assert version_map(store, scores, np.zeros((3, 3), np.float32)) == {1: {3}, 3: {1}}

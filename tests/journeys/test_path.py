@@ -33,39 +33,39 @@ def arc(folder: Path, artists: list[str]) -> Library:
     return Library.open(folder)
 
 
-def test_on_an_arc_the_steps_are_even(tmp_path: Path) -> None:
+def test_steps_on_an_arc_are_even(tmp_path: Path) -> None:
     with arc(tmp_path, [f"artist {i}" for i in range(31)]) as lib:
-        found = lib.journeys.path(1, 31, 7, space="arc")
-        assert (found.tracks[0].id, found.tracks[-1].id) == (1, 31)
-        assert len(found.tracks) == 7
-        assert list(found.progress) == sorted(found.progress)
+        path = lib.journeys.path(1, 31, 7, space="arc")
+        assert (path.tracks[0].id, path.tracks[-1].id) == (1, 31)
+        assert len(path.tracks) == 7
+        assert list(path.progress) == sorted(path.progress)
         # The ends are forced to the next track; between them the way is cut evenly.
-        assert np.ptp(found.steps[1:-1]) < 0.06
-        assert found.largest_step == max(found.steps)
+        assert np.ptp(path.steps[1:-1]) < 0.06
+        assert path.largest_step == max(path.steps)
 
 
 def test_no_artist_comes_twice_in_a_row(tmp_path: Path) -> None:
     artists = ["start", *("same" if i % 3 else f"other {i}" for i in range(28)), "goal"]
     with arc(tmp_path, artists) as lib:
-        found = lib.journeys.path(1, 30, 9, space="arc")
-        names = [track.tags.artist for track in found.tracks]
+        path = lib.journeys.path(1, 30, 9, space="arc")
+        names = [track.tags.artist for track in path.tracks]
         assert all(a != b for a, b in pairwise(names))
-        assert found.same_artist == 0
+        assert path.same_artist == 0
 
 
-def test_unless_there_is_no_other_way(tmp_path: Path) -> None:
+def test_one_artist_may_repeat_if_there_is_no_other(tmp_path: Path) -> None:
     with arc(tmp_path, ["only"] * 6) as lib:
-        found = lib.journeys.path(1, 6, 4, space="arc")
-        assert len(found.tracks) == 4
-        assert found.same_artist == 3
-        assert found.largest_step < 2
+        path = lib.journeys.path(1, 6, 4, space="arc")
+        assert len(path.tracks) == 4
+        assert path.same_artist == 3
+        assert path.largest_step < 2
 
 
-def test_the_nearest_ends_are_no_reason_for_an_artist_twice_in_a_row(tmp_path: Path) -> None:
+def test_near_ends_matter_less_than_repeated_artists(tmp_path: Path) -> None:
     with arc(tmp_path, ["start", "same", "other", "third", "same", "goal"]) as lib:
-        found = lib.journeys.path(1, 6, 4, space="arc")
-        assert found.same_artist == 0
-        assert max(found.steps) < 0.65  # two of the five arcs between neighbours
+        path = lib.journeys.path(1, 6, 4, space="arc")
+        assert path.same_artist == 0
+        assert max(path.steps) < 0.65  # two of the five arcs between neighbours
 
 
 @settings(max_examples=100, deadline=None)
@@ -117,7 +117,7 @@ def brute_force(distance: np.ndarray, n: int) -> float:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(5, 10), st.integers(4, 7), st.integers(0, 10**6))
-def test_the_largest_step_is_the_least_there_is(m: int, n: int, seed: int) -> None:
+def test_the_largest_step_is_minimal(m: int, n: int, seed: int) -> None:
     points = np.random.default_rng(seed).standard_normal((m, 3))
     distance = np.linalg.norm(points[:, None] - points, axis=2).astype(np.float32)
     chosen = minimax_path(distance, min(n, m))
@@ -129,7 +129,7 @@ def test_the_largest_step_is_the_least_there_is(m: int, n: int, seed: int) -> No
         assert largest == pytest.approx(expected, abs=1e-6)
 
 
-def test_copies_of_one_recording_are_passed_by(tmp_path: Path, little_music: Path) -> None:
+def test_copies_of_one_recording_are_left_out(tmp_path: Path, little_music: Path) -> None:
     music = tmp_path / "music"
     shutil.copytree(little_music, music)
     source = min((music / "naev-data").glob("*.ogg"))
@@ -137,12 +137,12 @@ def test_copies_of_one_recording_are_passed_by(tmp_path: Path, little_music: Pat
     with Library.open(tmp_path / "library") as lib:
         lib.add([music], workers=1)
         ends = [track.id for track in lib.tracks() if track.path.parent.name == "zaz-data"]
-        found = lib.journeys.path(ends[0], ends[1], 7)
-        hashes = [track.content_hash for track in found.tracks]
+        path = lib.journeys.path(ends[0], ends[1], 7)
+        hashes = [track.content_hash for track in path.tracks]
         assert len(hashes) == len(set(hashes)) == 6
 
 
-def test_too_long_a_path_is_told_how_long_it_should_be(tmp_path: Path) -> None:
+def test_a_shorter_length_is_suggested_for_too_long_a_path(tmp_path: Path) -> None:
     lib = arc(tmp_path, [f"artist {i}" for i in range(40)])
     smooth = lib.journeys.path(1, 40, 8, space="arc")
     assert smooth.shorter is None

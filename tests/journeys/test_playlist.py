@@ -56,7 +56,7 @@ def ids(items: list[PlaylistItem]) -> list[int]:
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_a_list_is_as_long_as_wanted_and_repeats_nothing(lib: Library, flow: Flow) -> None:
+def test_a_playlist_has_the_requested_length_and_no_repetition(lib: Library, flow: Flow) -> None:
     items = lib.journeys.playlist(1, options=PlaylistOptions(n=15, flow=flow, seed=1))
     assert len(items) == len(set(ids(items))) == 15
     assert max(Counter(item.track.tags.artist for item in items).values()) <= 3
@@ -65,7 +65,7 @@ def test_a_list_is_as_long_as_wanted_and_repeats_nothing(lib: Library, flow: Flo
     )
 
 
-def test_another_seed_gives_another_list_and_no_surprise_always_the_same(lib: Library) -> None:
+def test_seeds_matter_only_with_surprise(lib: Library) -> None:
     assert ids(lib.journeys.playlist(1, options=PlaylistOptions(10, seed=1))) != ids(
         lib.journeys.playlist(1, options=PlaylistOptions(10, seed=2))
     )
@@ -80,7 +80,7 @@ def test_another_seed_gives_another_list_and_no_surprise_always_the_same(lib: Li
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-def test_minutes_are_kept_to(lib: Library, flow: Flow) -> None:
+def test_minutes_are_a_maximum(lib: Library, flow: Flow) -> None:
     items = lib.journeys.playlist(1, options=PlaylistOptions(minutes=5.2, flow=flow))
     length_s = sum(item.track.duration_s for item in items)
     assert 5.2 * 60 - 30 <= length_s <= 5.2 * 60
@@ -95,16 +95,16 @@ def test_minutes_are_filled_whatever_the_lengths_of_the_first_tracks(tmp_path: P
     with Library.open(tmp_path) as lib:
         with lib._store.transaction():
             lib._store._db.execute("UPDATE tracks SET duration_s = 1800 WHERE id <= 600")
-        for wanted, albums in ((60, {"near"}), (110, {"near", "far"})):
+        for expected, albums in ((60, {"near"}), (110, {"near", "far"})):
             items = lib.journeys.playlist(
-                601, options=PlaylistOptions(minutes=wanted), space="tags"
+                601, options=PlaylistOptions(minutes=expected), space="tags"
             )
             minutes = sum(item.track.duration_s for item in items) / 60
-            assert 0.95 * wanted <= minutes <= wanted
+            assert 0.95 * expected <= minutes <= expected
             assert {item.track.tags.album for item in items} == albums
 
 
-def test_one_artist_who_fills_the_top_of_the_ranking_is_passed_by(tmp_path: Path) -> None:
+def test_an_artist_who_fills_the_top_of_the_ranking_is_limited(tmp_path: Path) -> None:
     same = [Tags(f"s{i}", "the same", "near") for i in range(300)]
     others = [Tags(f"o{i}", f"other {i}", "far") for i in range(100)]
     fill_library(tmp_path, [*same, *others])
@@ -115,11 +115,11 @@ def test_one_artist_who_fills_the_top_of_the_ranking_is_passed_by(tmp_path: Path
             assert sum(item.track.tags.artist == "the same" for item in items) == 3
 
 
-def test_a_list_has_thirty_tracks_unless_told_otherwise(lib: Library) -> None:
+def test_a_playlist_has_thirty_tracks_by_default(lib: Library) -> None:
     assert len(lib.journeys.playlist(1, options=PlaylistOptions(per_artist=12))) == 30
 
 
-def test_a_single_track_asked_with_is_on_the_list_and_opens_it_where_it_can(lib: Library) -> None:
+def test_a_single_query_is_in_the_playlist_and_comes_first_if_possible(lib: Library) -> None:
     opens = {}
     for flow in FLOWS:
         listed = ids(lib.journeys.playlist(30, options=PlaylistOptions(12, flow=flow, seed=2)))
@@ -164,7 +164,7 @@ def test_rise_ends_louder_and_faster_than_it_begins(lib: Library) -> None:
     assert np.mean(loud[8:]) + np.mean(fast[8:]) > np.mean(loud[:8]) + np.mean(fast[:8])
 
 
-def test_dj_clashes_only_where_nothing_that_is_left_mixes(lib: Library) -> None:
+def test_dj_clashes_only_if_no_remaining_track_mixes(lib: Library) -> None:
     tracks = lib.tracks()
     clashes = 0
     for seed in range(4):
@@ -180,7 +180,7 @@ def test_dj_clashes_only_where_nothing_that_is_left_mixes(lib: Library) -> None:
     assert clashes  # in a library so small there are some
 
 
-def test_dj_goes_further_down_before_it_clashes(tmp_path: Path) -> None:
+def test_dj_searches_further_before_it_clashes(tmp_path: Path) -> None:
     # Only the last and farthest of the library mix; by similarity none would be looked at.
     fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", "ab"[i >= 400]) for i in range(410)])
     with Library.open(tmp_path) as lib:
@@ -212,7 +212,7 @@ def test_dj_mixes_more_than_chance(lib: Library) -> None:
             assert tempo_difference(before.track, item.track) <= 0.06
 
 
-def test_taste_leans_the_list_and_says_so(lib: Library) -> None:
+def test_taste_changes_the_playlist_and_is_a_reason(lib: Library) -> None:
     before = {hit.track.id: hit.similarity for hit in lib.like(1, n=60)}
     lib.taste.love("b0")
     lib.taste.skip("a3")
@@ -234,7 +234,7 @@ def test_taste_leans_the_list_and_says_so(lib: Library) -> None:
     assert {h.track.id: h.similarity for h in lib.like(1, n=60)} == pytest.approx(before)
 
 
-def test_taste_takes_no_similarity_beyond_one(lib: Library) -> None:
+def test_similarity_with_taste_is_at_most_one(lib: Library) -> None:
     lib.taste.love(1, 2)
     try:
         items = lib.journeys.playlist(1, options=PlaylistOptions(20))
@@ -244,7 +244,7 @@ def test_taste_takes_no_similarity_beyond_one(lib: Library) -> None:
         lib.taste.forget(1, 2)
 
 
-def test_what_is_no_longer_alike_is_told(lib: Library) -> None:
+def test_dissimilar_tracks_are_marked(lib: Library) -> None:
     scores = {hit.track.id: hit.similarity for hit in lib.like(1, n=100)}
     usual = np.median([1.0, *scores.values()])
     for item in lib.journeys.playlist(1, options=PlaylistOptions(60)):
@@ -252,7 +252,7 @@ def test_what_is_no_longer_alike_is_told(lib: Library) -> None:
         assert 0 <= item.energy <= 1
 
 
-def test_rise_shows_the_energy_that_rises(lib: Library) -> None:
+def test_rise_has_rising_energy(lib: Library) -> None:
     energy = [
         item.energy for item in lib.journeys.playlist(1, options=PlaylistOptions(12, flow="rise"))
     ]
@@ -267,8 +267,8 @@ def test_taste_goes_with_a_removed_track(tmp_path: Path) -> None:
         assert not lib.taste.loved
 
 
-def test_bad_wishes_say_what_is_wrong() -> None:
-    for options, told in (
+def test_invalid_options_are_refused() -> None:
+    for options, message in (
         ({"n": 0}, "at least 1"),
         ({"minutes": -1.0}, "above 0"),
         ({"n": 3, "minutes": 3.0}, "not both"),
@@ -282,7 +282,7 @@ def test_bad_wishes_say_what_is_wrong() -> None:
         ({"seed": -1}, "from 0 to 4294967295"),
         ({"seed": 2**32}, "from 0 to 4294967295"),
     ):
-        with pytest.raises(BadArgument, match=told):
+        with pytest.raises(BadArgument, match=message):
             PlaylistOptions(**options)
 
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 from segue.generate.copying import (
     NGRAM_NOTES,
-    CopyTracker,
-    NgramIndex,
+    NoteTracker,
+    PassageIndex,
     SharedPassage,
-    ngram_hashes,
+    longest_shared_notes,
+    melody_ngrams,
 )
 
 Notes = NDArray[np.int64]
@@ -22,9 +23,10 @@ pieces = st.lists(st.tuples(st.integers(40, 90), st.integers(1, 8)), min_size=1,
 )
 
 
-def index_of(corpus: list[Notes]) -> NgramIndex:
-    hashes = [ngram_hashes(piece) for piece in corpus]
-    return NgramIndex(np.concatenate(hashes), np.cumsum([0, *map(len, hashes)])[:-1])
+def index_of(corpus: list[Notes]) -> PassageIndex:
+    return PassageIndex.from_sequences(
+        [melody_ngrams(piece) for piece in corpus], [""] * len(corpus)
+    )
 
 
 def exhaustive(query: Notes, corpus: list[Notes]) -> int:
@@ -49,9 +51,9 @@ def random_notes(rng: np.random.Generator, count: int) -> Notes:
 
 
 def check_passage(shared: SharedPassage, query: Notes, corpus: list[Notes]) -> None:
-    here = query[shared.start :][: shared.notes]
-    there = corpus[shared.piece][shared.piece_start :][: shared.notes]
-    np.testing.assert_array_equal(np.diff(here, axis=0), np.diff(there, axis=0))
+    passage, piece = query[shared.start : shared.end + 1], corpus[shared.piece]
+    assert len(passage) == shared.length
+    assert exhaustive(passage, [piece]) == shared.length
 
 
 @settings(deadline=None)
@@ -60,9 +62,9 @@ def test_a_borrowed_passage_is_found(
     corpus: list[Notes], own: Notes, start: int, semitones: int
 ) -> None:
     query = np.concatenate([own, corpus[0][start:] + np.array([semitones, 400])])
-    shared = index_of(corpus).longest_shared_passage(query)
-    assert shared.notes == exhaustive(query, corpus)
-    if shared.notes:
+    shared = longest_shared_notes(index_of(corpus), query)
+    assert shared.length == exhaustive(query, corpus)
+    if shared.length:
         check_passage(shared, query, corpus)
 
 
@@ -74,9 +76,9 @@ def test_it_is_what_an_exhaustive_search_finds(seed: int) -> None:
         np.column_stack([rng.integers(60, 62, n), np.cumsum(rng.integers(1, 3, n))])
         for n in rng.integers(0, 30, 4).tolist()
     )
-    shared = index_of(corpus).longest_shared_passage(query)
-    assert shared.notes == exhaustive(query, corpus)
-    if shared.notes:
+    shared = longest_shared_notes(index_of(corpus), query)
+    assert shared.length == exhaustive(query, corpus)
+    if shared.length:
         check_passage(shared, query, corpus)
 
 
@@ -90,18 +92,18 @@ def test_a_planted_passage_is_found_in_another_key() -> None:
     query[60:97] = passage
     query[97:, 1] += 1000
     query[:60, 1] -= 1000
-    assert index_of(corpus).longest_shared_passage(query) == SharedPassage(37, 60, 3, 100)
+    assert longest_shared_notes(index_of(corpus), query) == SharedPassage(37, 60, 96, 3)
 
 
 def test_rhythm_counts() -> None:
     slow = np.column_stack([range(60, 72), range(0, 144, 12)])
     fast = np.column_stack([range(62, 74), range(0, 72, 6)])
-    assert index_of([slow]).longest_shared_passage(fast).notes == 0
+    assert longest_shared_notes(index_of([slow]), fast).length == 0
 
 
 def test_passages_end_with_their_piece() -> None:
     scale = np.column_stack([range(60, 80), range(20)])
-    assert index_of([scale[:8], scale[8:]]).longest_shared_passage(scale).notes == 12
+    assert longest_shared_notes(index_of([scale[:8], scale[8:]]), scale).length == 12
 
 
 @given(st.lists(pieces, min_size=1, max_size=4), st.integers(0, 80), st.data())
@@ -109,7 +111,7 @@ def test_without_the_notes_that_copy_no_passage_is_too_long(
     corpus: list[Notes], max_steps: int, data: st.DataObject
 ) -> None:
     index = index_of(corpus)
-    tracker, written = CopyTracker(index), []
+    tracker, written = NoteTracker(index), []
     at = 0
     for piece in data.draw(st.lists(st.integers(0, len(corpus) - 1), min_size=1, max_size=3)):
         borrowed = corpus[piece] + np.array([piece, at])
@@ -119,21 +121,20 @@ def test_without_the_notes_that_copy_no_passage_is_too_long(
                 written.append((pitch, onset))
         at = written[-1][1]
     notes = np.array(written)
-    shared = index.longest_shared_passage(notes)
-    if shared.notes:
-        passage = notes[shared.start :][: shared.notes]
-        assert passage[-1, 1] - passage[0, 1] <= max_steps
+    shared = longest_shared_notes(index, notes)
+    if shared.length:
+        assert notes[shared.end, 1] - notes[shared.start, 1] <= max_steps
     if (
         len(corpus) == 1
         and len(corpus[0]) > NGRAM_NOTES
         and max_steps > corpus[0][-1, 1] - corpus[0][0, 1]
     ):
-        assert shared.notes >= len(corpus[0])  # nothing was masked without need
+        assert shared.length >= len(corpus[0])  # nothing was masked without need
 
 
 def test_only_notes_that_copy_are_reported() -> None:
     tune = np.array([(60 + step % 7, 4 * step) for step in range(12)])
-    tracker = CopyTracker(NgramIndex(ngram_hashes(tune), [0]))
+    tracker = NoteTracker(index_of([tune]))
     for pitch, onset in tune[:8].tolist():
         tracker.append(pitch + 3, onset)
     pitches = range(60, 72)
@@ -145,11 +146,11 @@ def test_only_notes_that_copy_are_reported() -> None:
 
 def test_short_and_empty_pieces_share_nothing() -> None:
     notes = np.array([[60, 0], [62, 2], [64, 4]])
-    assert len(ngram_hashes(notes)) == 0
-    index = NgramIndex(np.zeros(0, np.uint16), [0])
-    assert index.longest_shared_passage(notes) == SharedPassage(0, 0, -1, 0)
+    assert len(melody_ngrams(notes)) == 0
+    index = index_of([notes])
+    assert longest_shared_notes(index, notes) == SharedPassage()
 
 
 def test_notes_of_another_shape_are_refused() -> None:
     with pytest.raises(BadArgument, match=r"shape \(n, 2\)"):
-        ngram_hashes(np.zeros((3, 3), np.int64))
+        melody_ngrams(np.zeros((3, 3), np.int64))

@@ -12,9 +12,12 @@ from segue.errors import BadCheckpoint, DiskFull
 from segue.nn.checkpoint import (
     RENAMED_HYPERPARAMETERS,
     RENAMED_PARAMETERS,
+    Checkpoint,
     load_checkpoint,
+    load_model,
     match_state_dict,
     save_checkpoint,
+    save_model,
 )
 
 TENSORS = {
@@ -51,6 +54,22 @@ def test_another_kind_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "a", "apples", {}, TENSORS)
     with pytest.raises(BadCheckpoint, match="holds a 'apples', expected a 'pears'"):
         load_checkpoint(tmp_path / "a", "pears")
+
+
+def test_a_model_is_built_of_its_version_and_content(tmp_path: Path) -> None:
+    path, weights = tmp_path / "a", {"w": torch.ones(2), "n": torch.arange(2)}
+    fingerprint = save_model(path, "test", 3, {"size": 2}, weights, torch.float16)
+    assert load_checkpoint(path, "test").tensors["w"].dtype == torch.float16
+
+    def build(checkpoint: Checkpoint) -> tuple[int, torch.dtype, torch.dtype, str]:
+        size, tensors = checkpoint.metadata["size"], checkpoint.tensors
+        return size, tensors["w"].dtype, tensors["n"].dtype, checkpoint.fingerprint
+
+    assert load_model(path, "test", 3, build) == (2, torch.float32, torch.int64, fingerprint)
+    with pytest.raises(BadCheckpoint, match="of version 3, this Segue reads version 4; mend it"):
+        load_model(path, "test", 4, build, "mend it")
+    with pytest.raises(BadCheckpoint, match="'depth' is missing"):
+        load_model(path, "test", 3, lambda checkpoint: checkpoint.metadata["depth"])
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:

@@ -7,31 +7,31 @@ import numpy as np
 import pytest
 import torch
 
+from recipes.chorale_ngrams import index_chorales, save_known_chorales
+from recipes.chorales import save_chorale_network
+from recipes.chords import fit_chord_hmm, save_chord_hmm
+from recipes.datasets.pop909 import AnnotatedSong
 from scores import part_of, score_of
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.copying import KnownChorales, VoicePassage, voice_notes
 from segue.generate.harmony import chorale_network, chord_hmm
+from segue.generate.harmony.chorale_frames import KnownChorales, voice_notes
 from segue.generate.harmony.chorale_network import (
     LOWEST_PITCH,
     NUM_PITCHES,
     ChoraleConfig,
     ChoraleTransformer,
     load_chorale_network,
-    save_chorale_network,
 )
 from segue.generate.harmony.chord_hmm import (
     NO_CHORD_STATE,
     QUALITIES,
-    AnnotatedSong,
     ChordHMM,
     ChordSlots,
-    fit_chord_hmm,
     load_chord_hmm,
     melody_slots,
     most_likely_chords,
     relative_to_tonic,
     sample_chords,
-    save_chord_hmm,
     viterbi,
 )
 from segue.generate.harmony.particle_filter import (
@@ -173,7 +173,7 @@ def test_weights_of_another_version_are_refused(tmp_path: Path) -> None:
         load_chorale_network(path)
     about = {"version": chorale_network.VERSION, "configuration": {"stack": {}}}
     save_checkpoint(path, chorale_network.CHECKPOINT_KIND, about, {})
-    with pytest.raises(BadCheckpoint, match="no complete chorale"):
+    with pytest.raises(BadCheckpoint, match="no consistent 'chorales'"):
         load_chorale_network(path)
 
 
@@ -263,7 +263,7 @@ def test_chord_hmm_round_trips_and_other_files_are_refused(
     with pytest.raises(BadCheckpoint, match="shapes"):
         load_chord_hmm(path)
     save_checkpoint(path, chord_hmm.CHECKPOINT_KIND, {"version": 0}, {})
-    with pytest.raises(BadCheckpoint, match="numbers chords"):
+    with pytest.raises(BadCheckpoint, match="version 0"):
         load_chord_hmm(path)
 
 
@@ -275,21 +275,21 @@ def test_fitting_needs_songs_in_both_modes() -> None:
 def test_a_known_voice_is_found_in_another_key(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     chorales = [np.repeat(rng.integers(40, 80, (20, 4)), 4, axis=0) for _ in range(3)]
-    known = KnownChorales.from_chorales(["one", "two", "three"], chorales)
-    known.save(tmp_path / "known")
+    known = index_chorales(["one", "two", "three"], chorales)
+    save_known_chorales(known, tmp_path / "known")
     known = KnownChorales.load(tmp_path / "known")
     other = np.repeat(rng.integers(40, 80, (20, 4)), 4, axis=0)
-    assert known.longest_shared_passage(other) == VoicePassage(0)
+    nothing = {"notes": 0, "sixteenths": 0, "voice": "", "chorale": ""}
+    assert known.report(other) == nothing
     other[20:60, 2] = chorales[1][20:60, 2] + 5
-    found = known.longest_shared_passage(other)
-    assert (found.voice, found.chorale) == ("Tenor", "two")
-    assert found.notes >= 9
+    found = known.report(other)
+    assert (found["voice"], found["chorale"]) == ("Tenor", "two")
+    assert found["notes"] >= 9
     other[20:60, 2] = chorales[1][20:60, 1] + 5  # what another voice sings is no voice's own
-    assert known.longest_shared_passage(other).notes == 0
+    assert known.report(other) == nothing
 
 
 def test_the_bundled_training_chorales_are_known() -> None:
     known = KnownChorales.load()
-    assert len(known.names) == 229
-    assert all(len(starts) == 229 for starts in known.starts)
+    assert all(len(index.names) == 229 == len(index.starts) for index in known.voices)
     assert voice_notes(np.array([60, 60, 62, -1, 62])).tolist() == [[60, 0], [62, 2], [62, 4]]

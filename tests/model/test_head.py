@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from segue.audio.embedding import POOLED_SIZE, Head, head_from_bytes, head_to_bytes, load_head
-from segue.audio.head_training import Described, Patches, SoundSpaceConfig, fit_head
+from recipes.sound_projection import (
+    Described,
+    Patches,
+    SoundSpaceConfig,
+    fit_head,
+    head_to_bytes,
+)
+from segue.audio.embedding import POOLED_SIZE, Head, head_from_bytes, load_head
 from segue.errors import BadArgument
 from segue.feature_names import SOUND_FEATURE_NAMES
 
@@ -29,10 +35,10 @@ def test_what_came_from_features_divides_among_them() -> None:
     head = load_head()
     (heard, one), (_, other) = (head.split(vector(seed, head)) for seed in range(2))
     assert len(heard) + len(one) == head.dimension
-    shares = head.feature_shares(one, other)
+    shares = head.feature_contributions(one, other)
     assert shares.shape == (len(SOUND_FEATURE_NAMES),)
     assert shares.sum() == pytest.approx(float(one @ other), abs=1e-6)
-    assert head.features_of(one) @ head.features_map == pytest.approx(one, abs=1e-6)
+    assert head.reconstruct_features(one) @ head.features_map == pytest.approx(one, abs=1e-6)
 
 
 def test_a_head_survives_its_file() -> None:

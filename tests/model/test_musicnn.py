@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from segue.audio.musicnn import POOLED_SIZE, Musicnn, load_musicnn
+from segue.audio.embedding import POOLED_SIZE
+from segue.audio.musicnn import Musicnn, load_musicnn
 from segue.errors import BadArgument
 
 WEIGHTS = Path(str(files("segue") / "weights" / "musicnn.safetensors"))

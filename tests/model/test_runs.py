@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.generate.lyrics.language_model import LanguageModel, network_log_probs
+from segue.generate.lyrics.language_model import LanguageModel, NgramLM, network_log_probs
 from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
-from segue.generate.lyrics.ngram import NgramLM
 from segue.generate.lyrics.vocabulary import SONG_BOUNDARY, VOCABULARY_SIZE, encode, encode_song
 from segue.records import Lyrics, Tags
 from verses import song

@@ -5,10 +5,12 @@ from importlib.resources import files
 
 import pytest
 
+from segue.render.pages import page_source
+
 PAGES = sorted(
     page.name
     for page in files("segue.render").joinpath("templates").iterdir()
-    if page.name.endswith(".html")
+    if page.name.endswith(".html") and page.name != "page.html"
 )
 #: What the Web Content Accessibility Guidelines 2.2 (1.4.3, AA) ask of text.
 CONTRAST = 4.5
@@ -16,10 +18,11 @@ CONTRAST = 4.5
 
 def schemes(page: str) -> dict[str, dict[str, str]]:
     """Read the colours of a page, light and dark."""
-    text = (files("segue.render") / "templates" / page).read_text(encoding="utf-8")
+    text = page_source(page)
     assert "color-scheme: light dark" in text
-    light, dark = text.split("@media (prefers-color-scheme: dark)", 1)
-    dark = dark.split("} }", 1)[0]
+    block = r"@media \(prefers-color-scheme: dark\) .*?} }"
+    dark = "".join(re.findall(block, text, re.DOTALL))
+    light = re.sub(block, "", text, flags=re.DOTALL)
     colour = r"--(\w+): (#[0-9a-f]{6})\b"
     return {
         "light": dict(re.findall(colour, light)),
@@ -50,5 +53,5 @@ def test_text_is_readable_in_both_schemes(page: str, scheme: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_both_schemes_name_the_same_colours(page: str) -> None:
-    found = schemes(page)
-    assert found["light"].keys() == found["dark"].keys()
+    result = schemes(page)
+    assert result["light"].keys() == result["dark"].keys()

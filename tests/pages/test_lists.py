@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import pytest
 
 from segue.records import Tags, Track
-from segue.render.pages import write_list
+from segue.render.pages import write_playlist_page
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
@@ -59,15 +59,15 @@ def track(path: Path, title: str = "a title", *, missing: bool = False) -> Track
 
 
 def data_of(page: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(read(page).data)
-    return found
+    result: dict[str, Any] = json.loads(read(page).data)
+    return result
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_title_becomes_markup(tmp_path: Path, text: str) -> None:
     plain, hostile = tmp_path / "plain.html", tmp_path / "hostile.html"
-    write_list([track(tmp_path / "a.ogg")], ["a note"], plain, "a list", "a caption")
-    write_list([track(tmp_path / "a.ogg", text)], [text], hostile, text, text)
+    write_playlist_page([track(tmp_path / "a.ogg")], ["a note"], plain, "a list", "a caption")
+    write_playlist_page([track(tmp_path / "a.ogg", text)], [text], hostile, text, text)
     assert read(hostile).names == read(plain).names
     assert read(hostile).attributes == read(plain).attributes
     assert "<" not in read(hostile).data
@@ -77,8 +77,8 @@ def test_no_title_becomes_markup(tmp_path: Path, text: str) -> None:
     assert (listed["title"], listed["artist"], listed["album"], listed["note"]) == (text,) * 4
 
 
-def test_the_program_of_the_page_makes_no_markup_of_text(tmp_path: Path) -> None:
-    write_list([], [], tmp_path / "list.html", "", "")
+def test_the_program_of_the_page_inserts_no_markup(tmp_path: Path) -> None:
+    write_playlist_page([], [], tmp_path / "list.html", "", "")
     program = (tmp_path / "list.html").read_text(encoding="utf-8")
     for door in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
         assert door not in program
@@ -98,7 +98,7 @@ def test_the_program_of_the_page_makes_no_markup_of_text(tmp_path: Path) -> None
 def test_links_lead_from_the_page_to_the_file(tmp_path: Path, name: str) -> None:
     for folder, above in (("music", "music/"), ("", "")):
         file = tmp_path / folder / name
-        write_list([track(file)], [""], tmp_path / "list.html", "", "")
+        write_playlist_page([track(file)], [""], tmp_path / "list.html", "", "")
         link = data_of(tmp_path / "list.html")["tracks"][0]["link"]
         parts = urlsplit(link)
         assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("", "", "", "")
@@ -108,11 +108,13 @@ def test_links_lead_from_the_page_to_the_file(tmp_path: Path, name: str) -> None
 def test_links_lead_out_of_the_folder_of_the_page(tmp_path: Path) -> None:
     page = tmp_path / "pages" / "deep" / "list.html"
     page.parent.mkdir(parents=True)
-    write_list([track(tmp_path / "music" / "a.ogg")], [""], page, "", "")
+    write_playlist_page([track(tmp_path / "music" / "a.ogg")], [""], page, "", "")
     assert data_of(page)["tracks"][0]["link"] == "../../music/a.ogg"
     assert str(tmp_path) not in page.read_text(encoding="utf-8")
 
 
 def test_a_file_that_is_gone_has_no_link(tmp_path: Path) -> None:
-    write_list([track(tmp_path / "a.ogg", missing=True)], [""], tmp_path / "list.html", "", "")
+    write_playlist_page(
+        [track(tmp_path / "a.ogg", missing=True)], [""], tmp_path / "list.html", "", ""
+    )
     assert data_of(tmp_path / "list.html")["tracks"][0]["link"] == ""

@@ -29,13 +29,13 @@ def page(tmp_path: Path, library: Callable[[], Library]) -> Path:
 
 def data_of(page: Path) -> dict[str, Any]:
     text = page.read_text(encoding="utf-8")
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
-    assert found is not None
-    data: dict[str, Any] = json.loads(found[1])
+    result = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert result is not None
+    data: dict[str, Any] = json.loads(result[1])
     return data
 
 
-def test_each_track_has_its_nearest_others_and_its_number(page: Path) -> None:
+def test_each_track_has_its_id_and_its_nearest_neighbours(page: Path) -> None:
     data = data_of(page)
     assert data["ids"] == list(range(1, 31))
     near = np.array(data["near"]).reshape(30, data["nearest"])
@@ -69,7 +69,7 @@ def in_browser(page: Path, script: str) -> Any:
     script = f"requestAnimationFrame(() => setTimeout(() => {{ {done} {script} }}, 50));"
     page.write_text(text.replace("legend();\nlistKeys", script + "\nlegend();\nlistKeys"))
     assert CHROMIUM is not None
-    told = subprocess.run(
+    output = subprocess.run(
         [
             CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu",
             "--virtual-time-budget=2000", f"--user-data-dir={page.parent / 'profile'}",
@@ -77,7 +77,7 @@ def in_browser(page: Path, script: str) -> Any:
         ],
         check=True, capture_output=True, text=True, timeout=90,
     )  # fmt: skip
-    title = re.search(r"<title>(.*?)</title>", told.stdout)
+    title = re.search(r"<title>(.*?)</title>", output.stdout)
     assert title is not None
     return json.loads(title[1].replace("&amp;", "&").replace("&quot;", '"'))
 
@@ -85,7 +85,7 @@ def in_browser(page: Path, script: str) -> Any:
 @pytest.mark.slow  # a browser takes seconds to start
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_search_lists_its_results_and_the_keyboard_reaches_them(page: Path) -> None:
-    told = in_browser(
+    result = in_browser(
         page,
         """
         const key = (on, key) =>
@@ -108,24 +108,24 @@ def test_search_lists_its_results_and_the_keyboard_reaches_them(page: Path) -> N
                marks: marks.map(mark => mark.name), title: $("title").textContent });
         """,
     )
-    assert told["lines"][:5] == [f"c{i} – by c" for i in range(5)]
-    assert (told["first"], told["second"]) == ("10", "11")
-    assert len(told["near"]) == 10
-    assert all(" – by " in line for line in told["near"])
-    assert told["cleared"] == [-1, 0]
-    assert told["start"] >= 0
-    assert told["before"] >= 0
-    assert told["zoomed"]
-    assert sorted(told["marks"]) == list("abcdef")
+    assert result["lines"][:5] == [f"c{i} – by c" for i in range(5)]
+    assert (result["first"], result["second"]) == ("10", "11")
+    assert len(result["near"]) == 10
+    assert all(" – by " in line for line in result["near"])
+    assert result["cleared"] == [-1, 0]
+    assert result["start"] >= 0
+    assert result["before"] >= 0
+    assert result["zoomed"]
+    assert sorted(result["marks"]) == list("abcdef")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 def test_dots_are_as_wide_as_they_are_high(page: Path) -> None:
-    told = in_browser(
+    result = in_browser(
         page,
         """
-        hidden.clear(); found = null; view.scale = 1; const sizes = [];
+        hidden.clear(); matches = null; view.scale = 1; const sizes = [];
         for (const radius of [1.5, 3, 4.4, 6, 7.7]) {
           rows = makeRows(radius); words32.fill(empty);
           dot(40, 40, bright[0]);
@@ -140,6 +140,6 @@ def test_dots_are_as_wide_as_they_are_high(page: Path) -> None:
         done(sizes);
         """,
     )
-    for radius, across, down in told:
+    for radius, across, down in result:
         assert across == down == across[::-1]
         assert abs(len(across) - 2 * radius) <= 2

@@ -26,10 +26,10 @@ def words_stay_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(mpl.rcParams, "svg.fonttype", "none")
 
 
-def test_a_piece_is_drawn_with_its_words(tmp_path: Path) -> None:
+def test_a_figure_has_title_chords_and_parts(tmp_path: Path) -> None:
     score = replace(piece(1), title="A $title$ with <signs>", composer="Somebody")
     draw_piano_roll(score, tmp_path / "roll.svg")
-    told = texts_of(tmp_path / "roll.svg")
+    texts = texts_of(tmp_path / "roll.svg")
     for word in (
         "A $title$ with",
         "Somebody",
@@ -40,8 +40,8 @@ def test_a_piece_is_drawn_with_its_words(tmp_path: Path) -> None:
         "closed hat",
         "C4",
     ):
-        assert word in told
-    assert "of 12 bars" not in told
+        assert word in texts
+    assert "of 12 bars" not in texts
 
 
 def test_the_picture_has_the_colours_of_the_parts(tmp_path: Path) -> None:
@@ -69,22 +69,22 @@ def test_a_long_score_is_shown_from_its_start(tmp_path: Path) -> None:
     ],
     ids=["drums alone", "one note", "all keys", "short bars, late", "many parts"],
 )
-def test_odd_scores_are_drawn(score: Score, tmp_path: Path) -> None:
+def test_unusual_scores_are_drawn(score: Score, tmp_path: Path) -> None:
     draw_piano_roll(score, tmp_path / "roll.png")
     draw_piano_rolls([("one", score)], tmp_path / "rolls.png")
     assert imread(tmp_path / "roll.png").std() > 0
 
 
-def test_rolls_stand_side_by_side(tmp_path: Path) -> None:
+def test_piano_rolls_are_drawn_side_by_side(tmp_path: Path) -> None:
     rolls = [(f"sample {seed}", PianoRoll.from_score(piece(seed))) for seed in range(3)]
     silence = PianoRoll(np.zeros((4, 48, 84, 5), np.bool_))
     draw_piano_rolls([*rolls, ("nothing", silence), ("a score", piece(9))], tmp_path / "rolls.svg")
-    told = texts_of(tmp_path / "rolls.svg")
+    texts = texts_of(tmp_path / "rolls.svg")
     for word in ("sample 0", "sample 2", "silence", "a score", "guitar", "bass", "strings"):
-        assert word in told
+        assert word in texts
 
 
-def test_what_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
+def test_empty_scores_and_unknown_formats_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match="without"):
         draw_piano_roll(score_of(), tmp_path / "roll.png")
     with pytest.raises(BadArgument, match="no picture"):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from segue.theory.chords import key_signature, spell_chord, spell_tonic
+from segue.theory.chords import spell_chord
+from segue.theory.keys import key_signature, spell_tonic
 
 ROOTS = {"C": 0, "Db": 1, "D": 2, "Eb": 3, "E": 4, "F": 5, "F#": 6, "G": 7, "Ab": 8, "A": 9,
          "Bb": 10, "B": 11}  # fmt: skip

@@ -5,14 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.theory.chords import (
-    NO_CHORD,
-    is_chord,
-    nearest_chord,
-    parse_chord,
-    pitch_class,
-    pitch_set_name,
-)
+from segue.theory.chords import NO_CHORD, is_chord, nearest_chord, parse_chord, pitch_set_name
+from segue.theory.keys import pitch_class
 
 #: By hand: what stands behind the root, and semitones above it.
 KINDS = {

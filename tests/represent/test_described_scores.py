@@ -20,7 +20,6 @@ from segue.score.features import (
 )
 from segue.score.harmony import estimate_chords, estimate_key
 from segue.score.timing import bar_grid, duration_s, excerpt, ticks_to_seconds
-from segue.search.aspects import similarity_contributions
 
 #: Of keys with at most six sharps or five flats, by pitch class.
 TONICS = {
@@ -220,19 +219,6 @@ def test_names_and_groups_cover_the_vector() -> None:
     assert score_features(piece(1)).shape == (len(SCORE_FEATURE_NAMES),)
     covered = [i for at in SCORE_FEATURE_GROUPS.values() for i in range(at.start, at.stop)]
     assert covered == list(range(len(SCORE_FEATURE_NAMES)))
-
-
-def test_shares_sum_to_the_cosine() -> None:
-    a, b = (standardise_score(score_features(piece(seed))).astype(float) for seed in (1, 2))
-    shares = similarity_contributions(
-        a.astype(np.float32), b.astype(np.float32), SCORE_FEATURE_GROUPS
-    )
-    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-    assert sum(shares.values()) == pytest.approx(cosine, abs=1e-6)
-    assert list(shares) == list(SCORE_FEATURE_GROUPS)
-    assert set(similarity_contributions(a, np.zeros_like(a), SCORE_FEATURE_GROUPS).values()) == {
-        0.0
-    }
 
 
 notes = st.tuples(

@@ -22,7 +22,6 @@ from segue.audio.timbre import (
 from segue.errors import BadArgument
 from segue.feature_names import SOUND_FEATURE_GROUPS, SOUND_FEATURE_NAMES
 from segue.records import FloatArray, Recording, Span
-from segue.search.aspects import similarity_contributions
 
 
 def recording(*excerpts: NDArray[np.floating]) -> Recording:
@@ -240,21 +239,6 @@ def test_names_and_groups_cover_the_vector() -> None:
     )
     covered = [i for at in SOUND_FEATURE_GROUPS.values() for i in range(at.start, at.stop)]
     assert covered == list(range(len(SOUND_FEATURE_NAMES)))
-
-
-def test_shares_sum_to_the_cosine_and_depend_on_the_other() -> None:
-    a, b, c = (standardise(describe(song(seed, 12.0)).vector) for seed in (1, 2, 3))
-    shares = similarity_contributions(a, b, SOUND_FEATURE_GROUPS)
-    exact_a, exact_b = a.astype(float), b.astype(float)
-    cosine = exact_a @ exact_b / np.linalg.norm(exact_a) / np.linalg.norm(exact_b)
-    assert sum(shares.values()) == pytest.approx(cosine, abs=1e-12)
-    assert shares != similarity_contributions(a, c, SOUND_FEATURE_GROUPS)
-    assert sum(similarity_contributions(a, a, SOUND_FEATURE_GROUPS).values()) == pytest.approx(
-        1, abs=1e-12
-    )
-    assert set(similarity_contributions(a, np.zeros_like(a), SOUND_FEATURE_GROUPS).values()) == {
-        0.0
-    }
 
 
 def test_standardised_groups_do_not_mix() -> None:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from segue.theory.keys import camelot, open_key
+from segue.theory.keys import (
+    camelot,
+    fifths_name,
+    fifths_position,
+    open_key,
+    signature_accidentals,
+)
 
 #: Key, Camelot, Open Key.
 KEYS = [
@@ -43,3 +49,21 @@ def test_both_names_of_a_key_have_its_place(key: str, same: str) -> None:
 @pytest.mark.parametrize("key", ["", "H major", "C", "C dorian", "major"])
 def test_what_is_no_key_has_none(key: str) -> None:
     assert camelot(key) == open_key(key) == ""
+
+
+#: Key signature, its major and its minor key, and the letters that it alters.
+SIGNATURES = [
+    (-7, "Cb", "Ab", "BEADGCF"), (-6, "Gb", "Eb", "BEADGC"), (-5, "Db", "Bb", "BEADG"),
+    (-4, "Ab", "F", "BEAD"), (-3, "Eb", "C", "BEA"), (-2, "Bb", "G", "BE"), (-1, "F", "D", "B"),
+    (0, "C", "A", ""), (1, "G", "E", "F"), (2, "D", "B", "FC"), (3, "A", "F#", "FCG"),
+    (4, "E", "C#", "FCGD"), (5, "B", "G#", "FCGDA"), (6, "F#", "D#", "FCGDAE"),
+    (7, "C#", "A#", "FCGDAEB"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sharps", "major", "minor", "letters"), SIGNATURES)
+def test_key_signatures(sharps: int, major: str, minor: str, letters: str) -> None:
+    assert (fifths_name(sharps), fifths_name(sharps + 3)) == (major, minor)
+    assert (fifths_position(major), fifths_position(minor)) == (sharps, sharps + 3)
+    step = 1 if sharps > 0 else -1
+    assert signature_accidentals(sharps) == dict.fromkeys(letters, step)

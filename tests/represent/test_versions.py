@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from segue.audio.chroma import CHROMA_FRAMES_PER_SECOND
 from segue.audio.cover_songs import (
     COVER_THRESHOLD,
-    _longest,
+    _qmax,
     align,
     fourier_signature,
     qmax_similarities,
@@ -36,7 +36,7 @@ def test_another_key_is_told(seed: int, semitones: int) -> None:
     one = melody(seed)
     higher = np.roll(one, semitones, axis=1)
     found = align(one, higher)
-    assert found.likeness > 0.99
+    assert found.similarity > 0.99
     assert found.semitones == semitones
     assert found.tempo == pytest.approx(0, abs=0.02)
     assert np.allclose(fourier_signature(one), fourier_signature(higher), atol=1e-5)
@@ -48,7 +48,7 @@ def test_another_tempo_and_a_passage_are_told() -> None:
     assert align(one, faster).tempo == pytest.approx(0.25, abs=0.08)
     passage = one[150:350]
     found = align(one, passage)
-    assert found.likeness > 0.95
+    assert found.similarity > 0.95
     assert found.first.start_s == pytest.approx(150 / CHROMA_FRAMES_PER_SECOND, abs=1)
     assert found.second.start_s == pytest.approx(0, abs=1)
     assert found.first.end_s == pytest.approx(350 / CHROMA_FRAMES_PER_SECOND, abs=1)
@@ -66,7 +66,7 @@ def test_what_is_too_short_is_like_nothing() -> None:
     assert qmax_similarities(one, [one[:3], one[:0]]).tolist() == [0, 0]
     assert qmax_similarities(one[:3], [one]).tolist() == [0]
     assert qmax_similarities(one, []).tolist() == []
-    assert align(one, one[:2]).likeness == 0
+    assert align(one, one[:2]).similarity == 0
     assert np.isfinite(fourier_signature(one[:0])).all()
     silence, drone = np.zeros((100, 12), np.uint8), np.tile(one[:1], (100, 1))
     for still in (silence, drone):
@@ -82,10 +82,10 @@ def test_what_is_too_short_is_like_nothing() -> None:
     st.floats(0.05, 0.6),
 )
 @settings(deadline=None, max_examples=40)
-def test_the_longest_way_is_that_of_librosa(seed: int, widths: list[int], share: float) -> None:
+def test_the_qmax_way_is_that_of_librosa(seed: int, widths: list[int], share: float) -> None:
     rng = np.random.default_rng(seed)
     plots: list[NDArray[np.bool_]] = [rng.random((25, width)) < share for width in widths]
-    found = _longest(plots)
+    found = _qmax(plots)
     for plot, (length, row, column) in zip(plots, found, strict=True):
         reference = librosa.sequence.rqa(
             plot.astype(float), gap_onset=5, gap_extend=0.5, backtrack=False

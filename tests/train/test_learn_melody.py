@@ -8,6 +8,7 @@ import torch
 
 from melody_models import model, network, sheet
 from segue.errors import BadArgument, TrainingFailed
+from segue.generate.copying import longest_shared_notes
 from segue.generate.melody.lead_sheet import CHORD_INDEX, CHORD_ROOT
 from segue.generate.melody.model import MODEL_FILE, MelodyModel
 from segue.generate.melody.training import (
@@ -20,8 +21,7 @@ from segue.generate.melody.training import (
     train_melody,
 )
 from segue.nn.sampling import Sampling
-from segue.nn.split import train_validation_split
-from segue.nn.trainer import Progress
+from segue.nn.trainer import Progress, train_validation_split
 from segue.theory.chord_charts import parse_chart
 
 SHEETS = [sheet(seed) for seed in range(10)]
@@ -95,7 +95,7 @@ def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None
     known = sheet(0)
     onset, symbol = note_onsets(known.melody)
     notes = np.column_stack([symbol, onset])
-    assert again.index().longest_shared_passage(notes).notes == len(notes)
+    assert longest_shared_notes(again, notes).length == len(notes)
 
 
 def test_versions_stay_on_one_side() -> None:

@@ -14,9 +14,8 @@ from segue.generate.notes.network import CHECKPOINT_KIND, IGNORED, MODEL, STREAM
 from segue.generate.notes.tokens import NoteSequence, Vocabulary
 from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, train_notes
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.split import train_validation_split
-from segue.nn.trainer import Progress
-from segue.training.notes import vocabulary_remark
+from segue.nn.trainer import Progress, train_validation_split
+from segue.training.run import vocabulary_remark
 
 
 def piece(seed: int, length: int = 150, group: str = "") -> Piece:
@@ -114,11 +113,11 @@ def test_words_met_once_are_unknown_and_counted(tmp_path: Path) -> None:
 def test_a_model_that_knows_few_notes_says_so(tmp_path: Path, share: float, few: bool) -> None:
     model, _ = train_notes(TRAINING, PIECES, tmp_path)
     model.metadata["unknown"]["held_out"]["notes"] = share
-    said = vocabulary_remark(model, TRAINING.fewest)
+    said = vocabulary_remark(model, TRAINING)
     known = len(model.vocabularies["notes"]) - 1
     assert said.startswith(f"it knows {known} notes and chords, those met at least 2 times")
     assert ("That is few" in said) == few
-    assert (f"{share:.0%} of what scores" in said) == few
+    assert (f"{share:.0%} of what the scores" in said) == few
 
 
 def test_too_little_is_told(tmp_path: Path) -> None:
@@ -151,5 +150,5 @@ def test_a_model_that_is_not_whole_is_refused(tmp_path: Path, what: str, value: 
     save_checkpoint(
         tmp_path / "other", CHECKPOINT_KIND, saved.metadata | {what: value}, saved.tensors
     )
-    with pytest.raises(BadCheckpoint, match="train again"):
+    with pytest.raises(BadCheckpoint, match="train it again"):
         NoteModel.load(tmp_path / "other")

@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 import torch
 
+from recipes.roll_vae import finetune_decoder
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.nn.split import train_validation_split
-from segue.nn.trainer import Progress
-from segue.score.piano_roll import BoolArray, RollNotes, extract_notes, rasterise_notes, unpack_bars
+from segue.nn.trainer import Progress, train_validation_split
+from segue.score.piano_roll import (
+    BoolArray,
+    RollNotes,
+    extract_notes,
+    pack_bars,
+    rasterise_notes,
+    unpack_bars,
+)
 from segue.score.vae import training as score
 from segue.score.vae import training as score_windows
 from segue.score.vae.model import RollModel
@@ -23,7 +30,6 @@ from segue.score.vae.training import (
     cut_windows,
     drop_instruments,
     drop_notes,
-    finetune_decoder,
     swap_instruments,
     train_score,
     transpose_windows,
@@ -41,7 +47,7 @@ def tune(seed: int, bars: int = 9) -> RollTrack:
             cells[bar, 6 * place : 6 * place + 5, pitch + shift, 1] = True
         cells[bar, :24, 12 + shift, 3] = True
         cells[bar, ::12, 12, 0] = True
-    return RollTrack.from_cells(f"tune {seed}", cells)
+    return RollTrack(f"tune {seed}", pack_bars(cells))
 
 
 TUNES = [tune(seed) for seed in range(12)]
@@ -161,7 +167,7 @@ def test_windows_cut_as_notes_are_those_cut_as_cells() -> None:
     assert np.array_equal(rasterise_notes(notes), cells)
     held = np.ones((8, 48, 84, 5), np.bool_)
     held[..., :40, :] = held[..., 41:, :] = False
-    (across,) = rasterise_notes(cut_windows([(song_notes(RollTrack.from_cells("held", held)), 2)]))
+    (across,) = rasterise_notes(cut_windows([(song_notes(RollTrack("held", pack_bars(held))), 2)]))
     assert np.array_equal(across, held[:4])
 
 
@@ -190,7 +196,7 @@ def test_scores_shorter_than_a_window_are_filled_with_silence() -> None:
     assert unpack_bars(short.window(0))[2:].sum() == 0
     silent = np.zeros((6, 48, 84, 5), np.bool_)
     silent[5, 0, 0, 1] = True
-    assert RollTrack.from_cells("late", silent).starts().tolist() == [2]
+    assert RollTrack("late", pack_bars(silent)).starts().tolist() == [2]
 
 
 def test_groups_are_not_divided() -> None:

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.audio.autoencoders import Autoencoder
-from segue.audio.embedding import LIMIT, MIN_SCALE, POOLED_SIZE, Head
+from segue.audio.embedding import MIN_SCALE, POOLED_SIZE, Head
+from segue.builtin_spaces import MAX_Z_SCORE
 from segue.errors import BadArgument
 
 # --- contrastive ---
@@ -249,7 +250,7 @@ class ActivationHead(nn.Module):
             raise BadArgument(f"expected numbers of shape (B, {size}), got {tuple(x_BI.shape)}")
         pooled_BP, features_BF = x_BI[:, :POOLED_SIZE].float(), x_BI[:, POOLED_SIZE:].float()
         described = (features_BF - self.features_mean) / self.features_scale
-        described = described.clamp(-LIMIT, LIMIT) @ self.features_map
+        described = described.clamp(-MAX_Z_SCORE, MAX_Z_SCORE) @ self.features_map
         parts = (self(pooled_BP), F.normalize(described, dim=1))
         return torch.cat([self.blend[0] * parts[0], self.blend[1] * parts[1]], dim=1)
 

@@ -1,11 +1,8 @@
-"""From a recording to its embedding in every space of sound.
+"""Embeddings of recordings in the built-in spaces of sound.
 
-The space `sound`: a fixed map from MusiCNN and hand-made features.
-
-The map is learned in `segue.audio.head_training`; here it is only applied, with numpy alone, so
-that a search needs no network library.
-
-From a decoded recording to its vector in every space of sound.
+The space `sound` combines two linear projections, of MusiCNN's pooled activations and of the
+hand-made features. They were fitted by `recipes/sound.py`; here they are applied with
+NumPy alone, so that a search does not load torch.
 """
 
 import json
@@ -16,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
-from segue.builtin_spaces import WEIGHTS, standardise_tags
+from segue.builtin_spaces import WEIGHTS, clipped_z_scores, standardise_tags
 from segue.errors import BadArgument
 from segue.records import FloatArray
 
@@ -26,39 +23,37 @@ if TYPE_CHECKING:
     from segue.audio.musicnn import Musicnn
 
 
-# --- head ---
-
 FloatArray64 = NDArray[np.float64]
 
 POOLED_SIZE: Final = 1506
 
-#: Standardised features are cut off here: one odd number must not decide.
-LIMIT: Final = 4.0
-
-#: Activations that vary less than this are constant but for rounding; the least that means
-#: something varies eight times as much.
+#: Activations with a smaller standard deviation are constant except for rounding; the smallest of
+#: the others is eight times as large.
 MIN_SCALE: Final = 1e-4
 
-_FORMAT: Final = 2
+HEAD_FORMAT: Final = 2
 _TINY: Final = 1e-12
 
 
 @dataclass(frozen=True)
 class Head:
-    """A learned space: two maps whose results, each of length 1, stand side by side.
+    """The projection of the space `sound`.
+
+    An embedding is the concatenation of two parts: the normalised projections of activations and of
+    features, weighted by `blend`.
 
     Attributes
     ----------
     pooled_mean, pooled_scale : ndarray, shape (1506,), float32
-        Of the pooled activations of a track, over the music that the map was learned on.
+        Mean and standard deviation of the pooled activations in the training set.
     pooled_map : ndarray, shape (1506, m), float32
-        From standardised activations.
+        Projection of standardised activations.
     features_mean, features_scale : ndarray, shape (f,), float32
-        Of the hand-made features, over the same music.
+        Mean and standard deviation of the features in the training set.
     features_map : ndarray, shape (f, n), float32
-        From standardised features.
+        Projection of standardised features.
     blend : ndarray, shape (2,), float32
-        Lengths of the two parts; their squares sum to 1.
+        Norms of the two parts; their squares sum to 1.
     """
 
     pooled_mean: FloatArray
@@ -71,28 +66,28 @@ class Head:
 
     @property
     def dimension(self) -> int:
-        """How many numbers a vector has."""
+        """Dimension of the space."""
         return int(self.pooled_map.shape[1] + self.features_map.shape[1])
 
     def project(self, pooled: FloatArray, features: FloatArray) -> FloatArray:
-        """Place a recording in the space.
+        """Embed a recording.
 
         Parameters
         ----------
         pooled : ndarray, shape (patches, 1506), float32
-            MusiCNN's pooled activations of the recording's 3-s patches, at least one.
+            MusiCNN's pooled activations of at least one patch of 3 s.
         features : ndarray, shape (f,), float32
-            The recording's `segue.audio.features.describe(...).vector`, not standardised.
+            `segue.audio.features.describe(...).vector`, not standardised.
 
         Returns
         -------
         ndarray, shape (dimension,), float32
-            Of length 1; the cosine of two is their product.
+            Of norm 1.
 
         Raises
         ------
         BadArgument
-            Where the shape is another, or a value is not finite.
+            The shapes are wrong, or a value is not finite.
         """
         if pooled.ndim != 2 or pooled.shape[1] != POOLED_SIZE or len(pooled) == 0:
             raise BadArgument(
@@ -104,144 +99,132 @@ class Head:
             )
         if not (np.isfinite(pooled).all() and np.isfinite(features).all()):
             raise BadArgument("the activations or features hold values that are not finite")
-        heard = self.standardise_pooled(pooled.mean(axis=0, dtype=np.float64))
-        described = np.clip((features - self.features_mean) / self.features_scale, -LIMIT, LIMIT)
+        activations = self.standardise_pooled(pooled.mean(axis=0, dtype=np.float64))
+        constants = {"mean": self.features_mean, "scale": self.features_scale}
+        standard = clipped_z_scores(features, constants)
         return np.concatenate(
             [
-                self.blend[0] * _unit(heard.astype(np.float64) @ self.pooled_map),
-                self.blend[1] * _unit(described.astype(np.float64) @ self.features_map),
+                self.blend[0] * _normalise(activations.astype(np.float64) @ self.pooled_map),
+                self.blend[1] * _normalise(standard.astype(np.float64) @ self.features_map),
             ]
         ).astype(np.float32)
 
     def standardise_pooled(self, pooled: FloatArray) -> FloatArray:
-        """Standardise pooled activations by the fixed constants of the space `musicnn`.
+        """Standardise pooled activations, into the embedding space `musicnn`.
 
         Parameters
         ----------
         pooled : ndarray, shape (..., 1506)
-            Mean over a track's patches.
+            Mean over the patches of a track.
 
         Returns
         -------
         ndarray, same shape, float32
-            Mean 0 and scale 1 over the music that the map was learned on.
         """
         if pooled.shape[-1:] != (POOLED_SIZE,):
             raise BadArgument(
                 f"expected {POOLED_SIZE} pooled activations along the last axis, "
                 f"got shape {pooled.shape}"
             )
-        # Two thirds of the numbers come from filters that training switched off. What stirs in
-        # them is rounding, which differs between processors.
-        living = self.pooled_scale > MIN_SCALE
-        standard = (pooled - self.pooled_mean) / np.where(living, self.pooled_scale, 1.0)
-        return np.where(living, standard, 0.0).astype(np.float32)
+        # Two thirds of the activations are of filters that training has switched off: they vary
+        # only by rounding, which differs between processors.
+        active = self.pooled_scale > MIN_SCALE
+        standard = (pooled - self.pooled_mean) / np.where(active, self.pooled_scale, 1.0)
+        return np.where(active, standard, 0.0).astype(np.float32)
 
     def split(self, vector: FloatArray) -> tuple[FloatArray64, FloatArray64]:
-        """Take a vector apart into what came from activations and what came from features.
+        """Split an embedding into the parts of activations and of features.
 
         Parameters
         ----------
         vector : ndarray, shape (dimension,)
-            From `project`, or a blend of such; of any length but 0.
+            An embedding or an interpolation of several; it is normalised first.
 
         Returns
         -------
-        two ndarrays, shapes (m,) and (n,), float64
-            Of the vector scaled to length 1.
+        activations_part, features_part : ndarray, shapes (m,) and (n,), float64
 
         Raises
         ------
         BadArgument
-            Where a vector has another dimension or no direction.
+            The vector has another dimension, or its norm is 0.
         """
-        heard, described = np.split(self._direction(vector), [self.pooled_map.shape[1]])
-        return heard, described
-
-    def features_of(self, described: FloatArray64) -> FloatArray64:
-        """Have the standardised features back that a part came from, as far as it tells.
-
-        Parameters
-        ----------
-        described : ndarray, shape (n,)
-            The second part that `split` returns.
-
-        Returns
-        -------
-        ndarray, shape (f,), float64
-            By the pseudo-inverse of the map; up to a scale.
-        """
-        return np.asarray(described @ self._features_back)
-
-    def feature_shares(self, a: FloatArray64, b: FloatArray64) -> FloatArray64:
-        """Divide the product of two parts made from features among the single features.
-
-        The part is a linear map of the features, z = x M, so that each of them has its own
-        additive summand of it.
-
-        Parameters
-        ----------
-        a, b : ndarray, shape (n,)
-            The second parts that `split` returns.
-
-        Returns
-        -------
-        ndarray, shape (f,), float64
-            They sum to the product.
-        """
-        one, other = self.features_of(a), self.features_of(b)
-        return np.asarray((one * (self.features_map @ b) + other * (self.features_map @ a)) / 2)
-
-    @cached_property  # it takes longer than an answer, and a list asks for thousands
-    def _features_back(self) -> FloatArray64:
-        """The pseudo-inverse of the map of features."""
-        return np.asarray(np.linalg.pinv(self.features_map.astype(np.float64)))
-
-    def _direction(self, vector: FloatArray) -> FloatArray64:
         if vector.shape != (self.dimension,):
             raise BadArgument(
                 f"expected a vector of {self.dimension} numbers, got shape {vector.shape}"
             )
         if not vector.any():
             raise BadArgument("a vector of length 0 has no direction and is like nothing")
-        return _unit(vector.astype(np.float64))
+        unit = _normalise(vector.astype(np.float64))
+        activations_part, features_part = np.split(unit, [self.pooled_map.shape[1]])
+        return activations_part, features_part
+
+    def reconstruct_features(self, part: FloatArray64) -> FloatArray64:
+        """Reconstruct standardised features, up to a scale, from the second part of `split`.
+
+        Parameters
+        ----------
+        part : ndarray, shape (n,)
+
+        Returns
+        -------
+        ndarray, shape (f,), float64
+            The least-squares solution of minimum norm.
+        """
+        return np.asarray(part @ self._features_inverse)
+
+    def feature_contributions(self, a: FloatArray64, b: FloatArray64) -> FloatArray64:
+        """Decompose the dot product of two second parts of `split` into contributions of features.
+
+        Each part is a linear map of the features, so that its dot product with another vector is a
+        sum over the features. Both ways to write it are averaged.
+
+        Parameters
+        ----------
+        a, b : ndarray, shape (n,)
+
+        Returns
+        -------
+        ndarray, shape (f,), float64
+            The sum is the dot product.
+        """
+        features_a, features_b = self.reconstruct_features(a), self.reconstruct_features(b)
+        return np.asarray(
+            (features_a * (self.features_map @ b) + features_b * (self.features_map @ a)) / 2
+        )
+
+    @cached_property  # slower than a query, and needed for thousands of results
+    def _features_inverse(self) -> FloatArray64:
+        """Pseudo-inverse of the projection of features."""
+        return np.asarray(np.linalg.pinv(self.features_map.astype(np.float64)))
 
 
-def _unit(vector: FloatArray64) -> FloatArray64:
+def _normalise(vector: FloatArray64) -> FloatArray64:
     return vector / max(float(np.linalg.norm(vector)), _TINY)
 
 
 @cache
 def load_head() -> Head:
-    """Load the head that is shipped with Segue."""
+    """Load the bundled head."""
     return head_from_bytes((files("segue.weights") / "sound.safetensors").read_bytes())
 
 
-def head_to_bytes(head: Head) -> bytes:
-    """Serialise a head as safetensors."""
-    tensors = {
-        field.name: np.ascontiguousarray(getattr(head, field.name), np.float32)
-        for field in fields(head)
-    }
-    return save(tensors, metadata={"format": str(_FORMAT)})
-
-
 def head_from_bytes(data: bytes) -> Head:
-    """Read what `head_to_bytes` wrote.
+    """Read a head from the bytes of its safetensors file.
 
     Raises
     ------
     BadArgument
-        Where the tensors are of another format or do not fit together.
+        The file has another format, or its tensors do not fit together.
     """
     tensors = load(data)
-    # The header: eight bytes of its length, then JSON.
+    # A safetensors file starts with the length of its header in eight bytes, and JSON.
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     metadata = header.get("__metadata__", {})
-    if metadata.get("format") != str(_FORMAT):
+    if metadata.get("format") != str(HEAD_FORMAT):
         raise BadArgument(
             f"the head of the space `sound` has format {metadata.get('format')!r}, this Segue "
-            f"reads {_FORMAT}; install the weights that belong to it"
+            f"reads {HEAD_FORMAT}; install the weights of this version"
         )
     head = Head(**{field.name: tensors[field.name] for field in fields(Head)})
     expected = {
@@ -258,16 +241,14 @@ def head_from_bytes(data: bytes) -> Head:
     return head
 
 
-# --- embed ---
-
-PATCH_BATCH_SIZE: Final = 4  # their products stay in the cache; bench/musicnn_forms.py
+PATCH_BATCH_SIZE: Final = 4  # fits into the processor's cache; see bench/musicnn_variants.py
 
 
 class SoundModel:
-    """MusiCNN and what is built on it, loaded."""
+    """The models that embed recordings in all built-in spaces."""
 
     def __init__(self, threads: int = 1) -> None:
-        import torch  # seconds; only those who embed pay them
+        import torch  # slow to import
 
         from segue.audio.musicnn import load_musicnn
 
@@ -276,28 +257,32 @@ class SoundModel:
         self._network: Musicnn = load_musicnn(WEIGHTS / "musicnn.safetensors")
 
     def embed(self, patches: FloatArray, raw_features: FloatArray) -> dict[str, FloatArray]:
-        """Compute a recording's vectors.
+        """Embed a recording in every built-in space of sound.
 
         Parameters
         ----------
         patches : ndarray, shape (patches, 187, 96), float32
-            See `segue.audio.spectrogram.musicnn_patches`.
+            From `segue.audio.spectrogram.musicnn_patches`.
         raw_features : ndarray, shape (len(SOUND_FEATURE_NAMES),), float32
-            See `segue.audio.features.describe`.
+            From `segue.audio.features.describe`.
 
         Returns
         -------
         dict of str to ndarray
-            One vector per name in `segue.builtin_spaces.builtin_spaces`.
+            Embedding by name of the space.
         """
-        from segue.audio.features import standardise  # brings in SciPy
+        return self.vectors(*self.activations(patches), raw_features)
 
-        pooled, logits = self.activations(patches)
-        standard = standardise(raw_features)
+    def vectors(
+        self, pooled: FloatArray, logits: FloatArray, raw_features: FloatArray
+    ) -> dict[str, FloatArray]:
+        """Compute a recording's vectors from its `activations`; see `embed`."""
+        from segue.audio.features import standardise  # imports SciPy
+
         return {
             "sound": self._head.project(pooled, raw_features),
             "musicnn": self._head.standardise_pooled(pooled.mean(axis=0)),
-            "features": standard,
+            "features": standardise(raw_features),
             "tags": standardise_tags(logits.mean(axis=0)),
         }
 
@@ -315,9 +300,9 @@ class SoundModel:
         """
         import torch
 
-        parts = [
+        batches = [
             self._network(torch.from_numpy(patches[start : start + PATCH_BATCH_SIZE]))
             for start in range(0, len(patches), PATCH_BATCH_SIZE)
         ]
-        pooled = np.concatenate([part.pooled.numpy() for part in parts])
-        return pooled, np.concatenate([part.logits.numpy() for part in parts])
+        pooled = np.concatenate([batch.pooled.numpy() for batch in batches])
+        return pooled, np.concatenate([batch.logits.numpy() for batch in batches])

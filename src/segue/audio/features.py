@@ -1,26 +1,15 @@
-"""The named features of a recording and the space `features`; music, speech or noise.
+"""Named features of a recording, the embedding space `features`, and the facts shown of it.
 
-Everything measured of a recording, frame by frame and as a whole, before it is summed up.
-
-Music, speech or noise: told by the named features of a recording.
-
-A softmax regression on how far each feature is from the average, learned by
-`bench/sound_kinds.py` from music, voices and noises of many sources. Steps of level without a
-pulse speak for speech, a flat spectrum without a key for noise.
-
-What can be said of a recording in named numbers, and the space `features` of them.
-
-The classic published list and the usual summary statistics of music information
-retrieval. `describe` gives both the facts shown to the user and the numbers compared.
+Features are means and deviations over time of rhythm, harmony, timbre and dynamics, as is usual in
+music information retrieval (Tzanetakis & Cook 2002); some come from all audible frames, some from
+beats. A softmax regression on their z-scores, trained by `recipes/sound_kinds.py`, classifies
+recordings as music, speech or noise.
 """
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Final, Literal
 
 import numpy as np
-from safetensors.numpy import load
 
 from segue.audio.chroma import Harmony, analyse_harmony
 from segue.audio.rhythm import (
@@ -32,48 +21,57 @@ from segue.audio.rhythm import (
     onset_strength,
     track_beats_at,
 )
+from segue.audio.spectrogram import FRAMES_PER_SECOND, hz_to_mel
 from segue.audio.timbre import (
-    FRAMES_PER_SECOND,
     FrameFeatures,
     concatenate_frames,
     frame_features,
-    hz_to_mel,
     loudness_lufs,
     mel_frequency,
     mfcc,
     spectral_contrast_db,
 )
+from segue.builtin_spaces import clipped_z_scores, load_constants
 from segue.errors import BadArgument
 from segue.feature_names import SOUND_FEATURE_NAMES, SOUND_FEATURES_BY_GROUP
 from segue.records import FloatArray, Recording
 
-# --- measured ---
+SoundKind = Literal["music", "speech", "noise"]
+SOUND_KINDS: Final[tuple[SoundKind, ...]] = ("music", "speech", "noise")
+#: A recording with a lower probability of music is not music. The threshold is low, since missing
+#: music is worse than noise among it; bench/tables/sound_kinds.md has both rates.
+MUSIC_THRESHOLD: Final = 0.2
+
+#: Changes when, and only when, a golden vector moves by more than 1e-3.
+VERSION: Final = 1
+
+_AUDIBLE_DB: Final = 60.0  # below the loudest frame
 
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """All stretches of a recording, their frames one after the other.
+    """The audible frames of all excerpts of a recording, concatenated, and what holds for all.
 
-    Only frames that sound are here: those not more than 60 dB below the loudest.
+    A frame is audible if it is at most 60 dB below the loudest.
 
     Attributes
     ----------
-    frames : Frames
+    frames : FrameFeatures
     mfcc : ndarray, shape (frames, 20), float32
     mfcc_steps : ndarray, shape (steps, 20), float32
-        Differences between successive frames of one stretch.
+        Differences between successive frames of an excerpt.
     onset : ndarray, shape (frames,), float32
-        Onset strength, dB.
+        Onset strength in dB.
     mel_frequency : ndarray, shape (frames,), float32
-        Mean frequency of each frame, mel.
+        Mean frequency of each frame in mel.
     peak : float
-        Largest sample, full scale 1.
+        Maximum absolute sample.
     rhythm : Rhythm
-        By the strongest pulse: what vectors are made of.
+        At the tempo of the strongest pulse; used for features.
     tempo : Tempo
-        That a listener taps.
+        Estimate of the tempo that a listener taps.
     beats : Rhythm
-        By that tempo: what people are told.
+        At that tempo; used for facts.
     harmony : Harmony
     """
 
@@ -89,41 +87,34 @@ class Measurements:
     harmony: Harmony
 
 
-_SOUNDING_DB: Final = 60.0
-
-
 def measure(excerpts: tuple[FloatArray, ...], genre: str = "") -> Measurements:
-    """Measure the stretches of a recording.
+    """Analyse the excerpts of a recording.
 
     Parameters
     ----------
     excerpts : tuple of ndarray, each of shape (n,), float32
         At least one, none empty; mono at `SAMPLE_RATE_HZ`.
     genre : str
-        As in the file's tags: it has a say in the tempo, in nothing else.
-
-    Returns
-    -------
-    Measured
+        As in the file's tags; it affects only the estimated tempo.
     """
-    stretches = [frame_features(excerpt) for excerpt in excerpts]
-    strengths = [onset_strength(stretch.mel_db) for stretch in stretches]
+    excerpt_frames = [frame_features(excerpt) for excerpt in excerpts]
+    strengths = [onset_strength(frames.mel_db) for frames in excerpt_frames]
     rhythm = analyse_rhythm(strengths)
-    onsets = [band_onset_strength(one.mel_db) for one in stretches]
-    tempo = estimate_tempo(onsets, rhythm.tempo_bpm, genre)
+    band_strengths = [band_onset_strength(frames.mel_db) for frames in excerpt_frames]
+    tempo = estimate_tempo(band_strengths, rhythm.tempo_bpm, genre)
     starts = np.cumsum([0] + [len(strength) for strength in strengths[:-1]])
-    frames = concatenate_frames(stretches)
+    frames = concatenate_frames(excerpt_frames)
     coefficients = mfcc(frames.mel_db)
-    sounding = frames.level_db > frames.level_db.max() - _SOUNDING_DB
+    audible = frames.level_db > frames.level_db.max() - _AUDIBLE_DB
     steps = np.diff(coefficients, axis=0, prepend=coefficients[:1])
-    inside = sounding.copy()
-    inside[starts] = False  # the step from one stretch to the next is no music
+    within_excerpt = audible.copy()
+    within_excerpt[starts] = False
     return Measurements(
-        frames=frames.only(sounding),
-        mfcc=coefficients[sounding],
-        mfcc_steps=steps[inside] if inside.any() else np.zeros_like(steps[:1]),
-        onset=np.concatenate(strengths)[sounding],
-        mel_frequency=mel_frequency(frames.mel_db)[sounding],
+        frames=frames.select(audible),
+        mfcc=coefficients[audible],
+        mfcc_steps=steps[within_excerpt] if within_excerpt.any() else np.zeros_like(steps[:1]),
+        onset=np.concatenate(strengths)[audible],
+        mel_frequency=mel_frequency(frames.mel_db)[audible],
         peak=max(float(np.abs(excerpt).max()) for excerpt in excerpts),
         rhythm=rhythm,
         tempo=tempo,
@@ -133,80 +124,57 @@ def measure(excerpts: tuple[FloatArray, ...], genre: str = "") -> Measurements:
 
 
 def beat_intervals_s(rhythm: Rhythm) -> FloatArray:
-    """List the times between beats, none across two stretches; shape (intervals,), seconds."""
+    """Return the inter-beat intervals within excerpts, shape (intervals,), in seconds."""
     return np.concatenate([np.diff(beats) for beats in rhythm.beats_s])
 
 
 def tonic_distance_z(measured: Measurements) -> float:
-    """How far the mean frequency is from the tonic between middle C and the B above it.
+    """Return the distance of the mean frequency from the tonic in the octave of middle C.
 
-    In standard deviations of the frames' mean frequency, all on the mel scale; cut off at 20.
+    It is measured in mel, in standard deviations of the frames' mean frequencies, and clipped to
+    ±20.
     """
     tonic_hz = 440.0 * 2.0 ** ((measured.harmony.tonic - 9) / 12)
     distance = float(measured.mel_frequency.mean()) - hz_to_mel(tonic_hz)
     return float(np.clip(distance / max(float(measured.mel_frequency.std()), 1e-3), -20, 20))
 
 
-# --- sound kind ---
-
-SoundKind = Literal["music", "speech", "noise"]
-SOUND_KINDS: Final[tuple[SoundKind, ...]] = ("music", "speech", "noise")
-#: What is music with a probability below this is not. Music left out is missed more than noise
-#: let in disturbs: bench/tables/sound_kinds.md tells how much of each.
-MUSIC_THRESHOLD: Final = 0.2
-
-
 def sound_kind_probabilities(scores: FloatArray) -> FloatArray:
-    """Tell how likely recordings are music, speech or noise.
+    """Return the probabilities that recordings are music, speech or noise.
 
     Parameters
     ----------
     scores : ndarray, shape (..., len(SOUND_FEATURE_NAMES)), float32
-        From `segue.audio.features.z_scores`.
+        From `z_scores`.
 
     Returns
     -------
     ndarray, shape (..., 3), float32
-        In the order of `SOUND_KINDS`; they sum to 1.
+        In the order of `SOUND_KINDS`.
     """
-    weights = _weights()
-    fits = scores @ weights["weights"] + weights["bias"]
-    powers = np.exp(fits - fits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
+    weights = load_constants("sound-kinds")
+    logits = scores @ weights["weights"] + weights["bias"]
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True), np.float32)
 
 
 def classify_sound_kinds(probabilities: FloatArray) -> list[SoundKind]:
-    """Decide what recordings are, by their probabilities, shape (n, 3)."""
-    others = probabilities[:, 1:].argmax(axis=1) + 1
-    chosen = np.where(probabilities[:, 0] < MUSIC_THRESHOLD, others, 0)
-    return [SOUND_KINDS[kind] for kind in chosen.tolist()]
-
-
-@cache
-def _weights() -> dict[str, FloatArray]:
-    return dict(load((files("segue.weights") / "sound-kinds.safetensors").read_bytes()))
-
-
-# --- features ---
-
-#: Changes when, and only when, a golden vector moves by more than 1e-3.
-VERSION: Final = 1
-
-#: Standardised numbers are cut off here: one odd number must not decide.
-LIMIT: Final = 4.0
+    """Classify recordings by their probabilities, shape (n, 3)."""
+    likelier_of_others = probabilities[:, 1:].argmax(axis=1) + 1
+    kinds = np.where(probabilities[:, 0] < MUSIC_THRESHOLD, likelier_of_others, 0)
+    return [SOUND_KINDS[kind] for kind in kinds.tolist()]
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A recording in named numbers.
+    """Facts and features of a recording.
 
     Attributes
     ----------
     facts : dict of str to float or str
-        For people; names carry their units.
+        Shown to users; units are part of the names.
     vector : ndarray, shape (len(SOUND_FEATURE_NAMES),), float32
-        The musical numbers, encoded so that differences mean something (tempo in octaves,
-        say), not yet standardised; finite.
+        Features on perceptual scales, such as octaves for tempo; finite, not yet standardised.
     """
 
     facts: dict[str, float | str]
@@ -219,39 +187,35 @@ def describe(recording: Recording, genre: str = "") -> Description:
     Parameters
     ----------
     recording : Recording
-        With samples at `segue.audio.spectrogram.SAMPLE_RATE_HZ`.
+        Sampled at `segue.audio.spectrogram.SAMPLE_RATE_HZ`.
     genre : str
-        As in the file's tags: it has a say in the tempo among the facts; no vector changes.
-
-    Returns
-    -------
-    Description
+        As in the file's tags; it affects only the tempo among the facts.
 
     Raises
     ------
     BadArgument
-        Where there are no samples, or some are not finite.
+        There are no samples, or some are not finite.
     """
     for excerpt in recording.excerpts:
         if excerpt.ndim != 1 or not np.isfinite(excerpt).all():
             raise BadArgument(
                 f"expected finite mono samples of shape (n,), got shape {excerpt.shape}"
-                " or values that are no numbers; decode the file again"
+                " or values that are not finite; decode the file again"
             )
     excerpts = tuple(excerpt for excerpt in recording.excerpts if len(excerpt))
     if not excerpts:
-        raise BadArgument("the recording has no samples; decode it with a plan that gives some")
+        raise BadArgument("the recording has no samples; decode it with spans that have some")
     measured = measure(excerpts, genre)
-    numbers = {
-        "rhythm": _rhythm_numbers(measured),
-        "harmony": _harmony_numbers(measured.harmony),
-        "timbre": _timbre_numbers(measured),
-        "brightness": _brightness_numbers(measured),
-        "texture": _texture_numbers(measured),
-        "dynamics": _dynamics_numbers(measured),
+    groups = {
+        "rhythm": _rhythm_features(measured),
+        "harmony": _harmony_features(measured.harmony),
+        "timbre": _timbre_features(measured),
+        "brightness": _brightness_features(measured),
+        "texture": _texture_features(measured),
+        "dynamics": _dynamics_features(measured),
     }
     vector = np.concatenate(
-        [np.asarray(numbers[group], np.float32) for group in SOUND_FEATURES_BY_GROUP]
+        [np.asarray(groups[group], np.float32) for group in SOUND_FEATURES_BY_GROUP]
     )
     probabilities = sound_kind_probabilities(z_scores(standardise(vector)))
     facts = _facts(recording, measured)
@@ -261,7 +225,7 @@ def describe(recording: Recording, genre: str = "") -> Description:
 
 
 def standardise(vector: FloatArray) -> FloatArray:
-    """Bring a vector into the space `features`.
+    """Standardise features, into the embedding space `features`.
 
     Parameters
     ----------
@@ -271,22 +235,25 @@ def standardise(vector: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray, same shape, float32
-        Each number less its mean and divided by its scale, within -4 to 4, then freed of what
-        the others of its group say too (a regularised whitening that never mixes groups); all
-        by the shipped constants (weights/features.md).
+        Z-scores, clipped to -4 to 4, then whitened within each group by regularised ZCA, with
+        bundled constants (weights/features.md).
+
+    Raises
+    ------
+    BadArgument
+        The vector has another length.
     """
     if vector.shape[-1] != len(SOUND_FEATURE_NAMES):
         raise BadArgument(
             f"expected {len(SOUND_FEATURE_NAMES)} numbers, got {vector.shape[-1]}; "
             "describe it again"
         )
-    constants = _constants()
-    standard = (vector - constants["mean"]) / constants["scale"]
-    return np.asarray(np.clip(standard, -LIMIT, LIMIT) @ constants["mix"], dtype=np.float32)
+    constants = load_constants("features")
+    return np.asarray(clipped_z_scores(vector, constants) @ constants["mix"], dtype=np.float32)
 
 
 def z_scores(vector: FloatArray) -> FloatArray:
-    """Tell of a vector of the space `features` how far each number is from the average.
+    """Recover the z-scores of a vector of the space `features`.
 
     Parameters
     ----------
@@ -296,14 +263,9 @@ def z_scores(vector: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray, same shape, float32
-        Standard deviations, within -4 to 4: what the others of its group say is in it again.
+        Z-scores, -4 to 4, without the whitening.
     """
-    return np.asarray(np.linalg.solve(_constants()["mix"].T, vector.T).T, np.float32)
-
-
-@cache
-def _constants() -> dict[str, FloatArray]:
-    return dict(load((files("segue.weights") / "features.safetensors").read_bytes()))
+    return np.asarray(np.linalg.solve(load_constants("features")["mix"].T, vector.T).T, np.float32)
 
 
 def _facts(recording: Recording, measured: Measurements) -> dict[str, float | str]:
@@ -339,27 +301,27 @@ def _facts(recording: Recording, measured: Measurements) -> dict[str, float | st
     }
 
 
-def _rhythm_numbers(measured: Measurements) -> list[float]:
+def _rhythm_features(measured: Measurements) -> list[float]:
     rhythm, onset = measured.rhythm, measured.onset
     octaves = float(np.log2(max(rhythm.tempo_bpm, 30.0)))
     intervals_s = beat_intervals_s(rhythm)
-    unevenness = float(intervals_s.std() / intervals_s.mean()) if len(intervals_s) else 0.5
+    variation = float(intervals_s.std() / intervals_s.mean()) if len(intervals_s) else 0.5
     threshold = onset.mean() + onset.std()
     inner = onset[1:-1]
-    count = np.count_nonzero((inner > onset[:-2]) & (inner >= onset[2:]) & (inner > threshold))
+    n_onsets = np.count_nonzero((inner > onset[:-2]) & (inner >= onset[2:]) & (inner > threshold))
     return [
         octaves,
         float(np.cos(2 * np.pi * octaves)),
         float(np.sin(2 * np.pi * octaves)),
         rhythm.clarity,
-        float(np.log(unevenness + 0.01)),
+        float(np.log(variation + 0.01)),
         float(np.log(onset.mean() + 0.1)),
         float(np.log(onset.std() + 0.1)),
-        float(np.log(count * FRAMES_PER_SECOND / len(onset) + 0.1)),
+        float(np.log(n_onsets * FRAMES_PER_SECOND / len(onset) + 0.1)),
     ]
 
 
-def _harmony_numbers(harmony: Harmony) -> list[float]:
+def _harmony_features(harmony: Harmony) -> list[float]:
     share = np.roll(harmony.chroma, -harmony.tonic)
     spread = np.roll(harmony.spread, -harmony.tonic)
     entropy = -float(np.sum(share * np.log2(np.maximum(share, 1e-6))))
@@ -373,7 +335,7 @@ def _harmony_numbers(harmony: Harmony) -> list[float]:
     ]
 
 
-def _timbre_numbers(measured: Measurements) -> list[float]:
+def _timbre_features(measured: Measurements) -> list[float]:
     return [
         *measured.mfcc.mean(axis=0)[1:].tolist(),
         *measured.mfcc.std(axis=0)[1:].tolist(),
@@ -381,7 +343,7 @@ def _timbre_numbers(measured: Measurements) -> list[float]:
     ]
 
 
-def _brightness_numbers(measured: Measurements) -> list[float]:
+def _brightness_features(measured: Measurements) -> list[float]:
     frames = measured.frames
     centroid, bandwidth, rolloff = (
         np.log2(np.maximum(hz, 20.0))
@@ -401,7 +363,7 @@ def _brightness_numbers(measured: Measurements) -> list[float]:
     ]
 
 
-def _texture_numbers(measured: Measurements) -> list[float]:
+def _texture_features(measured: Measurements) -> list[float]:
     frames = measured.frames
     flatness = np.log(np.maximum(frames.flatness, 1e-7))
     contrast = spectral_contrast_db(frames)
@@ -413,7 +375,7 @@ def _texture_numbers(measured: Measurements) -> list[float]:
     ]
 
 
-def _dynamics_numbers(measured: Measurements) -> list[float]:
+def _dynamics_features(measured: Measurements) -> list[float]:
     level = measured.frames.level_db
     low, high = np.percentile(level, (10, 95))
     return [

@@ -1,8 +1,9 @@
 """Audio fingerprints.
 
-After Haitsma & Kalker, "A highly robust audio fingerprinting system", ISMIR 2002: one bit per
-band and frame, whether the difference between neighbouring bands' energy rose. Here with a
-quarter of their frames, and on logarithms, so that a fingerprint fits into a database row.
+A fingerprint has one bit per band and frame: whether the difference between the energies of
+neighbouring bands rose (Haitsma & Kalker, "A highly robust audio fingerprinting system", ISMIR
+2002). Here there is a quarter of the frames, and energies are logarithmic, so that a fingerprint
+fits into a database row.
 """
 
 from dataclasses import dataclass
@@ -17,29 +18,26 @@ from segue.audio.spectrogram import SAMPLE_RATE_HZ, hann
 from segue.errors import BadArgument
 from segue.records import FloatArray, Recording
 
-#: Changes when, and only when, fingerprints of two versions would not match.
-VERSION: Final = 1
-
 FRAMES_PER_SECOND: Final = 21
 BITS: Final = 32
 MAX_DURATION_S: Final = 30.0
 
-#: From here on two fingerprints are of one recording. Copies reach 0.73 and more, other mixes of
-#: the same tracks up to 0.61, unrelated music 0.2: see bench/tables/duplicates.md.
+#: Minimum similarity of fingerprints of one recording. Copies have 0.73 and more, other mixes of
+#: a track up to 0.61, unrelated music 0.2; see bench/tables/audio_fingerprints.md.
 SAME_RECORDING_THRESHOLD: Final = 0.65
 
 _RATE_HZ: Final = SAMPLE_RATE_HZ // 3
 _HOP: Final = _RATE_HZ // FRAMES_PER_SECOND
-_WINDOW: Final = 2700  # 0.37 s, as theirs
-_LOWEST_HZ: Final = 250.0  # what small loudspeakers and the crudest codecs keep
-_HIGHEST_HZ: Final = 3000.0
-_STEP: Final = 8  # frames over which a rise is looked for
-_FLOOR: Final = 1e-4  # of the strongest band: noise below it decides no bit
-_LEAST_CHANGE: Final = 0.05  # mean change of the logarithms; a frame with less says nothing
+_WINDOW: Final = 2700  # 0.37 s, as published
+_MIN_HZ: Final = 250.0  # kept by small loudspeakers and low bit rates
+_MAX_HZ: Final = 3000.0
+_STEP: Final = 8  # frames between the compared energies
+_FLOOR: Final = 1e-4  # share of the strongest band, below which noise must not decide a bit
+_MIN_CHANGE: Final = 0.05  # mean change of log energy of an informative frame
 _MAX_LAG: Final = 20 * FRAMES_PER_SECOND
-_FRAMES_WANTED: Final = 10 * FRAMES_PER_SECOND
-_FEWEST_FRAMES: Final = 3 * FRAMES_PER_SECOND
-_SKIP: Final = 4  # the search for the lag looks at every fourth frame
+_TARGET_FRAMES: Final = 10 * FRAMES_PER_SECOND
+_MIN_FRAMES: Final = 3 * FRAMES_PER_SECOND
+_SKIP: Final = 4  # the first search for the lag uses every fourth frame
 _CANDIDATES: Final = 8
 
 assert SAMPLE_RATE_HZ % 3 == 0  # noqa: S101 (derived once, checked once)
@@ -55,12 +53,12 @@ class Match:
     Attributes
     ----------
     similarity : float
-        1 less twice the share of bits that differ: 1 for equal bits, about 0 for unrelated
-        recordings; 0 too where there is too little to compare.
+        1 minus twice the share of different bits: 1 for equal bits, about 0 for unrelated
+        recordings. 0 if there is too little to compare.
     lag_s : float
-        How much later the common music comes in the first stretch than in the second.
+        Delay of the first recording against the second.
     overlap_s : float
-        How much music was compared.
+        Duration that was compared.
     """
 
     similarity: float
@@ -69,18 +67,18 @@ class Match:
 
 
 def fingerprint(recording: Recording) -> Fingerprint:
-    """Fingerprint the middle half minute of a recording's longest stretch.
+    """Compute the fingerprint of the middle 30 s of the longest excerpt of a recording.
 
     Parameters
     ----------
     recording : Recording
-        With samples at `segue.audio.spectrogram.SAMPLE_RATE_HZ`.
+        Sampled at `segue.audio.spectrogram.SAMPLE_RATE_HZ`.
 
     Returns
     -------
     ndarray of uint32, shape (frames,)
-        21 frames a second of 32 bits; 0 for a frame that says nothing, as in silence or a
-        steady tone. At most 2.5 kB; empty for less than half a second of sound.
+        21 frames per second of 32 bits, at most 2.5 kB; 0 for a frame without information, as in
+        silence or a steady tone. Empty for less than half a second.
     """
     samples = max(recording.excerpts, key=len)
     spare = max(len(samples) - round(MAX_DURATION_S * SAMPLE_RATE_HZ), 0)
@@ -89,30 +87,22 @@ def fingerprint(recording: Recording) -> Fingerprint:
     slopes = np.diff(np.log(energies + floor), axis=1)
     rises = slopes[_STEP:] - slopes[:-_STEP]
     words = np.packbits(rises > 0, axis=1, bitorder="little").view("<u4")[:, 0].astype(np.uint32)
-    telling = np.abs(rises).mean(axis=1) > _LEAST_CHANGE
-    # A telling frame must not look like a silent one.
-    return np.where(telling, np.maximum(words, 1), 0).astype(np.uint32)
+    informative = np.abs(rises).mean(axis=1) > _MIN_CHANGE
+    # 0 is reserved for frames without information.
+    return np.where(informative, np.maximum(words, 1), 0).astype(np.uint32)
 
 
 def same_recording(a: Fingerprint, b: Fingerprint) -> bool:
-    """Tell whether two fingerprints are of one recording.
+    """Return whether two fingerprints are of one recording.
 
-    Parameters
-    ----------
-    a, b : ndarray of uint32, shape (frames,)
-
-    Returns
-    -------
-    bool
-        True for other bit rates and formats, other loudness, and a few seconds missing at
-        either end; False for other performances and for what is too short or too still to
-        tell (less than 3 s that change).
+    Format, bit rate, loudness and a few missing seconds at either end make no difference. Other
+    performances are not the same recording, nor is anything with less than 3 s of information.
     """
     return match(a, b).similarity >= SAME_RECORDING_THRESHOLD
 
 
 def match(a: Fingerprint, b: Fingerprint) -> Match:
-    """Find the best alignment, up to 20 s apart, of two fingerprints.
+    """Find the best alignment of two fingerprints with a lag of up to 20 s.
 
     Parameters
     ----------
@@ -121,8 +111,7 @@ def match(a: Fingerprint, b: Fingerprint) -> Match:
     Returns
     -------
     Match
-        Alignments are considered that leave 10 s to compare, or half of the shorter one where
-        that is less, but never under 3 s.
+        With an overlap of at least 10 s or half of the shorter fingerprint, and at least 3 s.
     """
     for words in (a, b):
         if words.dtype != np.uint32 or words.ndim != 1:
@@ -130,17 +119,17 @@ def match(a: Fingerprint, b: Fingerprint) -> Match:
                 f"expected a fingerprint, uint32 of shape (frames,), got {words.dtype} of shape "
                 f"{words.shape}; make it with segue.audio.fingerprint.fingerprint"
             )
-    telling = int(min(np.count_nonzero(a), np.count_nonzero(b)))
-    needed = max(min(_FRAMES_WANTED, telling // 2), _FEWEST_FRAMES)
-    if telling < needed:
+    informative = int(min(np.count_nonzero(a), np.count_nonzero(b)))
+    min_overlap = max(min(_TARGET_FRAMES, informative // 2), _MIN_FRAMES)
+    if informative < min_overlap:
         return Match(0.0, 0.0, 0.0)
     shifted = sliding_window_view(np.pad(b, (_MAX_LAG, len(a) + _MAX_LAG)), len(a))
     shifted = shifted[: 2 * _MAX_LAG + 1]
-    rough, _ = _errors(shifted[:, ::_SKIP], a[::_SKIP], needed // _SKIP)
-    candidates = np.argpartition(rough, _CANDIDATES)[:_CANDIDATES]
-    errors, compared = _errors(shifted[candidates], a, needed)
+    coarse, _ = _errors(shifted[:, ::_SKIP], a[::_SKIP], min_overlap // _SKIP)
+    candidates = np.argpartition(coarse, _CANDIDATES)[:_CANDIDATES]
+    errors, compared = _errors(shifted[candidates], a, min_overlap)
     best = int(errors.argmin())
-    if compared[best] < needed:
+    if compared[best] < min_overlap:
         return Match(0.0, 0.0, 0.0)
     return Match(
         similarity=1.0 - 2.0 * float(errors[best]),
@@ -150,19 +139,19 @@ def match(a: Fingerprint, b: Fingerprint) -> Match:
 
 
 def _errors(
-    shifted: Fingerprint, a: Fingerprint, needed: int
+    shifted: Fingerprint, a: Fingerprint, min_overlap: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Share of differing bits at each lag, 1 where too few frames meet, and how many met."""
-    both = (shifted != 0) & (a != 0)
-    compared = np.count_nonzero(both, axis=1)
-    differing = (np.bitwise_count(shifted ^ a) * both).sum(axis=1, dtype=np.uint32)
-    errors = np.where(compared >= needed, differing / np.maximum(BITS * compared, 1), 1.0)
+    """Return the bit error rate at each lag, 1 if the overlap is too short, and the overlap."""
+    comparable = (shifted != 0) & (a != 0)
+    compared = np.count_nonzero(comparable, axis=1)
+    differing = (np.bitwise_count(shifted ^ a) * comparable).sum(axis=1, dtype=np.uint32)
+    errors = np.where(compared >= min_overlap, differing / np.maximum(BITS * compared, 1), 1.0)
     return errors, compared
 
 
 def _band_energies(samples: FloatArray) -> FloatArray:
-    """Energy in 33 bands of equal width in octaves, shape (frames, 33)."""
-    import scipy.fft  # slow to import, and comparing fingerprints needs it not
+    """Compute the energy in 33 bands of equal width in octaves, shape (frames, 33)."""
+    import scipy.fft  # slow to import
     import soxr
 
     low_rate = np.asarray(soxr.resample(samples, SAMPLE_RATE_HZ, _RATE_HZ), dtype=np.float32)
@@ -174,8 +163,8 @@ def _band_energies(samples: FloatArray) -> FloatArray:
 
 @cache
 def _bands() -> FloatArray:
-    """Which bins each band sums, as ones and zeros, shape (bins, 33)."""
-    edges_hz = np.geomspace(_LOWEST_HZ, _HIGHEST_HZ, BITS + 2)
+    """Return a mask of the bins of each band, shape (bins, 33)."""
+    edges_hz = np.geomspace(_MIN_HZ, _MAX_HZ, BITS + 2)
     edges = np.round(edges_hz * _WINDOW / _RATE_HZ)
     bins = np.arange(edges[-1])[:, None]
     return np.asarray((bins >= edges[:-1]) & (bins < edges[1:]), dtype=np.float32)

@@ -20,7 +20,7 @@ matrix products with little or no unfolded copy of the input:
 - Rhythm: stretches of each band just wide enough for some positions.
 
 Either is multiplied with a matrix that holds the kernels once per position, shifted (a
-Toeplitz matrix). `bench/musicnn_forms.py` compares this form with the alternatives.
+Toeplitz matrix). `bench/musicnn_variants.py` compares this form with the alternatives.
 """
 
 from dataclasses import dataclass
@@ -35,10 +35,9 @@ from segue.errors import BadArgument
 
 PATCH_FRAMES = 187
 MEL_BANDS = 96
-POOLED_SIZE = 1506
 BATCH_NORM_EPSILON = 1e-3
 TIMBRE_FRAMES = 7
-TIMBRE_BLOCK = 4  # frequency positions per product; chosen in bench/musicnn_forms.py
+TIMBRE_BLOCK = 4  # frequency positions per product; chosen in bench/musicnn_variants.py
 RHYTHM_BLOCK = 16  # time positions per product
 #: A kernel whose greatest weight is below this is dead: the living have 9e-4 and more, the
 #: dead at most 2.2e-7.

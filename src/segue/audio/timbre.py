@@ -1,4 +1,7 @@
-"""Timbre features, frame by frame, from one short-time Fourier transform."""
+"""Timbre features, frame by frame, from one short-time Fourier transform.
+
+Frames of 2048 samples, every 512, are centred as in librosa.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -10,49 +13,54 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from segue.audio.spectrogram import SAMPLE_RATE_HZ, hann, mel_filters
+from segue.audio.spectrogram import (
+    BINS_HZ,
+    HOP_LENGTH,
+    N_FFT,
+    SAMPLE_RATE_HZ,
+    hann,
+    hz_to_mel,
+    mel_filters,
+)
 from segue.feature_names import CONTRAST_BANDS, N_MFCC
 from segue.records import FloatArray
 
-FRAME: Final = 2048
-HOP: Final = 512
-FRAMES_PER_SECOND: Final = SAMPLE_RATE_HZ / HOP  # 43.07
-BINS_HZ: Final = np.arange(1 + FRAME // 2) * SAMPLE_RATE_HZ / FRAME
 MEL_BANDS: Final = 128
 ROLLOFF_SHARE: Final = 0.85
 
-# Small enough that a block's spectra stay in the processor's cache.
+# Small enough that the spectra of a block stay in the processor's cache.
 _BLOCK_FRAMES: Final = 128
-_RUN: Final = 41  # 25 runs of bins make a spectrum
-_LEAST_POWER: Final = 1e-10
-_RANGE_DB: Final = 80.0
+_CHUNK_BINS: Final = 41  # 25 chunks make a spectrum of 1025 bins
+_MIN_POWER: Final = 1e-10
+_TOP_DB: Final = 80.0
 _GATE_LUFS: Final = -70.0
 _LUFS_OFFSET: Final = -0.691
-_LOWEST_CONTRAST_HZ: Final = 200.0
+_MIN_CONTRAST_HZ: Final = 200.0
 _CONTRAST_QUANTILE: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFeatures:
-    """What each frame of a stretch sounds like; frames of 2048 samples, every 512.
+    """Features of each frame of an excerpt.
 
     Attributes
     ----------
     mel_db : ndarray, shape (frames, 128), float32
-        Power in mel bands, dB against full scale, no floor but 1e-10.
+        Power in mel bands in dBFS, at least -100.
     centroid_hz, bandwidth_hz, rolloff_hz : ndarray, shape (frames,), float32
-        Mean and spread of the spectrum (weighted by magnitude), and the frequency below which
-        85 % of the magnitude lies; 0 in silence.
+        Spectral centroid and bandwidth, weighted by magnitude, and the frequency below which 85 %
+        of the magnitude lies; 0 in silence.
     flatness : ndarray, shape (frames,), float32
-        Geometric over arithmetic mean of the power: 0 a tone, 1 white noise.
+        Geometric divided by arithmetic mean of the power: 0 for a tone, 1 for white noise.
     peak_db, valley_db : ndarray, shape (frames, 7), float32
-        The strongest and the weakest 2 % of each octave from 200 Hz (Jiang et al. 2002).
+        Mean of the strongest and of the weakest 2 % of each octave from 200 Hz, for spectral
+        contrast (Jiang et al. 2002).
     crossing_rate : ndarray, shape (frames,), float32
-        Share of samples at which the sign changes.
+        Zero crossings per sample.
     level_db : ndarray, shape (frames,), float32
-        Root mean square, dB against full scale.
+        Root mean square in dBFS.
     loudness : ndarray, shape (frames,), float32
-        Mean square after the K-weighting of ITU-R BS.1770.
+        K-weighted mean square (ITU-R BS.1770).
     """
 
     mel_db: FloatArray
@@ -66,35 +74,30 @@ class FrameFeatures:
     level_db: FloatArray
     loudness: FloatArray
 
-    def only(self, chosen: NDArray[np.bool_]) -> "FrameFeatures":
-        """Keep some of the frames; `chosen` has shape (frames,)."""
-        return FrameFeatures(*(getattr(self, field.name)[chosen] for field in fields(self)))
+    def select(self, mask: NDArray[np.bool_]) -> "FrameFeatures":
+        """Return the frames selected by a mask of shape (frames,)."""
+        return FrameFeatures(*(getattr(self, field.name)[mask] for field in fields(self)))
 
 
-def concatenate_frames(stretches: Sequence[FrameFeatures]) -> FrameFeatures:
-    """Put the frames of several stretches one after the other."""
+def concatenate_frames(excerpts: Sequence[FrameFeatures]) -> FrameFeatures:
+    """Concatenate the frames of several excerpts."""
     return FrameFeatures(
         *(
-            np.concatenate([getattr(stretch, field.name) for stretch in stretches])
+            np.concatenate([getattr(excerpt, field.name) for excerpt in excerpts])
             for field in fields(FrameFeatures)
         )
     )
 
 
 def frame_features(samples: FloatArray) -> FrameFeatures:
-    """Compute the frames of one stretch.
+    """Compute the features of the ``1 + n // 512`` frames of an excerpt.
 
     Parameters
     ----------
     samples : ndarray, shape (n,), float32
         Mono at `SAMPLE_RATE_HZ`; n at least 1.
-
-    Returns
-    -------
-    Frames
-        ``1 + n // 512`` of them, centred as librosa does.
     """
-    windows = sliding_window_view(np.pad(samples, FRAME // 2), FRAME)[::HOP]
+    windows = sliding_window_view(np.pad(samples, N_FFT // 2), N_FFT)[::HOP_LENGTH]
     blocks = [
         _spectral(windows[start : start + _BLOCK_FRAMES])
         for start in range(0, len(windows), _BLOCK_FRAMES)
@@ -111,7 +114,7 @@ def frame_features(samples: FloatArray) -> FrameFeatures:
         peak_db=power_to_db(peak),
         valley_db=power_to_db(valley),
         crossing_rate=_crossing_rate(samples),
-        level_db=power_to_db(_frame_means(np.pad(np.square(samples), FRAME // 2))),
+        level_db=power_to_db(_frame_means(np.pad(np.square(samples), N_FFT // 2))),
         loudness=loudness,
     )
 
@@ -122,7 +125,7 @@ def mfcc(mel_db: FloatArray) -> FloatArray:
     Parameters
     ----------
     mel_db : ndarray, shape (frames, 128), float32
-        What lies more than 80 dB below its maximum is raised to that.
+        Clipped to 80 dB below its maximum.
 
     Returns
     -------
@@ -138,7 +141,7 @@ def spectral_contrast_db(frames: FrameFeatures) -> FloatArray:
 
 
 def mel_frequency(mel_db: FloatArray) -> FloatArray:
-    """Compute each frame's mean frequency on Slaney's mel scale.
+    """Compute the mean frequency of each frame on Slaney's mel scale.
 
     Parameters
     ----------
@@ -147,31 +150,26 @@ def mel_frequency(mel_db: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray, shape (frames,), float32
-        Mean of the bands' centres in mel (1 kHz is 15), weighted by the bands' magnitudes.
+        In mel (1 kHz is 15); centres of bands weighted by their magnitudes.
     """
     magnitude = np.power(10, mel_db / 20, dtype=np.float32)
     centres = np.linspace(0, hz_to_mel(SAMPLE_RATE_HZ / 2), MEL_BANDS + 2, dtype=np.float32)
     return np.asarray(magnitude @ centres[1:-1] / magnitude.sum(axis=1), dtype=np.float32)
 
 
-def hz_to_mel(hz: float) -> float:
-    """Frequency on Slaney's mel scale: linear to 1 kHz (15 mel), logarithmic above."""
-    return 3 * hz / 200 if hz < 1000 else float(15 + 27 * np.log(hz / 1000) / np.log(6.4))
-
-
 def loudness_lufs(loudness: FloatArray) -> float:
-    """Compute gated loudness after ITU-R BS.1770, of the mono down-mix.
+    """Compute the gated loudness (ITU-R BS.1770) of a mono downmix.
 
     Parameters
     ----------
     loudness : ndarray, shape (frames,), float32
-        K-weighted mean squares; frames of 93 ms stand in for the standard's 400.
+        K-weighted mean squares of frames of 93 ms; the standard has blocks of 400 ms.
 
     Returns
     -------
     float
-        LUFS, at least -70. A stereo file with two equal channels measures 3 more by the
-        standard, which adds the channels.
+        In LUFS, at least -70. The standard, which adds channels, gives 3 LU more for a stereo
+        file with two equal channels.
     """
     gated = loudness[loudness > 10 ** ((_GATE_LUFS - _LUFS_OFFSET) / 10)]
     if gated.size:
@@ -180,29 +178,29 @@ def loudness_lufs(loudness: FloatArray) -> float:
 
 
 def power_to_db(power: FloatArray) -> FloatArray:
-    """Power as decibels; nothing is below -100 dB."""
-    floored = np.maximum(power, np.float32(_LEAST_POWER))
+    """Convert power to decibels, at least -100 dB."""
+    floored = np.maximum(power, np.float32(_MIN_POWER))
     return np.asarray(10 * np.log10(floored), dtype=np.float32)
 
 
 def apply_top_db(db: FloatArray) -> FloatArray:
-    """Raise what lies more than 80 dB below the maximum to that."""
-    return np.asarray(np.maximum(db, db.max() - np.float32(_RANGE_DB)), dtype=np.float32)
+    """Clip levels to 80 dB below their maximum."""
+    return np.asarray(np.maximum(db, db.max() - np.float32(_TOP_DB)), dtype=np.float32)
 
 
 def _spectral(windows: FloatArray) -> tuple[FloatArray, ...]:
-    spectrum = scipy.fft.rfft(windows * hann(FRAME), axis=1)
+    spectrum = scipy.fft.rfft(windows * hann(N_FFT), axis=1)
     power = spectrum.real**2 + spectrum.imag**2
     magnitude = np.sqrt(power)
     total, first, second = (magnitude @ _moments()).T
-    total = np.maximum(total, np.float32(_LEAST_POWER))
+    total = np.maximum(total, np.float32(_MIN_POWER))
     centroid = first / total
     spread = second / total - centroid**2
-    floored = np.maximum(power, np.float32(_LEAST_POWER))
+    floored = np.maximum(power, np.float32(_MIN_POWER))
     flatness = np.exp(np.log(floored).mean(axis=1)) / floored.mean(axis=1)
     peak, valley = _extremes(magnitude)
     return (
-        power @ mel_filters(SAMPLE_RATE_HZ, FRAME, MEL_BANDS).T,
+        power @ mel_filters(SAMPLE_RATE_HZ, N_FFT, MEL_BANDS).T,
         power @ _k_weights(),
         centroid,
         np.sqrt(np.maximum(spread, 0)),
@@ -214,29 +212,29 @@ def _spectral(windows: FloatArray) -> tuple[FloatArray, ...]:
 
 
 def _rolloff_bins(magnitude: FloatArray) -> NDArray[np.int64]:
-    """Find where 85 % of each spectrum is reached: first the run of bins, then the bin in it."""
-    runs = magnitude.reshape(len(magnitude), -1, _RUN)
-    running = np.cumsum(runs.sum(axis=2), axis=1)
-    wanted = ROLLOFF_SHARE * running[:, -1:]
-    run = np.minimum(np.count_nonzero(running < wanted, axis=1), running.shape[1] - 1)
-    rows = np.arange(len(run))
-    before = np.where(run > 0, running[rows, run - 1], 0)
-    inside = before[:, None] + np.cumsum(runs[rows, run], axis=1)
-    bins = run * _RUN + np.count_nonzero(inside < wanted, axis=1)
+    """Return the roll-off bin of each frame: first find the chunk of bins, then the bin in it."""
+    chunks = magnitude.reshape(len(magnitude), -1, _CHUNK_BINS)
+    chunk_sums = np.cumsum(chunks.sum(axis=2), axis=1)
+    target = ROLLOFF_SHARE * chunk_sums[:, -1:]
+    chunk = np.minimum(np.count_nonzero(chunk_sums < target, axis=1), chunk_sums.shape[1] - 1)
+    rows = np.arange(len(chunk))
+    before = np.where(chunk > 0, chunk_sums[rows, chunk - 1], 0)
+    bin_sums = before[:, None] + np.cumsum(chunks[rows, chunk], axis=1)
+    bins = chunk * _CHUNK_BINS + np.count_nonzero(bin_sums < target, axis=1)
     return np.asarray(np.minimum(bins, len(BINS_HZ) - 1))
 
 
 @cache
 def _moments() -> FloatArray:
-    """Columns that sum a spectrum and weigh it by frequency and by its square."""
+    """Weights of the moments of a spectrum: columns of f^0, f^1 and f^2."""
     return np.stack([np.ones_like(BINS_HZ), BINS_HZ, BINS_HZ**2], axis=1).astype(np.float32)
 
 
 @cache
 def _k_weights() -> FloatArray:
-    """Weights that turn a frame's power spectrum into its K-weighted mean square.
+    """Weights that turn the power spectrum of a frame into its K-weighted mean square.
 
-    The two filters of ITU-R BS.1770-4 (tables 1 and 2), as gains at each bin's frequency.
+    They are the gains of the two filters of ITU-R BS.1770-4 (tables 1 and 2) at each bin.
     """
     delay = np.exp(-2j * np.pi * BINS_HZ / 48_000)
     filters = (
@@ -245,11 +243,12 @@ def _k_weights() -> FloatArray:
         ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621)),
     )  # fmt: skip
     gain = np.ones_like(BINS_HZ)
-    for ahead, back in filters:
-        gain *= np.abs(np.polyval(ahead[::-1], delay) / np.polyval(back[::-1], delay)) ** 2
-    # Parseval: each bin but the outer two stands for two of the full spectrum.
+    for numerator, denominator in filters:
+        response = np.polyval(numerator[::-1], delay) / np.polyval(denominator[::-1], delay)
+        gain *= np.abs(response) ** 2
+    # By Parseval's theorem each bin but the outer two counts for two of the full spectrum.
     gain[1:-1] *= 2
-    scale = FRAME * np.square(hann(FRAME)).sum()
+    scale = N_FFT * np.square(hann(N_FFT)).sum()
     return np.asarray(gain / scale, dtype=np.float32)
 
 
@@ -257,7 +256,7 @@ def _extremes(magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Average the strongest and the weakest bins of each octave."""
     peaks, valleys = [], []
     for low, high, count in _octaves():
-        # A full sort: numpy has it in vector instructions, several times faster than selection.
+        # NumPy sorts with vector instructions, several times as fast as it partitions.
         ordered = np.sort(magnitude[:, low:high], axis=1)
         peaks.append(ordered[:, -count:].mean(axis=1))
         valleys.append(ordered[:, :count].mean(axis=1))
@@ -266,8 +265,8 @@ def _extremes(magnitude: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 @cache
 def _octaves() -> tuple[tuple[int, int, int], ...]:
-    """First bin, end bin and number of extreme bins of each octave, as librosa divides them."""
-    edges_hz = [0.0, *(_LOWEST_CONTRAST_HZ * 2.0 ** np.arange(CONTRAST_BANDS))]
+    """Return first bin, end bin and number of extreme bins of each octave, as in librosa."""
+    edges_hz = [0.0, *(_MIN_CONTRAST_HZ * 2.0 ** np.arange(CONTRAST_BANDS))]
     octaves = []
     for i in range(CONTRAST_BANDS):
         inside = np.flatnonzero((edges_hz[i] <= BINS_HZ) & (edges_hz[i + 1] >= BINS_HZ))
@@ -280,18 +279,18 @@ def _octaves() -> tuple[tuple[int, int, int], ...]:
 
 
 def _crossing_rate(samples: FloatArray) -> FloatArray:
-    padded = np.pad(samples, FRAME // 2, mode="edge")
-    negative = padded < -_LEAST_POWER
+    padded = np.pad(samples, N_FFT // 2, mode="edge")
+    negative = padded < -_MIN_POWER
     crossings = np.zeros(len(padded), np.float32)
     crossings[1:] = negative[1:] != negative[:-1]
-    # The step into a frame is not inside it.
-    starts = np.arange(0, len(padded) - FRAME + 1, HOP)
-    return _frame_means(crossings) - crossings[starts] / np.float32(FRAME)
+    # A crossing into the first sample of a frame is not inside the frame.
+    starts = np.arange(0, len(padded) - N_FFT + 1, HOP_LENGTH)
+    return _frame_means(crossings) - crossings[starts] / np.float32(N_FFT)
 
 
 def _frame_means(padded: FloatArray) -> FloatArray:
-    """Average of each frame, from sums over hops: a frame is four of them."""
-    hops = len(padded) // HOP
-    sums = padded[: hops * HOP].reshape(hops, HOP).sum(axis=1, dtype=np.float64)
-    per_frame = sliding_window_view(sums, FRAME // HOP).sum(axis=1)
-    return np.asarray(per_frame / FRAME, dtype=np.float32)
+    """Average each frame, from sums over hops; a frame has four hops."""
+    hops = len(padded) // HOP_LENGTH
+    sums = padded[: hops * HOP_LENGTH].reshape(hops, HOP_LENGTH).sum(axis=1, dtype=np.float64)
+    per_frame = sliding_window_view(sums, N_FFT // HOP_LENGTH).sum(axis=1)
+    return np.asarray(per_frame / N_FFT, dtype=np.float32)

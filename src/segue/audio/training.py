@@ -38,17 +38,23 @@ from segue.audio.learned_space import (
     config_to_json,
     mean_and_scale,
 )
-from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray
+from segue.audio.spectrogram import LOG_MEL_SPECS, MUSICNN, ByteArray
 from segue.errors import BadArgument, TrainingFailed
 from segue.nn.checkpoint import MODEL
-from segue.nn.trainer import FitResult, Objective, ProgressCallback, TrainerConfig, fit
+from segue.nn.trainer import (
+    FitResult,
+    Objective,
+    ProgressCallback,
+    TrainerConfig,
+    TrainingOptions,
+    fit,
+)
 from segue.records import FloatArray
 
 # --- sound options ---
 
 Preset = Literal["default", "conv", "plain-2d", "dual-axis", "contrastive"]
 
-MUSICNN: Final = "musicnn"
 TILE_FRAMES: Final = 128
 #: The network `conv` sees a track whole; nine tracks in ten are at least as long as its tile.
 _WHOLE_QUANTILE: Final = 0.1
@@ -56,20 +62,12 @@ _MULTIPLE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class SoundTraining:
-    """What a user may choose.
+class SoundTraining(TrainingOptions):
+    """Training options; number of epochs and learning rate are by default the preset's.
 
     Attributes
     ----------
     preset : {"default", "conv", "plain-2d", "dual-axis", "contrastive"}
-    epochs : int, optional
-        Else the preset's.
-    minutes : float, optional
-        The number of epochs is made to fit.
-    device : str
-    seed : int
-    learning_rate : float, optional
-        Else the preset's.
     channels : {"mel", "mel+mfcc+chroma"}
     step : str
         With `conv`: "bar", "beat" or a number of frames for a recurrent layer; "" for none.
@@ -84,11 +82,6 @@ class SoundTraining:
     """
 
     preset: Preset = "default"
-    epochs: int | None = None
-    minutes: float | None = None
-    device: str = "auto"
-    seed: int = 0
-    learning_rate: float | None = None
     channels: Literal["mel", "mel+mfcc+chroma"] = "mel"
     step: str = ""
     stereo: bool = False
@@ -97,7 +90,13 @@ class SoundTraining:
     start: Literal["mel", "musicnn"] = "mel"
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together."""
+        """Check that the options go together.
+
+        Raises
+        ------
+        BadArgument
+        """
+        TrainingOptions.__post_init__(self)
         contrasts = self.preset == "contrastive"
         for wrong, told in (
             (not contrasts and self.labels, "--labels belongs to the preset contrastive"),
@@ -111,10 +110,6 @@ class SoundTraining:
             (
                 self.step not in ("", "bar", "beat") and not _above_zero(self.step),
                 f"--step {self.step!r}: give bar, beat, or a number of frames above 0",
-            ),
-            (
-                self.learning_rate is not None and self.learning_rate <= 0,
-                f"a learning rate of {self.learning_rate}; it is above 0",
             ),
         ):
             if wrong:

@@ -11,6 +11,8 @@ from segue.cli.app import command, file_progress, open_library
 from segue.cli.output import (
     count_of,
     display_path,
+    failure_fields,
+    print_failures,
     print_json,
     print_table,
     say,
@@ -148,10 +150,7 @@ def _add_fields(report: "AddReport", count: int) -> dict[str, object]:
         "failed_before": report.failed_before,
         "versions": report.versions,
         "duplicates": report.duplicates,
-        "failures": [
-            {"path": display_path(failure.path), "reason": failure.reason}
-            for failure in report.failures
-        ],
+        "failures": failure_fields(report.failures),
         "tracks": count,
     }
 
@@ -187,12 +186,7 @@ def print_added(report: "AddReport", count: int) -> None:
     }
     summary = "; ".join(f"{unit}: {text}" for unit, text in texts.items() if text)
     say(f"{summary or 'nothing to add'}; the library holds {count_of(count, 'track')}")
-    if report.failures:
-        print_table(
-            "failed",
-            ("file", "reason"),
-            [(display_path(failure.path), failure.reason) for failure in report.failures],
-        )
+    print_failures("failed", report.failures)
 
 
 @command("Library")

@@ -207,7 +207,7 @@ def use_threads(count: int) -> None:
     """Compute with so many threads from now on; call it before torch is imported.
 
     Several threads wait for one another by spinning: beside other programs, lyrics then cost twice
-    the processor time (bench/tables/writing_threads.md), and music was seen to cost far more.
+    the processor time (bench/tables/generation_threads.md), and music was seen to cost far more.
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     os.environ.update(dict.fromkeys(names, str(count)))  # of libraries that are loaded later

@@ -10,14 +10,7 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress, seed_or_new, use_threads
 from segue.cli.output import count_of, display_path, print_json, say
-from segue.cli.output_files import (
-    MUSIC_SUFFIXES,
-    check_target,
-    numbered,
-    with_flags,
-    write_music,
-    write_report,
-)
+from segue.cli.output_files import music_outputs, numbered, write_music, write_report
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -93,10 +86,7 @@ def compose(
     """
     from segue.generate.compose.options import parse_time_signature
 
-    outputs = with_flags(output, wav=wav, png=png)
-    for target in outputs:
-        check_target(target, MUSIC_SUFFIXES)
-    check_target(report, (".json",))
+    outputs = music_outputs(output, wav=wav, png=png, report=report)
     if time_signature:
         parse_time_signature(time_signature)
     use_threads(threads)

@@ -11,6 +11,7 @@ from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress
 from segue.cli.output import (
     display_path,
+    failure_fields,
     format_duration,
     print_json,
     print_table,
@@ -105,10 +106,7 @@ def duplicates(
                 }
                 for pair in tunes
             ],
-            "failures": [
-                {"path": display_path(failure.path), "reason": failure.reason}
-                for failure in (covers.failures if covers else ())
-            ],
+            "failures": failure_fields(covers.failures if covers else ()),
             "left_out": covers.left_out if covers else 0,
         }
         print_json("twins", fields)
@@ -194,7 +192,7 @@ def _print_versions(report: "VersionReport") -> None:
         tempo_differs = abs(alignment.tempo) > _SMALLEST_TEMPO_CHANGE
         rows.append(
             (
-                f"{alignment.likeness:.2f}",
+                f"{alignment.similarity:.2f}",
                 f"{alignment.semitones:+d}" if alignment.semitones else "same",
                 f"{alignment.tempo:+.0%}" if tempo_differs else "same",
                 _format_span(alignment.first),
@@ -222,7 +220,7 @@ def _version_fields(report: "VersionReport") -> list[dict[str, object]]:
         {
             "first": track_fields(pair.first),
             "second": track_fields(pair.second),
-            "likeness": pair.alignment.likeness,
+            "likeness": pair.alignment.similarity,
             "semitones": pair.alignment.semitones,
             "tempo": pair.alignment.tempo,
             "first_s": [pair.alignment.first.start_s, pair.alignment.first.end_s],

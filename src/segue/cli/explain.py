@@ -9,8 +9,9 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import command, open_library
 from segue.cli.output import display_path, print_json, print_table, say, track_fields, track_label
-from segue.cli.output_files import FIGURE_SUFFIXES, PAGE_SUFFIXES, check_target
+from segue.cli.output_files import check_target
 from segue.errors import BadArgument
+from segue.render import FIGURE_SUFFIXES, PAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from segue.evaluation.projection import MantelResult
@@ -142,6 +143,8 @@ def _write_table(
     note_model: "NoteModel", model: str, stream: Stream, count: int, output: Path, *, json: bool
 ) -> None:
     from segue.generate.notes.probing import pitch_class_map, similarity_matrix
+    from segue.render.pages import without_nan, write_token_similarity_page
+    from segue.render.plots import draw_token_similarity
     from segue.theory.keys import PITCH_CLASSES
 
     table = similarity_matrix(note_model, stream, count)
@@ -152,15 +155,11 @@ def _write_table(
         points = projection.points
         caption = f"the projection keeps {projection.share:.0%} of the variance"
     if output.suffix.lower() in PAGE_SUFFIXES:
-        from segue.render.pages import write_token_similarity
-
-        write_token_similarity(
+        write_token_similarity_page(
             table.cosines, table.names, table.counts, table.order, points, PITCH_CLASSES, output,
             title, caption,
         )  # fmt: skip
     else:
-        from segue.render.plots import draw_token_similarity
-
         cosines = table.cosines[table.order][:, table.order]
         labels = [table.names[index] for index in table.order.tolist()]
         draw_token_similarity(cosines, labels, points, PITCH_CLASSES, output, title, caption)
@@ -169,7 +168,7 @@ def _write_table(
         share = projection.share if projection else None
         print_json(
             "explain-table",
-            _without_nan({"path": display_path(output), **fields, "plane_share": share}),
+            without_nan({"path": display_path(output), **fields, "plane_share": share}),
         )
     else:
         say(f"wrote {display_path(output)}")
@@ -177,27 +176,14 @@ def _write_table(
 
 def _explain_theory(note_model: "NoteModel", model: str, seed: int, *, json: bool) -> None:
     from segue.generate.notes.probing import evaluate_claims
+    from segue.render.pages import without_nan
 
     result = evaluate_claims(note_model, seed=seed)
     if json:
-        fields = {"model": model, "seed": seed, **_without_nan(result.to_json())}
+        fields = {"model": model, "seed": seed, **without_nan(result.to_json())}
         print_json("explain-theory", fields)
     else:
         _print_theory(result, model)
-
-
-def _without_nan(fields: dict[str, Any]) -> dict[str, Any]:
-    """Replace numbers that are not finite with None."""
-    import math
-
-    def replaced(value: Any) -> Any:
-        if isinstance(value, float) and not math.isfinite(value):
-            return None
-        if isinstance(value, dict):
-            return {key: replaced(item) for key, item in value.items()}
-        return [replaced(item) for item in value] if isinstance(value, list | tuple) else value
-
-    return {key: replaced(value) for key, value in fields.items()}
 
 
 def _print_theory(result: "TheoryReport", model: str) -> None:

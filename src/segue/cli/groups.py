@@ -193,7 +193,7 @@ def outliers(
     """
     with open_library(library) as lib:
         space = space or lib.default_space()
-        found = lib.atlas.outliers(n, space=space, all_sounds=all_sounds)
+        results = lib.atlas.outliers(n, space=space, all_sounds=all_sounds)
     if json:
         fields = [
             {
@@ -202,7 +202,7 @@ def outliers(
                 "nearest": track_fields(outlier.nearest),
                 "similarity": outlier.similarity,
             }
-            for outlier in found
+            for outlier in results
         ]
         print_json("outliers", {"space": space, "outliers": fields})
         return
@@ -215,7 +215,7 @@ def outliers(
             outlier.similarity,
             outlier.nearest.tags.title,
         )
-        for outlier in found
+        for outlier in results
     ]
     print_table(
         "least similar to any other track",

@@ -3,21 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from segue.cli import options as opt
 from segue.cli.app import command, count_progress, open_library, seed_or_new, use_threads
-from segue.cli.output import display_path, print_json, print_table, say
-from segue.cli.output_files import (
-    MUSIC_SUFFIXES,
-    check_target,
-    numbered,
-    with_flags,
-    write_music,
-    write_report,
-)
+from segue.cli.output import chord_rows, display_path, print_json, print_table, say
+from segue.cli.output_files import music_outputs, numbered, write_music, write_report
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -25,7 +18,6 @@ if TYPE_CHECKING:
     from segue.records import Score
     from segue.score.harmony import Chord
 
-_BARS_PER_LINE: Final = 8
 Style = Literal["chords", "chorale"]
 
 
@@ -68,10 +60,7 @@ def harmonise(
 
     Example: segue harmonise tune.mid --style chorale -o sung.mid
     """
-    outputs = with_flags(output, wav=wav, png=png)
-    for target in outputs:
-        check_target(target, MUSIC_SUFFIXES)
-    check_target(report, (".json",))
+    outputs = music_outputs(output, wav=wav, png=png, report=report)
     with open_library(library, required=False) as lib:
         score = lib.scores.read(melody)
     use_threads(threads)
@@ -147,11 +136,10 @@ def _result_fields(
     if isinstance(result, ChordHarmony):
         fields |= {"key": result.key, "likelihood": result.log_likelihood}
     else:
-        from segue.generate.copying import KnownChorales
+        from segue.generate.harmony.chorale_frames import KnownChorales
 
-        shared = KnownChorales.load().longest_shared_passage(result.pitches)
         fields |= {"nats": result.nll, "voice_leading": asdict(result.voice_leading)}
-        fields["longest_passage_shared"] = asdict(shared)
+        fields["longest_passage_shared"] = KnownChorales.load().report(result.pitches)
     fields["statistics"] = _statistics(result.score)
     fields["chords"] = [{"bar": chord.bar + 1, "name": chord.name} for chord in _chords(result)]
     return fields
@@ -191,16 +179,7 @@ def _print_result(result: "ChordHarmony | ChoraleHarmony") -> None:
             f"{faults.parallels}; voices that cross: {faults.crossings}, beyond what singers are "
             f"asked for: {faults.out_of_range}, of {4 * faults.frames} sixteenths"
         )
-    by_bar: dict[int, list[str]] = {}
-    for chord in chords:
-        by_bar.setdefault(chord.bar, []).append(chord.name)
-    bars = sorted(by_bar)
-    cells = [" ".join(by_bar[bar]) for bar in bars]
-    lines = [
-        (f"bar {bars[at] + 1}", " | ".join(cells[at : at + _BARS_PER_LINE]))
-        for at in range(0, len(cells), _BARS_PER_LINE)
-    ]
-    print_table(title, ("", ""), lines)
+    print_table(title, ("", ""), chord_rows(chords))
 
 
 def _print_shared_passage(fields: dict[str, Any]) -> None:

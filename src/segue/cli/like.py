@@ -14,13 +14,12 @@ from segue.cli.output import (
     count_of,
     display_path,
     format_reasons,
-    group_fields,
-    hit_fields,
-    print_combined_hits,
-    print_hits,
+    matched_queries,
     print_json,
     print_table,
+    reason_fields,
     say,
+    track_fields,
 )
 from segue.cli.output_files import check_playlist, write_playlist
 from segue.errors import BadArgument
@@ -227,7 +226,17 @@ def _score_space_text(space: str) -> str:
 
 def _print_groups(hits: "list[GroupHit]", title: str, kind: str, *, json: bool) -> None:
     if json:
-        print_json("like-groups", {"kind": kind, "groups": [group_fields(hit) for hit in hits]})
+        fields = [
+            {
+                "rank": hit.rank,
+                "similarity": hit.similarity,
+                "name": hit.name,
+                "tracks": hit.tracks,
+                "reasons": [reason_fields(reason) for reason in hit.reasons],
+            }
+            for hit in hits
+        ]
+        print_json("like-groups", {"kind": kind, "groups": fields})
     elif hits:
         rows = [
             (hit.rank, hit.similarity, hit.name, hit.tracks, format_reasons(hit)) for hit in hits
@@ -268,11 +277,19 @@ def print_results(
         What is printed beside the message that there are no results.
     """
     if json:
-        print_json("like", {"hits": [hit_fields(hit) for hit in hits]})
-    elif hits and parts:
-        print_combined_hits(title, hits, parts, like)
+        fields = [
+            {
+                "rank": hit.rank,
+                "similarity": hit.similarity,
+                "track": track_fields(hit.track),
+                "reasons": [reason_fields(reason) for reason in hit.reasons],
+                "asked_with": matched_queries(hit),
+            }
+            for hit in hits
+        ]
+        print_json("like", {"hits": fields})
     elif hits:
-        print_hits(title, hits, like)
+        _print_hits(title, hits, parts, like)
     else:
         say("; ".join(filter(None, ("nothing else passes the filters", left_out))))
     if like and not json:
@@ -281,6 +298,33 @@ def print_results(
         notes = [f"like {query}" for query in like]
         tracks = [hit.track for hit in hits]
         write_playlist(output, tracks, absolute=absolute, quiet=json, notes=notes, title=title)
+
+
+def _print_hits(
+    title: str, hits: "Sequence[Hit]", parts: Sequence[str], like: Sequence[str]
+) -> None:
+    """Print a table of hits, with the shares of combined spaces, or else with reasons."""
+    rows = []
+    for index, hit in enumerate(hits):
+        tags = hit.track.tags
+        shares = {reason.name: reason.share for reason in hit.reasons}
+        rows.append(
+            (
+                hit.rank,
+                hit.similarity,
+                *(shares.get(part, "") for part in parts),
+                *like[index : index + 1],
+                tags.title,
+                tags.artist,
+                tags.album,
+                *([] if parts else [format_reasons(hit)]),
+            )
+        )
+    columns = ["", "similarity", *parts, *(["like"] if like else []), "title", "artist", "album"]
+    print_table(title, columns if parts else [*columns, "why"], rows)
+    for part in parts:
+        if not any(reason.name == part for hit in hits for reason in hit.reasons):
+            say(f"{part} knows nothing of what was asked with, or of these; the rest weighs more")
 
 
 def non_music_text(lib: "Library", *, all_sounds: bool) -> str:

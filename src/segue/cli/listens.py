@@ -8,7 +8,15 @@ import typer
 
 from segue.cli import options as opt
 from segue.cli.app import command_group, open_library, subcommand
-from segue.cli.output import count_of, display_path, print_json, print_table, say
+from segue.cli.output import (
+    count_of,
+    display_path,
+    failure_fields,
+    print_failures,
+    print_json,
+    print_table,
+    say,
+)
 from segue.cli.output_files import check_inputs
 
 if TYPE_CHECKING:
@@ -85,9 +93,7 @@ def _print_report(report: "ImportReport") -> None:
         if file.broken:
             rows = [(fault.place, fault.reason) for fault in file.first_broken]
             print_table("the first that are broken", ("where", "why"), rows)
-    if report.failures:
-        rows = [(display_path(failure.path), failure.reason) for failure in report.failures]
-        print_table("not imported", ("file", "reason"), rows)
+    print_failures("not imported", report.failures)
     _print_summary(report.summary)
     say(_space_text(report))
 
@@ -120,7 +126,7 @@ def _print_summary(summary: "ListensSummary") -> None:
 def _import_fields(report: "ImportReport") -> dict[str, Any]:
     return {
         "files": [_file_fields(file) for file in report.files],
-        "failures": [{"path": display_path(f.path), "reason": f.reason} for f in report.failures],
+        "failures": failure_fields(report.failures),
         "space": _space_fields(report),
         **_summary_fields(report.summary),
     }

@@ -8,8 +8,9 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress
 from segue.cli.output import count_of, display_path, print_json, say
-from segue.cli.output_files import PAGE_SUFFIXES, check_target
+from segue.cli.output_files import check_target
 from segue.errors import BadArgument
+from segue.render import PAGE_SUFFIXES
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
 
@@ -103,11 +104,11 @@ def map_(
         }
         print_json("map", fields)
         return
-    from segue.explore.drawing import WARNING, caption
+    from segue.explore.drawing import WARNING, map_caption
 
     placed = f", {projection.placed} of them placed now" if update else ""
     say(f"wrote {display_path(output)}: {count_of(len(projection.ids), 'track')}{placed}")
-    say(caption(projection))
+    say(map_caption(projection))
     say(WARNING)
     if not projection.remembered:
         say("not remembered: the library cannot be written to now; the next map may lie otherwise")

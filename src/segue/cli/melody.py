@@ -1,5 +1,6 @@
 """The command `melody`."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +12,7 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress, seed_or_new, use_threads
 from segue.cli.output import JSON_VERSION, display_path, print_json, print_table, say
-from segue.cli.output_files import (
-    MUSIC_SUFFIXES,
-    check_target,
-    numbered,
-    with_flags,
-    write_music,
-    write_report,
-)
+from segue.cli.output_files import music_outputs, numbered, write_music, write_report
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -103,10 +97,7 @@ def melody(
 
     Example: segue melody "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7 | C6" --style pop -o tune.mid
     """
-    outputs = with_flags(output, wav=wav, png=png)
-    for target in outputs:
-        check_target(target, MUSIC_SUFFIXES)
-    check_target(report, (".json",))
+    outputs = music_outputs(output, wav=wav, png=png, report=report)
     with open_library(library, required=False) as lib:
         given = _input(lib.scores.read, chords, roman, key, time_signature)
         use_threads(threads)
@@ -272,6 +263,7 @@ def _result_fields(
 ) -> dict[str, Any]:
     from segue import __version__
     from segue.generate.melody.candidates import chords_by_bar
+    from segue.render.pages import without_nan
 
     return {
         "segue_version": __version__,
@@ -283,18 +275,14 @@ def _result_fields(
                 "files": [display_path(file) for file in targets],
                 "likelihood": item.log_likelihood,
                 "oddness": item.deviation,
-                **{name: _none_if_nan(value) for name, value in item.statistics.items()},
-                "shared_notes": item.shared.notes,
+                **without_nan(item.statistics),
+                "shared_notes": item.shared.length,
                 "shared_bars": item.shared_bars,
                 "shared_with": item.shared_with,
             }
             for item, targets in zip(melodies, files, strict=True)
         ],
     }
-
-
-def _none_if_nan(value: float) -> float | None:
-    return value if value == value else None  # noqa: PLR0124
 
 
 def _print_melodies(
@@ -316,8 +304,8 @@ def _print_melodies(
                 pitch_range(item),
                 _format_share(item.statistics["chord_tones_on_strong_beats"]),
                 describe_ending(item, chart),
-                f"{item.shared.notes} notes, {item.shared_bars:.1f} bars"
-                if item.shared.notes
+                f"{item.shared.length} notes, {item.shared_bars:.1f} bars"
+                if item.shared.length
                 else "",
             )
             for item, targets in zip(melodies, files, strict=True)
@@ -329,4 +317,4 @@ def _print_melodies(
 
 
 def _format_share(value: float) -> str:
-    return f"{value:.0%}" if value == value else ""  # noqa: PLR0124
+    return "" if math.isnan(value) else f"{value:.0%}"

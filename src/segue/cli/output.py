@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from segue.explore.playlist import PlaylistItem
-    from segue.records import GroupHit, Hit, Reason, Track
+    from segue.records import Failure, GroupHit, Hit, Reason, Track
+    from segue.score.harmony import Chord
 
 #: Version of the JSON documents, raised when a field changes its meaning or goes.
 JSON_VERSION: Final = 1
@@ -29,6 +30,7 @@ CLEAR_CONFIDENCE: Final = 0.7
 Facts = Mapping[str, float | str]
 #: Facts that are shown in the row of another one.
 FACTS_IN_OTHER_ROWS: Final = ("tempo_confidence", "tempo_other_bpm", "key_confidence", "tonic")
+_BARS_PER_ROW: Final = 8
 #: Largest share of a similarity that reasons without a name may have, where there are others.
 _LARGEST_UNNAMED: Final = 0.25
 #: Weight of a reason that says what both tracks lack.
@@ -112,31 +114,9 @@ def track_fields(track: "Track") -> dict[str, Any]:
     }
 
 
-def hit_fields(hit: "Hit") -> dict[str, Any]:
-    """Return a hit as JSON fields."""
-    return {
-        "rank": hit.rank,
-        "similarity": hit.similarity,
-        "track": track_fields(hit.track),
-        "reasons": [reason_fields(reason) for reason in hit.reasons],
-        "asked_with": matched_queries(hit),
-    }
-
-
 def matched_queries(result: "Hit | PlaylistItem") -> list[str]:
     """Return those of several distant queries that a result is similar to."""
     return [sanitize(str(query)) for query in result.asked_with]
-
-
-def group_fields(hit: "GroupHit") -> dict[str, Any]:
-    """Return an artist, album or genre as JSON fields."""
-    return {
-        "rank": hit.rank,
-        "similarity": hit.similarity,
-        "name": hit.name,
-        "tracks": hit.tracks,
-        "reasons": [reason_fields(reason) for reason in hit.reasons],
-    }
 
 
 def reason_fields(reason: "Reason") -> dict[str, Any]:
@@ -186,50 +166,31 @@ def _weight(reason: "Reason") -> float:
     return abs(reason.share) * (1.0 if alone or not lacking else _WEIGHT_OF_LACKING)
 
 
-def print_hits(title: str, hits: "Sequence[Hit]", like: Sequence[str] = ()) -> None:
-    """Print hits as a table; `like` names the query of each, where the queries are distant."""
-    print_table(
-        title,
-        ("", "similarity", *(["like"] if like else []), "title", "artist", "album", "why"),
-        [
-            (
-                hit.rank,
-                hit.similarity,
-                *like[at : at + 1],
-                hit.track.tags.title,
-                hit.track.tags.artist,
-                hit.track.tags.album,
-                format_reasons(hit),
-            )
-            for at, hit in enumerate(hits)
-        ],
-    )
+def chord_rows(chords: "Sequence[Chord]") -> list[tuple[str, str]]:
+    """Return chords as rows of a table, eight bars in each: the first bar's number, and chords."""
+    by_bar: dict[int, list[str]] = {}
+    for chord in chords:
+        by_bar.setdefault(chord.bar, []).append(chord.name)
+    bars = sorted(by_bar)
+    return [
+        (
+            f"bar {bars[at] + 1}",
+            " | ".join(" ".join(by_bar[bar]) for bar in bars[at : at + _BARS_PER_ROW]),
+        )
+        for at in range(0, len(bars), _BARS_PER_ROW)
+    ]
 
 
-def print_combined_hits(
-    title: str, hits: "Sequence[Hit]", parts: Sequence[str], like: Sequence[str] = ()
-) -> None:
-    """Print hits with the share of each of the combined spaces, and say which have none."""
-    shares = [{reason.name: reason.share for reason in hit.reasons} for hit in hits]
-    print_table(
-        title,
-        ("", "similarity", *parts, *(["like"] if like else []), "title", "artist", "album"),
-        [
-            (
-                hit.rank,
-                hit.similarity,
-                *(share_of.get(part, "") for part in parts),
-                *like[at : at + 1],
-                hit.track.tags.title,
-                hit.track.tags.artist,
-                hit.track.tags.album,
-            )
-            for at, (hit, share_of) in enumerate(zip(hits, shares, strict=True))
-        ],
-    )
-    for part in parts:
-        if not any(part in share_of for share_of in shares):
-            say(f"{part} knows nothing of what was asked with, or of these; the rest weighs more")
+def failure_fields(failures: "Iterable[Failure]") -> list[dict[str, str]]:
+    """Return files that failed as JSON fields."""
+    return [{"path": display_path(failure.path), "reason": failure.reason} for failure in failures]
+
+
+def print_failures(title: str, failures: "Iterable[Failure]") -> None:
+    """Print a table of files that failed, if there are any."""
+    rows = [(display_path(failure.path), failure.reason) for failure in failures]
+    if rows:
+        print_table(title, ("file", "reason"), rows)
 
 
 def count_of(number: int, noun: str) -> str:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from segue.cli.output import count_of, display_path, say
 from segue.errors import BadArgument
 from segue.files import resolve_link
+from segue.render import FIGURE_SUFFIXES, PAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from segue.records import Score, Track
     from segue.score.harmony import Chord
 
 SCORE_SUFFIXES: Final = (".mid", ".musicxml", ".mxl", ".abc")
-FIGURE_SUFFIXES: Final = (".png", ".svg", ".pdf")
-PAGE_SUFFIXES: Final = (".html", ".htm")
 #: Formats that a score can be written, played or drawn as.
 MUSIC_SUFFIXES: Final = (*SCORE_SUFFIXES, ".wav", *FIGURE_SUFFIXES)
 AUDIO_RATE_HZ: Final = 44_100
@@ -78,11 +77,19 @@ def make_folder(folder: Path) -> None:
         ) from None
 
 
-def with_flags(outputs: Iterable[Path], *, wav: bool, png: bool) -> list[Path]:
-    """Return the output files, with those of the old flags --wav and --png beside the first."""
+def music_outputs(
+    outputs: Iterable[Path], *, wav: bool, png: bool, report: Path | None
+) -> list[Path]:
+    """Check the output files of generated music, and return those of the music.
+
+    The old flags --wav and --png add a file beside the first one.
+    """
     files = list(outputs)
     files += [files[0].with_suffix(".wav")] if wav else []
     files += [files[0].with_suffix(".png")] if png else []
+    for target in files:
+        check_target(target, MUSIC_SUFFIXES)
+    check_target(report, (".json",))
     return list(dict.fromkeys(files))
 
 
@@ -115,7 +122,7 @@ def write_music(score: "Score", target: Path, chords: "Sequence[Chord] | None" =
     else:
         from segue.render.piano_roll_plots import draw_piano_roll
 
-        draw_piano_roll(score, target, named=chords)
+        draw_piano_roll(score, target, chords=chords)
 
 
 def write_playlist(
@@ -131,7 +138,7 @@ def write_playlist(
     """Write tracks as a playlist or, to .html, as a page that plays them."""
     make_folder(target.parent)
     if target.suffix.lower() in PAGE_SUFFIXES:
-        from segue.render.pages import write_list as write_page
+        from segue.render.pages import write_playlist_page as write_page
 
         write_page(tracks, notes or [""] * len(tracks), target, title, caption)
     else:

@@ -8,8 +8,9 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress, use_threads
 from segue.cli.output import display_path, print_json, say, skipped_bars_text, track_label
-from segue.cli.output_files import FIGURE_SUFFIXES, MUSIC_SUFFIXES, check_target, write_music
+from segue.cli.output_files import MUSIC_SUFFIXES, check_target, write_music
 from segue.errors import BadArgument
+from segue.render import FIGURE_SUFFIXES
 
 if TYPE_CHECKING:
     from segue.library import Library
@@ -159,10 +160,10 @@ def filters(
     from segue.render.plots import draw_filters
 
     with open_library(library) as lib:
-        found = lib.learning.filters(space, tracks=tracks)
-    draw_filters(found, output, f"first filters of the space {space}")
+        layer_filters = lib.learning.filters(space, tracks=tracks)
+    draw_filters(layer_filters, output, f"first filters of the space {space}")
     if json:
-        fields = [{"layer": item.layer, "tracks": list(item.tracks)} for item in found]
+        fields = [{"layer": item.layer, "tracks": list(item.tracks)} for item in layer_filters]
         print_json("filters", {"path": display_path(output), "filters": fields})
     else:
-        say(f"wrote {len(found)} filters to {display_path(output)}")
+        say(f"wrote {len(layer_filters)} filters to {display_path(output)}")

@@ -71,7 +71,7 @@ def write_rolls(
     from segue.files import atomic_output
     from segue.io.midi import write_midi
     from segue.render.piano_roll_plots import draw_piano_rolls
-    from segue.score.vae.sampling import concatenate
+    from segue.score.vae.model import concatenate
 
     make_folder(folder)
     width = len(str(len(rolls)))

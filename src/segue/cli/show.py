@@ -10,6 +10,7 @@ from segue.cli.app import command, open_library
 from segue.cli.output import (
     FACTS_IN_OTHER_ROWS,
     Facts,
+    chord_rows,
     display_path,
     format_confidence,
     format_key,
@@ -26,7 +27,6 @@ from segue.errors import BadArgument
 if TYPE_CHECKING:
     from segue.records import Description, Score
 
-_CHORDS_PER_LINE: Final = 8
 _NOT_MUSIC: Final = {
     "speech": "it sounds like speech",
     "noise": "it sounds like noise or effects",
@@ -131,15 +131,7 @@ def _print_score(score: "Score", *, with_facts: bool) -> None:
     if with_facts:
         rows = _rows(_facts(score))
         print_table(score.title or "a score", ("", ""), rows)
-    bars: dict[int, list[str]] = {}
-    for chord in estimate_chords(score):
-        bars.setdefault(chord.bar, []).append(chord.name)
-    cells = [" ".join(names) for _, names in sorted(bars.items())]
-    lines = [
-        (f"bar {at + 1}", " | ".join(cells[at : at + _CHORDS_PER_LINE]))
-        for at in range(0, len(cells), _CHORDS_PER_LINE)
-    ]
-    print_table("chords", ("", ""), lines)
+    print_table("chords", ("", ""), chord_rows(estimate_chords(score)))
 
 
 def _rows(facts: Facts) -> list[tuple[str, str]]:

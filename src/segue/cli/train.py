@@ -11,14 +11,20 @@ import typer
 
 from segue.cli import options as opt
 from segue.cli.app import command_group, open_library, progress, subcommand
-from segue.cli.output import display_path, format_duration, print_json, print_table, say
+from segue.cli.output import (
+    count_of,
+    display_path,
+    failure_fields,
+    format_duration,
+    print_failures,
+    print_json,
+    say,
+)
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.nn.trainer import ProgressCallback as TrainingWatcher
-    from segue.training.kinds import Training
-    from segue.training.spaces import TrainingResult
-    from segue.training.spaces import Watcher as ReadingWatcher
+    from segue.nn.trainer import ProgressCallback, TrainingOptions
+    from segue.training.run import TrainingResult, Watcher
 
 train_app = command_group(
     "Learn", "train", "Train models on your own library.", no_args_is_help=True
@@ -182,37 +188,35 @@ def train_score(
         raise BadArgument("--encoder, --convolutions and --beta belong to --preset roll-vae")
     if start and preset not in {"transformer", "melody"}:
         raise BadArgument("--from belongs to --preset transformer and --preset melody")
-    run = _Run(resume, restart, workers, library, json)
     shared: dict[str, Any] = {"minutes": minutes, "device": device, "seed": seed}
     given = {"epochs": epochs, "learning_rate": learning_rate}
     shared |= {name: value for name, value in given.items() if value}
+    training: TrainingOptions
     if preset == "melody":
         from segue.generate.melody.training import FINE_TUNING_RATE, MelodyTraining
 
-        name = space or "my-melodies"
-        usage = f'segue melody "Dm7 G7 | Cmaj7" --model {name} -o tune.mid'
         if start:
             shared.setdefault("learning_rate", FINE_TUNING_RATE)
-        _train(name, MelodyTraining(start=start, **shared), run, usage=usage)
+        name, training = "my-melodies", MelodyTraining(start=start, **shared)
     elif preset == "transformer":
         from segue.generate.compose.training import ComposerTraining
 
-        name = space or "my-composer"
-        usage = f"segue compose --model {name} -o new.mid"
-        _train(name, ComposerTraining(start=start, **shared), run, usage=usage)
+        name, training = "my-composer", ComposerTraining(start=start, **shared)
     elif preset == "note-lstm":
         from segue.generate.notes.training import NoteTraining
 
-        name = space or "my-notes"
-        usage = f"segue explain A2 --model {name}   and   segue explain --theory --model {name}"
-        _train(name, NoteTraining(**shared), run, usage=usage)
+        name, training = "my-notes", NoteTraining(**shared)
     else:
         from segue.score.vae.training import ScoreTraining
 
-        training = ScoreTraining(
-            encoder=encoder, convolutions=convolutions, beta=beta, warm_up=warm_up, **shared
+        name, training = (
+            "learned-rolls",
+            ScoreTraining(
+                encoder=encoder, convolutions=convolutions, beta=beta, warm_up=warm_up, **shared
+            ),
         )
-        _train(space or "learned-rolls", training, run)
+    examples = "" if preset == "roll-vae" else "scores"
+    _train(space or name, training, _Run(resume, restart, workers, library, json), examples)
 
 
 @subcommand(train_app, "lyrics")
@@ -273,11 +277,7 @@ def train_lyrics(
         device=device,
         seed=seed,
     )
-    usage = (
-        f'segue lyrics write --artist "{artist}"' if artist else "segue lyrics duet ARTIST ARTIST"
-    )
-    run = _Run(resume, restart, None, library, json)
-    _train(model_name, training, run, usage=usage, examples="songs")
+    _train(model_name, training, _Run(resume, restart, None, library, json), "songs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,25 +291,25 @@ class _Run:
     json: bool
 
 
-def _train(
-    name: str, training: "Training", run: _Run, *, usage: str = "", examples: str = "scores"
-) -> None:
+def _train(name: str, training: "TrainingOptions", run: _Run, examples: str = "") -> None:
     """Train, and print progress and result.
 
     Parameters
     ----------
     name : str
         Name of the space or model.
-    training : Training
+    training : TrainingOptions
+        Options of the model.
     run : _Run
-    usage : str
-        Command that uses the model; "" for an embedding space.
+        Options of the run.
     examples : str
-        What the training set consists of.
+        What the training set of a generative model consists of; "" for an embedding space.
     """
     began = time.monotonic()
-    unit = "windows" if usage else "tiles"
-    with open_library(run.library) as lib, _training_progress(unit) as (watch, watch_training):
+    with (
+        open_library(run.library) as lib,
+        _training_progress("windows" if examples else "tiles") as (watch, watch_training),
+    ):
         result = lib.learning.train(
             name,
             training,
@@ -322,11 +322,11 @@ def _train(
     if run.json:
         print_json("train", _result_fields(result))
     else:
-        _print_result(result, usage, examples, time.monotonic() - began)
+        _print_result(result, examples, time.monotonic() - began)
 
 
 @contextmanager
-def _training_progress(unit: str) -> "Iterator[tuple[ReadingWatcher, TrainingWatcher]]":
+def _training_progress(unit: str) -> "Iterator[tuple[Watcher, ProgressCallback]]":
     """Show which files are read, then epoch, losses and speed."""
     from segue.nn.trainer import Progress as Step
 
@@ -346,28 +346,25 @@ def _training_progress(unit: str) -> "Iterator[tuple[ReadingWatcher, TrainingWat
 
 
 def _result_fields(result: "TrainingResult") -> dict[str, object]:
-    best = result.trained.best
+    best = result.fit.best
     return {
-        "space": result.space,
+        "space": result.name,
         "tracks": result.tracks,
-        "epochs": len(result.trained.history),
+        "epochs": len(result.fit.history),
         "best_epoch": best.epoch,
         "loss": best.loss,
         "validation_loss": best.validation_loss,
-        "seconds": result.trained.history[-1].seconds,
-        "stopped": result.trained.stopped,
-        "precision": result.trained.precision,
+        "seconds": result.fit.history[-1].seconds,
+        "stopped": result.fit.stopped,
+        "precision": result.fit.precision,
         "left_out": result.left_out,
-        "failures": [
-            {"path": display_path(failure.path), "reason": failure.reason}
-            for failure in result.failures
-        ],
+        "failures": failure_fields(result.failures),
         "folder": display_path(result.folder),
     }
 
 
-def _print_result(result: "TrainingResult", usage: str, examples: str, seconds: float) -> None:
-    trained = result.trained
+def _print_result(result: "TrainingResult", examples: str, seconds: float) -> None:
+    trained = result.fit
     training_s = trained.history[-1].seconds
     say(
         f"reading and getting ready took {format_duration(max(seconds - training_s, 0))}, training "
@@ -380,19 +377,13 @@ def _print_result(result: "TrainingResult", usage: str, examples: str, seconds: 
     )
     if result.left_out:
         say(f"{result.left_out} tracks found no room in the cache and were left out")
-    if result.failures:
-        count = len(result.failures)
-        print_table(
-            f"{count} {'file' if count == 1 else 'files'} could not be used; the others were",
-            ("file", "reason"),
-            [(display_path(failure.path), failure.reason) for failure in result.failures],
-        )
+    failed = count_of(len(result.failures), "file")
+    print_failures(f"{failed} could not be used; the others were", result.failures)
     files = f"loss curve and model in {display_path(result.folder)}"
-    if usage:
-        say(f"the model {result.space!r} learned from {result.tracks} {examples}; {files}")
-        if result.remark:
-            say(result.remark)
-        say(f"Now:  {usage}")
+    if examples:
+        say(f"the model {result.name!r} learned from {result.tracks} {examples}; {files}")
     else:
-        say(f"{result.tracks} tracks are in the space {result.space!r} now; {files}")
-        say(f'Now:  segue like "a title" --space {result.space}   and   segue evaluate')
+        say(f"{result.tracks} tracks are in the space {result.name!r} now; {files}")
+    if result.remark:
+        say(result.remark)
+    say(f"Now:  {result.next_command}")

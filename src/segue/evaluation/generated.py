@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
+from segue.theory.keys import MAJOR_SCALE, MINOR_SCALE
 
 IntArray = NDArray[np.integer]
 FloatArray = NDArray[np.floating]
@@ -31,7 +32,7 @@ BoolArray = NDArray[np.bool_]
 
 _CLASSES: Final = 12
 #: Steps of the major and of the natural minor scale.
-_SCALES: Final = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))
+_SCALES: Final = (MAJOR_SCALE, MINOR_SCALE)
 #: Number of points of the kernel density estimates, and margin around the data in bandwidths.
 _N_POINTS: Final = 4096
 _MARGIN: Final = 4.0

@@ -1,14 +1,14 @@
 """Clusters of tracks: k-means, agglomerative or HDBSCAN, named by their distinguishing traits.
 
 The number of clusters is selected by silhouette where that is clear, else by stability: the
-adjusted Rand index with clusterings of random subsets. Traits are tags of recordings, and facts
+adjusted Rand index with clusterings of random subsets. Traits are tags of recordings, and features
 of scores and lyrics, standardised over the library.
 """
 
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Literal
 
 import numpy as np
@@ -22,162 +22,65 @@ from segue.records import FloatArray, Track
 from segue.store import Store
 from segue.text import split_genres, split_names
 
-#: Names that fewer tracks have than this set nothing apart.
-_FEWEST: Final = 3
-_MOST_NAMES: Final = 30
-
-
-@dataclass(frozen=True, slots=True)
-class TrackTraits:
-    """What sets tracks apart.
-
-    Attributes
-    ----------
-    names : tuple of str
-    strengths : ndarray, shape (n, len(names)), float32
-        In standard deviations above these tracks' mean.
-    """
-
-    names: tuple[str, ...]
-    strengths: FloatArray
-
-
-def track_traits(store: Store, tracks: Sequence[Track]) -> TrackTraits:
-    """Tell of each track how much it has of what, among these tracks.
-
-    Parameters
-    ----------
-    store : Store
-        Database of the library.
-    tracks : sequence of Track
-        In order of id.
-    """
-    kinds = {track.kind for track in tracks}
-    if "lyrics" in kinds:
-        return _of_facts(tracks, _SCALES_OF_LYRICS)
-    if "score" in kinds:
-        return _of_facts(tracks, _SCALES)
-    known, found = store.spaces.vectors("tags")
-    rows = np.searchsorted(known, [track.id for track in tracks])
-    return TrackTraits(MUSICNN_TAGS, _standardised(found[rows]))
-
-
-def _of_facts(tracks: Sequence[Track], scales: "_Scales") -> TrackTraits:
-    columns: dict[str, list[float]] = {}
-    for (high, low), measure in scales.items():
-        values = [measure(track) for track in tracks]
-        columns[high] = values
-        columns[low] = [-value for value in values]
-    for word, tracks_with in _common_words(tracks).items():
-        columns[word] = [float(word in words) for words in tracks_with]
-    return TrackTraits(
-        tuple(columns), _standardised(np.array(list(columns.values()), np.float32).T)
-    )
-
-
-def _standardised(found: FloatArray) -> FloatArray:
-    """Scale each column; what is not known of a track sets it apart in no way."""
-    known = np.isfinite(found)
-    mean = np.where(known, found, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    apart = np.where(known, found - mean, 0)
-    return np.asarray(apart / (apart.std(axis=0) + 1e-6), np.float32)
-
-
-def _fact(name: str) -> Callable[[Track], float]:
-    def measure(track: Track) -> float:
-        value = track.facts.get(name)
-        return float(value) if isinstance(value, int | float) else float("nan")
-
-    return measure
-
-
-def _log_fact(name: str) -> Callable[[Track], float]:
-    measure = _fact(name)
-    return lambda track: float(np.log(max(measure(track), 1e-3)))
-
-
-def _is_minor(track: Track) -> float:
-    return float(str(track.facts.get("key", "")).endswith("minor"))
-
-
-def _is_drummed(track: Track) -> float:
-    return float("drums" in str(track.facts.get("instruments", "")))
-
-
-#: What there is more of, and less of, and by which of a score's facts it is told.
-_Scales = dict[tuple[str, str], Callable[[Track], float]]
-_SCALES: Final[_Scales] = {
-    ("fast", "slow"): _log_fact("tempo_bpm"),
-    ("minor", "major"): _is_minor,
-    ("busy", "sparse"): _log_fact("notes_per_quarter"),
-    ("high", "low"): _fact("mean_pitch"),
-    ("many voices", "one voice"): _fact("polyphony"),
-    ("drums", "no drums"): _is_drummed,
-}
-#: Likewise, of lyrics.
-_SCALES_OF_LYRICS: Final[_Scales] = {
-    ("long lines", "short lines"): _log_fact("syllables_per_line"),
-    ("rhymed", "without rhymes"): _fact("rhymed_lines"),
-    ("with refrains", "no line twice"): _fact("repeated_lines"),
-    ("many stanzas", "few stanzas"): _log_fact("stanzas"),
-    ("long", "short"): _log_fact("words"),
-}
-
-
-def _common_words(tracks: Sequence[Track]) -> dict[str, list[set[str]]]:
-    """Return the metres and genres that some of the tracks have, and each track's own."""
-    words = [
-        {f"in {track.facts['metre']}", *split_genres(track.tags.genre)}
-        if track.facts.get("metre")
-        else set(split_genres(track.tags.genre))
-        for track in tracks
-    ]
-    counts = Counter(word for some in words for word in some)
-    common = [word for word, n in counts.most_common(_MOST_NAMES) if _FEWEST <= n < len(tracks)]
-    return dict.fromkeys(common, words)
-
-
 Method = Literal["kmeans", "hdbscan", "agglomerative"]
 METHODS: Final[tuple[Method, ...]] = ("kmeans", "hdbscan", "agglomerative")
 MIN_TRACKS: Final = 3
 MAX_CLUSTERS: Final = 20
-MIN_CLUSTER_SIZE: Final = 5  # on average, where the number of groups is chosen
-CANDIDATE_COUNTS: Final = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20)  # that are tried
-#: Silhouette from which groups are more than a division (Kaufman & Rousseeuw 1990, ch. 2).
+#: Minimum mean size of clusters, where their number is selected.
+MIN_CLUSTER_SIZE: Final = 5
+#: Numbers of clusters that are tried.
+CANDIDATE_COUNTS: Final = (2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20)
+#: Silhouette from which clusters are more than a division (Kaufman & Rousseeuw 1990, ch. 2).
 MIN_SILHOUETTE: Final = 0.25
-MIN_STABILITY: Final = 0.5  # adjusted Rand index from which groups count as the same again
-#: Of more tracks, as many drawn at random choose the number of groups, or judge them.
+#: Adjusted Rand index from which two clusterings count as the same.
+MIN_STABILITY: Final = 0.5
+#: Maximum number of tracks, a random sample, by which the number of clusters is selected, and by
+#: which a clustering is evaluated.
 SAMPLE_TO_CHOOSE: Final = 1000
 SAMPLE: Final = 2000
-#: Of more tracks than this, methods that compare every pair take too long.
+#: Maximum number of tracks for methods that compare every pair.
 MAX_PAIRWISE: Final = 20_000
-_ROUNDS: Final = 8
-_SHARE: Final = 0.8
-_STANDS_OUT: Final = 0.5  # standard deviations above the library
+#: Number of random subsets by which stability is measured, and their share of the tracks.
+_SUBSETS: Final = 8
+_SUBSET_SHARE: Final = 0.8
+#: Standard deviations above the library's mean from which a trait distinguishes a cluster.
+_DISTINCT: Final = 0.5
+#: Genres and time signatures are traits if as many tracks have them; at most as many are.
+_MIN_TRACKS_OF_NAME: Final = 3
+_MAX_NAMES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterTrait:
-    """Something that a group has more of than the library."""
-
-    name: str
-    strength: float  # of a trait: standard deviations above the library; of an artist: share
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """Tracks that lie together.
+    """A trait or an artist that distinguishes a cluster.
 
     Attributes
     ----------
     name : str
-        By what sets it apart; different for each group.
+        Name of the trait or artist.
+    strength : float
+        Of a trait, standard deviations above the library's mean; of an artist, the share of the
+        cluster's tracks.
+    """
+
+    name: str
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster of tracks.
+
+    Attributes
+    ----------
+    name : str
+        Unique name, by the strongest traits.
     ids : ndarray, shape (n,), int64
-        Track ids, those nearest to the centre first.
-    tags, artists : tuple of Standout
-        What there is more of than elsewhere, strongest first.
+        Ids of its tracks, those nearest to the centroid first.
+    tags, artists : tuple of ClusterTrait
+        Distinguishing traits and most common artists, the strongest first.
     tempo_bpm : tuple of two float, or None
-        Between which the middle half of its tempos lies.
+        First and third quartile of the tempos.
     """
 
     name: str
@@ -189,20 +92,21 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Clustering(RenamedAttributes):
-    """A library divided into groups.
+    """A clustering of the tracks of a library.
 
     Attributes
     ----------
     method : str
-    groups : tuple of Group
-        Largest first.
-    ungrouped : ndarray of int64
-        Tracks that belong to none; only HDBSCAN leaves any.
+        Clustering algorithm.
+    clusters : tuple of Cluster
+        Clusters, the largest first.
+    noise : ndarray of int64
+        Ids of tracks in no cluster; only HDBSCAN leaves any.
     silhouette : float or None
-        -1 to 1: how much closer tracks are to their own group than to the next.
+        Mean silhouette coefficient, -1 to 1.
     stability : float or None
-        Adjusted Rand index between these groups and those found anew in four fifths of the
-        tracks, mean of several draws: 1 where they are always the same, 0 by chance.
+        Mean adjusted Rand index with clusterings of random subsets: 1 if they are always the
+        same, 0 by chance.
     """
 
     _renamed: ClassVar[dict[str, str]] = {"groups": "clusters", "ungrouped": "noise"}
@@ -223,25 +127,27 @@ def cluster_tracks(
     *,
     seed: int = 0,
 ) -> Clustering:
-    """Divide tracks into groups.
+    """Cluster tracks, and name and evaluate the clusters.
 
     Parameters
     ----------
     store : Store
         Database of the library.
     ids : ndarray, shape (n,), int64
-        Rising.
+        Ids of the tracks, in ascending order.
     points : ndarray, shape (n, d)
-        Where they lie: vectors of length 1, or places on a plane.
+        Embeddings of length 1, or positions on a map.
     method : {"kmeans", "hdbscan", "agglomerative"}
+        Clustering algorithm.
     k : int, optional
-        How many groups, at least 2; else as many as come out alike, again and again.
+        Number of clusters, at least 2; by default selected by silhouette and stability.
     seed : int
+        Random seed.
 
     Raises
     ------
     BadArgument
-        There are too few tracks, or the number of groups does not fit.
+        There are too few tracks, or the number of clusters is out of range.
     """
     if method not in METHODS:
         raise BadArgument(f"there is no method {method!r}; choose {', '.join(METHODS)}")
@@ -255,7 +161,7 @@ def cluster_tracks(
     labels, k = _labels(points, method, k, seed)
     return Clustering(
         method,
-        tuple(_described(store, ids, points, labels)),
+        tuple(_clusters(store, ids, points, labels)),
         ids[labels < 0],
         _silhouette(points, labels, seed),
         _stability(points, labels, method, k, seed),
@@ -265,47 +171,51 @@ def cluster_tracks(
 def cluster_names(
     store: Store, ids: NDArray[np.int64], points: FloatArray, *, seed: int = 0
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Divide tracks into groups for a map's colours; as `find_groups`, without judging them.
+    """Cluster tracks by k-means for the colours of a map, without an evaluation.
 
     Returns
     -------
     names : tuple of str
-        One alone where there is nothing to divide.
-    of : ndarray, shape (n,), int64
-        Which name each track has.
+        Names of the clusters; ("all",) if there are too few tracks, or all are equal.
+    name_index : ndarray, shape (n,), int64
+        Index of each track's name.
     """
-    of = np.zeros(len(ids), np.int64)
+    name_index = np.zeros(len(ids), np.int64)
     if len(ids) < MIN_TRACKS or np.ptp(points, axis=0).max() < MIN_SPREAD:
-        return ("all",), of
+        return ("all",), name_index
     labels, _ = _labels(points, "kmeans", None, seed)
-    groups = _described(store, ids, points, labels)
-    for number, group in enumerate(groups):
-        of[np.isin(ids, group.ids)] = number
-    return tuple(group.name for group in groups), of
+    clusters = _clusters(store, ids, points, labels)
+    for index, cluster in enumerate(clusters):
+        name_index[np.isin(ids, cluster.ids)] = index
+    return tuple(cluster.name for cluster in clusters), name_index
 
 
-def _described(
-    store: Store, ids: NDArray[np.int64], points: FloatArray, labels: NDArray[np.int64]
-) -> list[Cluster]:
-    """Name the groups, largest first, and tell what is in them."""
-    tracks = store.tracks(ids.tolist())
-    found = track_traits(store, tracks)
-    groups = []
-    for label in range(labels.max() + 1):
-        inside = np.flatnonzero(labels == label)
-        centre = points[inside].mean(axis=0)
-        inside = inside[np.argsort(np.linalg.norm(points[inside] - centre, axis=1), kind="stable")]
-        groups.append(_describe(inside, ids, tracks, found))
-    groups.sort(key=lambda group: -len(group.ids))
-    return _named_apart(groups)
+# ---- labels ------------------------------------------------------------------------------
 
 
-# ---- dividing ----------------------------------------------------------------------------
+def fit_labels(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.int64]:
+    """Return the index of each point's cluster; -1 for noise."""
+    import sklearn.cluster
+    from threadpoolctl import threadpool_limits
+
+    if method == "kmeans":
+        model = sklearn.cluster.KMeans(k, n_init=4, random_state=seed)
+    elif method == "agglomerative":
+        model = sklearn.cluster.AgglomerativeClustering(k, linkage="ward")
+    else:
+        min_size = max(MIN_TRACKS, round(np.sqrt(len(points)) / 3))
+        model = sklearn.cluster.HDBSCAN(min_cluster_size=min_size, copy=True)
+    # It warns if there are fewer distinct points than clusters. One thread: the products are small,
+    # and threads that wait for one another take twenty times as long on a busy machine.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.filterwarnings("ignore", message="Number of distinct clusters")
+        return np.asarray(model.fit_predict(points), np.int64)
 
 
 def _labels(
     points: FloatArray, method: Method, k: int | None, seed: int
 ) -> tuple[NDArray[np.int64], int]:
+    """Return the labels, and the number of clusters that was requested or selected."""
     n = len(points)
     if method != "kmeans" and n > MAX_PAIRWISE:
         raise BadArgument(
@@ -318,46 +228,25 @@ def _labels(
         return fit_labels(points, method, 0, seed), 0
     if k is not None and not 2 <= k < n:
         raise BadArgument(f"-k {k}: of {n} tracks, from 2 to {n - 1} groups can be made")
-    k = k or _best_count(points, method, seed)
+    k = k or _select_count(points, method, seed)
     return fit_labels(points, method, k, seed), k
 
 
-def fit_labels(points: FloatArray, method: Method, k: int, seed: int) -> NDArray[np.int64]:
-    """Give each point the number of its group; -1 for none."""
-    import sklearn.cluster as clusters
-    from threadpoolctl import threadpool_limits
+def _select_count(points: FloatArray, method: Method, seed: int) -> int:
+    """Select the number of clusters.
 
-    if method == "kmeans":
-        model = clusters.KMeans(k, n_init=4, random_state=seed)
-    elif method == "agglomerative":
-        model = clusters.AgglomerativeClustering(k, linkage="ward")
-    else:
-        fewest = max(MIN_TRACKS, round(np.sqrt(len(points)) / 3))
-        model = clusters.HDBSCAN(min_cluster_size=fewest, copy=True)
-    # Of fewer different points than groups it warns. One thread: the products are small, and
-    # threads that wait for one another take twenty times as long on a busy machine.
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.filterwarnings("ignore", message="Number of distinct clusters")
-        found = model.fit_predict(points)
-    return np.asarray(found, np.int64)
-
-
-def _best_count(points: FloatArray, method: Method, seed: int) -> int:
-    """Choose the number of groups.
-
-    Where there are clear groups, it is the one of the best silhouette. In a space where tracks
-    lie evenly that is always two; there it is the largest by which the groups come out alike
-    when tracks are left out.
+    Where there are clear clusters, it is the one with the best silhouette. Where tracks are spread
+    evenly, that is always two; there it is the largest one with stable clusters.
     """
-    some = points[_sampled(len(points), SAMPLE_TO_CHOOSE, seed)]
-    most = max(2, min(MAX_CLUSTERS, len(some) // MIN_CLUSTER_SIZE))
-    found = {k: fit_labels(some, method, k, seed) for k in CANDIDATE_COUNTS if k <= most}
-    told = {k: _silhouette(some, labels, seed) for k, labels in found.items()}
-    clear = {k: value for k, value in told.items() if value is not None and value >= MIN_SILHOUETTE}
-    if clear:
-        return max(clear, key=lambda k: clear[k])
-    for k in sorted(found, reverse=True):
-        stability = _stability(some, found[k], method, k, seed)
+    sample = points[_sample_rows(len(points), SAMPLE_TO_CHOOSE, seed)]
+    max_count = max(2, min(MAX_CLUSTERS, len(sample) // MIN_CLUSTER_SIZE))
+    labels = {k: fit_labels(sample, method, k, seed) for k in CANDIDATE_COUNTS if k <= max_count}
+    silhouettes = {k: _silhouette(sample, labels[k], seed) or -1.0 for k in labels}
+    best = max(silhouettes, key=lambda k: silhouettes[k])
+    if silhouettes[best] >= MIN_SILHOUETTE:
+        return best
+    for k in sorted(labels, reverse=True):
+        stability = _stability(sample, labels[k], method, k, seed)
         if stability is not None and stability >= MIN_STABILITY:
             return k
     return 2
@@ -366,11 +255,11 @@ def _best_count(points: FloatArray, method: Method, seed: int) -> int:
 def _silhouette(points: FloatArray, labels: NDArray[np.int64], seed: int) -> float | None:
     from sklearn.metrics import silhouette_score
 
-    inside = np.flatnonzero(labels >= 0)
-    inside = inside[_sampled(len(inside), SAMPLE, seed)]
-    if not 2 <= len(np.unique(labels[inside])) < len(inside):
+    rows = np.flatnonzero(labels >= 0)
+    rows = rows[_sample_rows(len(rows), SAMPLE, seed)]
+    if not 2 <= len(np.unique(labels[rows])) < len(rows):
         return None
-    return float(silhouette_score(points[inside], labels[inside]))
+    return float(silhouette_score(points[rows], labels[rows]))
 
 
 def _stability(
@@ -379,82 +268,196 @@ def _stability(
     from sklearn.metrics import adjusted_rand_score
 
     n = len(points)
-    size = min(round(_SHARE * n), SAMPLE)
+    size = min(round(_SUBSET_SHARE * n), SAMPLE)
     if size <= max(k, MIN_TRACKS) or labels.max() < 1:
         return None
-    found = []
-    for draw in range(_ROUNDS):
-        some = np.random.default_rng([seed, draw]).choice(n, size, replace=False)
-        again = fit_labels(points[some], method, k, seed + draw + 1)
-        found.append(adjusted_rand_score(labels[some], again))
-    return float(np.mean(found))
+    indices = []
+    for draw in range(_SUBSETS):
+        rows = np.random.default_rng([seed, draw]).choice(n, size, replace=False)
+        subset_labels = fit_labels(points[rows], method, k, seed + draw + 1)
+        indices.append(adjusted_rand_score(labels[rows], subset_labels))
+    return float(np.mean(indices))
 
 
-def _sampled(n: int, most: int, seed: int) -> NDArray[np.int64]:
-    if n <= most:
+def _sample_rows(n: int, max_size: int, seed: int) -> NDArray[np.int64]:
+    if n <= max_size:
         return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(n, max_size, replace=False))
 
 
-# ---- naming ------------------------------------------------------------------------------
+# ---- traits and names --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TrackTraits:
+    """Traits of tracks, standardised.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of the traits.
+    strengths : ndarray, shape (n, len(names)), float32
+        Standard deviations above the mean of these tracks.
+    """
+
+    names: tuple[str, ...]
+    strengths: FloatArray
+
+
+def track_traits(store: Store, tracks: Sequence[Track]) -> TrackTraits:
+    """Return the traits of tracks: tags of recordings, features of scores and lyrics.
+
+    Parameters
+    ----------
+    store : Store
+        Database of the library.
+    tracks : sequence of Track
+        Tracks in order of id.
+    """
+    kinds = {track.kind for track in tracks}
+    if "lyrics" in kinds:
+        return _feature_traits(tracks, _LYRICS_SCALES)
+    if "score" in kinds:
+        return _feature_traits(tracks, _SCORE_SCALES)
+    ids, tags = store.spaces.vectors("tags")
+    rows = np.searchsorted(ids, [track.id for track in tracks])
+    return TrackTraits(MUSICNN_TAGS, _standardise(tags[rows]))
+
+
+def _feature_traits(tracks: Sequence[Track], scales: "_Scales") -> TrackTraits:
+    columns: dict[str, list[float]] = {}
+    for (high, low), feature in scales.items():
+        values = [feature(track) for track in tracks]
+        columns[high] = values
+        columns[low] = [-value for value in values]
+    names_of_tracks = [_genres_and_time_signature(track) for track in tracks]
+    counts = Counter(name for names in names_of_tracks for name in sorted(names))
+    for name, count in counts.most_common(_MAX_NAMES):
+        if _MIN_TRACKS_OF_NAME <= count < len(tracks):
+            columns[name] = [float(name in names) for names in names_of_tracks]
+    return TrackTraits(tuple(columns), _standardise(np.array(list(columns.values()), np.float32).T))
+
+
+def _standardise(values: FloatArray) -> FloatArray:
+    """Return z-scores of each column; unknown values (NaN) become 0."""
+    known = np.isfinite(values)
+    mean = np.where(known, values, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    centred = np.where(known, values - mean, 0)
+    return np.asarray(centred / (centred.std(axis=0) + 1e-6), np.float32)
+
+
+def _genres_and_time_signature(track: Track) -> set[str]:
+    time_signature = track.facts.get("metre")
+    genres = set(split_genres(track.tags.genre))
+    return genres | {f"in {time_signature}"} if time_signature else genres
+
+
+def _fact(name: str) -> Callable[[Track], float]:
+    def feature(track: Track) -> float:
+        value = track.facts.get(name)
+        return float(value) if isinstance(value, int | float) else float("nan")
+
+    return feature
+
+
+def _log_fact(name: str) -> Callable[[Track], float]:
+    feature = _fact(name)
+    return lambda track: float(np.log(max(feature(track), 1e-3)))
+
+
+def _is_minor(track: Track) -> float:
+    return float(str(track.facts.get("key", "")).endswith("minor"))
+
+
+def _has_drums(track: Track) -> float:
+    return float("drums" in str(track.facts.get("instruments", "")))
+
+
+#: Features, by the names of the traits of high and of low values.
+_Scales = dict[tuple[str, str], Callable[[Track], float]]
+_SCORE_SCALES: Final[_Scales] = {
+    ("fast", "slow"): _log_fact("tempo_bpm"),
+    ("minor", "major"): _is_minor,
+    ("busy", "sparse"): _log_fact("notes_per_quarter"),
+    ("high", "low"): _fact("mean_pitch"),
+    ("many voices", "one voice"): _fact("polyphony"),
+    ("drums", "no drums"): _has_drums,
+}
+_LYRICS_SCALES: Final[_Scales] = {
+    ("long lines", "short lines"): _log_fact("syllables_per_line"),
+    ("rhymed", "without rhymes"): _fact("rhymed_lines"),
+    ("with refrains", "no line twice"): _fact("repeated_lines"),
+    ("many stanzas", "few stanzas"): _log_fact("stanzas"),
+    ("long", "short"): _log_fact("words"),
+}
+
+
+def _clusters(
+    store: Store, ids: NDArray[np.int64], points: FloatArray, labels: NDArray[np.int64]
+) -> list[Cluster]:
+    """Return the named clusters, the largest first."""
+    tracks = store.tracks(ids.tolist())
+    traits = track_traits(store, tracks)
+    clusters = []
+    for label in range(labels.max() + 1):
+        rows = np.flatnonzero(labels == label)
+        centroid = points[rows].mean(axis=0)
+        rows = rows[np.argsort(np.linalg.norm(points[rows] - centroid, axis=1), kind="stable")]
+        clusters.append(_describe(rows, ids, tracks, traits))
+    clusters.sort(key=lambda cluster: -len(cluster.ids))
+    return _name_clusters(clusters)
 
 
 def _describe(
-    inside: NDArray[np.int64],
-    ids: NDArray[np.int64],
-    tracks: Sequence[Track],
-    found: TrackTraits,
+    rows: NDArray[np.int64], ids: NDArray[np.int64], tracks: Sequence[Track], traits: TrackTraits
 ) -> Cluster:
-    mean = found.strengths[inside].mean(axis=0)
+    mean = traits.strengths[rows].mean(axis=0)
     tags = [
-        ClusterTrait(found.names[i], float(mean[i]))
-        for i in np.argsort(-mean, kind="stable").tolist()
-        if mean[i] >= _STANDS_OUT
+        ClusterTrait(traits.names[column], float(mean[column]))
+        for column in np.argsort(-mean, kind="stable").tolist()
+        if mean[column] >= _DISTINCT
     ][:3]
-    here = [tracks[row] for row in inside.tolist()]
-    artists = Counter(name for track in here for name in split_names(track.tags.artist))
-    common = [
-        ClusterTrait(name, count / len(here))
-        for name, count in artists.most_common(3)
-        if count > 1 and count / len(here) >= 0.1
+    members = [tracks[row] for row in rows.tolist()]
+    counts = Counter(name for track in members for name in split_names(track.tags.artist))
+    artists = [
+        ClusterTrait(name, count / len(members))
+        for name, count in counts.most_common(3)
+        if count > 1 and count / len(members) >= 0.1
     ]
-    tempos = [float(t.facts["tempo_bpm"]) for t in here if t.facts.get("tempo_bpm")]
-    middle = np.percentile(tempos, [25, 75]) if tempos else None
-    return Cluster(
-        "",
-        ids[inside],
-        tuple(tags),
-        tuple(common),
-        None if middle is None else (float(middle[0]), float(middle[1])),
-    )
+    tempos = [float(t.facts["tempo_bpm"]) for t in members if t.facts.get("tempo_bpm")]
+    quartiles = None
+    if tempos:
+        low, high = np.percentile(tempos, [25, 75]).tolist()
+        quartiles = low, high
+    return Cluster("", ids[rows], tuple(tags), tuple(artists), quartiles)
 
 
-def tempo_range(group: Cluster) -> str:
-    """Write between which tempos the middle half of a group lies; "" where none is known."""
-    if not group.tempo_bpm:
+def tempo_range(cluster: Cluster) -> str:
+    """Return the quartiles of a cluster's tempos as text; "" if none is known."""
+    if not cluster.tempo_bpm:
         return ""
-    low, high = (f"{bpm:.0f}" for bpm in group.tempo_bpm)
+    low, high = (f"{bpm:.0f}" for bpm in cluster.tempo_bpm)
     return f"{low} bpm" if low == high else f"{low}-{high} bpm"
 
 
-def _named_apart(groups: Sequence[Cluster]) -> list[Cluster]:
-    """Name groups by their tags; where two would be called alike, by artist and tempo too."""
+def _name_clusters(clusters: Sequence[Cluster]) -> list[Cluster]:
+    """Name clusters by their tags, and where two names would be equal by artist and tempo too."""
     taken: set[str] = set()
     named = []
-    for group in groups:
-        tags = ", ".join(tag.name for tag in group.tags[:2])
-        artist = group.artists[0].name if group.artists else ""
-        tempo = tempo_range(group)
-        mostly = artist if group.artists and group.artists[0].strength > 0.5 else ""
-        parts = [part for part in (mostly, tags) if part] or [artist or tempo or "mixed"]
-        for more in (artist, tempo):
-            if ": ".join(parts) in taken and more and more not in parts:
-                parts.append(more)
+    for cluster in clusters:
+        tags = ", ".join(tag.name for tag in cluster.tags[:2])
+        artist = cluster.artists[0].name if cluster.artists else ""
+        tempo = tempo_range(cluster)
+        main_artist = artist if cluster.artists and cluster.artists[0].strength > 0.5 else ""
+        parts = [part for part in (main_artist, tags) if part] or [artist or tempo or "mixed"]
+        for detail in (artist, tempo):
+            if ": ".join(parts) in taken and detail and detail not in parts:
+                parts.append(detail)
         base = name = ": ".join(parts)
-        for number in range(2, len(groups) + 2):
+        for number in range(2, len(clusters) + 2):
             if name not in taken:
                 break
             name = f"{base} ({number})"
         taken.add(name)
-        named.append(Cluster(name, group.ids, group.tags, group.artists, group.tempo_bpm))
+        named.append(replace(cluster, name=name))
     return named

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.features import z_scores
@@ -26,6 +27,7 @@ from segue.feature_names import (
     STYLE_FEATURE_GROUPS,
     STYLE_FEATURE_NAMES,
 )
+from segue.ingest.cache import fill_cache
 from segue.ingest.single_file import read_score
 from segue.lyrics.features import style_z_scores
 from segue.records import FloatArray, Medium, Track
@@ -33,22 +35,29 @@ from segue.render.plots import Filter
 from segue.score.features import score_z_scores
 from segue.score.fingerprint import BarPair, similar_bars
 from segue.store import Store
-from segue.training.sound import fill_cache, image_of, load, reader, step_frames
+from segue.training.sound import image_of, load, reader, representation, step_frames
+
+#: Space of the named features of each medium, and what its tracks are called.
+_FEATURE_SPACES: Final = {"sound": "features", "score": "score-features", "lyrics": "style"}
+_TRACK_NAMES: Final = {"sound": "recording", "score": "score", "lyrics": "text"}
+#: Maximum number of filters that are shown of a layer.
+MAX_FILTERS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureContribution(RenamedAttributes):
-    """One thing, or a group of them, in which two tracks are alike or not.
+    """Contribution of a feature, or of a group of features, to similarity and distance.
 
     Attributes
     ----------
     name : str
-    alike : float
-        Its share of the similarity: those of all traits sum to the cosine.
-    apart : float
+        Name of the feature or group.
+    similarity_share : float
+        Its term of the cosine similarity; the terms of all features sum to it.
+    distance_share : float
         Its share, 0 to 1, of the squared distance of the two unit vectors.
     first, second : float, optional
-        Of both tracks, in standard deviations from the average; None of a group.
+        Values of both tracks, in standard deviations from the average; None for a group.
     """
 
     _renamed: ClassVar[dict[str, str]] = {"alike": "similarity_share", "apart": "distance_share"}
@@ -72,22 +81,24 @@ class FeatureContribution(RenamedAttributes):
 
 @dataclass(frozen=True, slots=True)
 class Comparison(RenamedAttributes):
-    """Two tracks side by side.
+    """Two tracks of one medium, compared feature by feature.
 
     Attributes
     ----------
     kind : str
+        Medium of both.
     first, second : Track
+        The tracks.
     similarities : dict of str to float
-        Cosine by space, of those in which both have a place.
-    groups : tuple of Trait
-        Of the named features; the most alike first.
-    features : tuple of Trait
-        Each named number, in the order of its space.
-    tags : tuple of Trait
-        Of recordings; () of scores.
+        Cosine similarity by space, for each space that has both.
+    groups : tuple of FeatureContribution
+        Groups of features, the largest share of the similarity first.
+    features : tuple of FeatureContribution
+        Features in the order of their space.
+    tags : tuple of FeatureContribution
+        Tags of recordings; empty for other media.
     bars : tuple of BarPair
-        Of scores; () of recordings.
+        Similar bars of scores; empty for other media.
     """
 
     _renamed: ClassVar[dict[str, str]] = {
@@ -105,12 +116,14 @@ class Comparison(RenamedAttributes):
     bars: tuple[BarPair, ...]
 
     def most_similar(self, n: int) -> list[FeatureContribution]:
-        """List the features that make both alike most."""
-        return _most(self.features, "similarity_share", n)
+        """Return the features with the largest positive shares of the similarity."""
+        ordered = sorted(self.features, key=lambda feature: -feature.similarity_share)
+        return [feature for feature in ordered[:n] if feature.similarity_share > 0]
 
     def most_different(self, n: int) -> list[FeatureContribution]:
-        """List the features that set both apart most."""
-        return _most(self.features, "distance_share", n)
+        """Return the features with the largest shares of the distance."""
+        ordered = sorted(self.features, key=lambda feature: -feature.distance_share)
+        return [feature for feature in ordered[:n] if feature.distance_share > 0]
 
 
 def feature_contributions(
@@ -119,151 +132,141 @@ def feature_contributions(
     b: FloatArray,
     scores: tuple[FloatArray, FloatArray],
 ) -> tuple[FeatureContribution, ...]:
-    """Divide likeness and distance of two vectors among their numbers.
+    """Divide similarity and distance of two vectors among their features.
 
     Parameters
     ----------
     names : sequence of str
-        One for each number.
+        Names of the features.
     a, b : ndarray, shape (len(names),), float32
-    scores : two ndarrays of that shape
-        How far both are from the average, in standard deviations.
+        Vectors of the two tracks.
+    scores : two ndarrays, each of shape (len(names),)
+        Z-scores of the two tracks.
 
     Returns
     -------
-    tuple of Trait
-        In the order of the names.
+    tuple of FeatureContribution
+        Contributions in the order of the names.
     """
-    alike, apart = _shares(a, b)
-    rows = zip(names, alike, apart, *(each.tolist() for each in scores), strict=True)
+    similarity, distance = _shares(a, b)
+    columns = (similarity, distance, *scores)
+    rows = zip(names, *(column.tolist() for column in columns), strict=True)
     return tuple(FeatureContribution(*row) for row in rows)
 
 
 def group_contributions(
     groups: Mapping[str, slice], a: FloatArray, b: FloatArray
 ) -> tuple[FeatureContribution, ...]:
-    """Divide likeness and distance of two vectors among groups of their numbers."""
-    alike, apart = (np.array(shares) for shares in _shares(a, b))
-    found = [
-        FeatureContribution(name, float(alike[at].sum()), float(apart[at].sum()))
-        for name, at in groups.items()
+    """Divide similarity and distance of two vectors among groups of features."""
+    similarity, distance = _shares(a, b)
+    contributions = [
+        FeatureContribution(name, float(similarity[part].sum()), float(distance[part].sum()))
+        for name, part in groups.items()
     ]
-    return tuple(sorted(found, key=lambda trait: -trait.similarity_share))
+    return tuple(sorted(contributions, key=lambda group: -group.similarity_share))
 
 
-def _shares(a: FloatArray, b: FloatArray) -> tuple[list[float], list[float]]:
-    one, other = (
+def _shares(a: FloatArray, b: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each feature's term of the cosine, and its share of the squared distance."""
+    first, second = (
         vector.astype(np.float64) / (float(np.linalg.norm(vector)) or 1.0) for vector in (a, b)
     )
-    squared = (one - other) ** 2
-    return (one * other).tolist(), (squared / (float(squared.sum()) or 1.0)).tolist()
-
-
-def _most(found: Sequence[FeatureContribution], what: str, n: int) -> list[FeatureContribution]:
-    ordered = sorted(found, key=lambda trait: -float(getattr(trait, what)))
-    return [trait for trait in ordered[:n] if getattr(trait, what) > 0]
-
-
-#: The space of named numbers of each kind of music.
-_NAMED: Final = {"sound": "features", "score": "score-features", "lyrics": "style"}
-_KINDS: Final = {"sound": "recording", "score": "score", "lyrics": "text"}
+    squared = (first - second) ** 2
+    return first * second, squared / (float(squared.sum()) or 1.0)
 
 
 def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison:
-    """Compare two tracks.
+    """Compare two tracks of one medium.
 
     Parameters
     ----------
     store : Store
         Database of the library.
     first, second : Track
+        Two different tracks.
     n : int
-        How many pairs of bars.
+        Maximum number of pairs of similar bars.
 
     Raises
     ------
     BadArgument
-        They are of different kinds, or one track twice.
+        The tracks are of different media, or the same.
     NotFound
-        One has no place in the space of named numbers.
+        A track has no embedding in the space of features.
     Unreadable
-        The file of a score.
+        The file of a score cannot be read.
     """
     if first.kind != second.kind:
         raise BadArgument(
-            f"{first.id} is a {_KINDS[first.kind]} and {second.id} a {_KINDS[second.kind]}: they "
-            "have no space in common; compare two of one kind"
+            f"{first.id} is a {_TRACK_NAMES[first.kind]} and {second.id} a "
+            f"{_TRACK_NAMES[second.kind]}: they have no space in common; compare two of one kind"
         )
     if first.id == second.id:
         raise BadArgument(f"both are the track {first.id}; name two")
-    space = _NAMED[first.kind]
-    vectors = [store.spaces.find_vector(space, track.id) for track in (first, second)]
-    if vectors[0] is None or vectors[1] is None:
-        lacking = first if vectors[0] is None else second
-        raise NotFound(f"the track {lacking.id} has no place in the space {space!r}")
-    a, b = vectors[0], vectors[1]
+    a, b = (_features(store, track) for track in (first, second))
     tags: tuple[FeatureContribution, ...] = ()
     bars: tuple[BarPair, ...] = ()
     if first.kind == "sound":
-        named = feature_contributions(SOUND_FEATURE_NAMES, a, b, (z_scores(a), z_scores(b)))
+        scores = z_scores(a), z_scores(b)
+        features = feature_contributions(SOUND_FEATURE_NAMES, a, b, scores)
         groups = group_contributions(SOUND_FEATURE_GROUPS, a, b)
-        tags = _tags(store, first, second)
+        tags = _tag_contributions(store, first, second)
     elif first.kind == "lyrics":
-        named = _traits_of_style(a, b)
+        scores = style_z_scores(a), style_z_scores(b)
+        features = feature_contributions(STYLE_FEATURE_NAMES, a, b, scores)
+        # Hash buckets of character n-grams have no meaning by themselves.
+        features = features[STYLE_FEATURE_GROUPS["characters"].stop :]
         groups = group_contributions(STYLE_FEATURE_GROUPS, a, b)
     else:
-        scores = (score_z_scores(a), score_z_scores(b))
-        named = feature_contributions(SCORE_FEATURE_NAMES, a, b, scores)
+        scores = score_z_scores(a), score_z_scores(b)
+        features = feature_contributions(SCORE_FEATURE_NAMES, a, b, scores)
         groups = group_contributions(SCORE_FEATURE_GROUPS, a, b)
-        one, other = (read_score(track.path, track.tune) for track in (first, second))
-        bars = similar_bars(one, other, n)
+        score, other = (read_score(track.path, track.tune) for track in (first, second))
+        bars = similar_bars(score, other, n)
     similarities = _similarities(store, first, second)
-    return Comparison(first.kind, first, second, similarities, groups, named, tags, bars)
+    return Comparison(first.kind, first, second, similarities, groups, features, tags, bars)
 
 
-def _traits_of_style(a: FloatArray, b: FloatArray) -> tuple[FeatureContribution, ...]:
-    """Leave out the runs of characters: which fell into one bucket tells nobody anything."""
-    scores = (style_z_scores(a), style_z_scores(b))
-    return feature_contributions(STYLE_FEATURE_NAMES, a, b, scores)[
-        STYLE_FEATURE_GROUPS["characters"].stop :
-    ]
+def _features(store: Store, track: Track) -> FloatArray:
+    space = _FEATURE_SPACES[track.kind]
+    vector = store.spaces.find_vector(space, track.id)
+    if vector is None:
+        raise NotFound(f"the track {track.id} has no place in the space {space!r}")
+    return vector
 
 
 def _similarities(store: Store, first: Track, second: Track) -> dict[str, float]:
-    found = {}
+    similarities = {}
     for info in store.spaces.known():
         if info.space.kind == first.kind and not info.outdated:
             a, b = (store.spaces.find_vector(info.space.name, t.id) for t in (first, second))
             if a is not None and b is not None:
-                found[info.space.name] = _cosine(a, b)
-    return found
+                unit = l2_normalise(np.stack([a, b]))
+                similarities[info.space.name] = float(unit[0] @ unit[1])
+    return similarities
 
 
-def _cosine(a: FloatArray, b: FloatArray) -> float:
-    one, other = l2_normalise(a[None])[0], l2_normalise(b[None])[0]
-    return float(one @ other)
-
-
-def _tags(store: Store, first: Track, second: Track) -> tuple[FeatureContribution, ...]:
+def _tag_contributions(
+    store: Store, first: Track, second: Track
+) -> tuple[FeatureContribution, ...]:
     a, b = (store.spaces.find_vector("tags", track.id) for track in (first, second))
     return () if a is None or b is None else feature_contributions(MUSICNN_TAGS, a, b, (a, b))
 
 
-MAX_FILTERS: Final = 32
-
-
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
-    """A track as a space's network gives it back.
+    """A recording's spectrogram, and its reconstruction by the autoencoder of a space.
 
     Attributes
     ----------
     track : Track
+        The recording.
     image, reconstruction : ndarray, shape (bands, frames), float32
-        The mel channel, within 0 to 1, the highest band first; in stereo the left side.
-    code : ndarray, shape (numbers, steps)
-        In order of time.
-    kind : LogMel
+        Mel channels with values from 0 to 1, the highest band first; of stereo, the left one.
+    code : ndarray, shape (channels, steps)
+        Latent image in order of time.
+    kind : LogMelSpec
+        Kind of spectrogram.
     """
 
     track: Track
@@ -274,12 +277,12 @@ class Reconstruction:
 
 
 def reconstruct(store: Store, space: str, track: Track) -> Reconstruction:
-    """Encode a track and decode it again, tile after tile.
+    """Encode a recording and decode it again, tile by tile.
 
     Raises
     ------
     BadArgument
-        The space's network has no way back.
+        The network of the space is no autoencoder.
     """
     sound = load(store, space)
     config = sound.config
@@ -291,64 +294,66 @@ def reconstruct(store: Store, space: str, track: Track) -> Reconstruction:
     image = image_of(store, sound, track)
     frames = config.network.frames
     count = max(image.shape[2] // frames, 1)
-    tiles = np.stack([tile_at(image, number * frames, frames) for number in range(count)])
+    tiles = np.stack([tile_at(image, index * frames, frames) for index in range(count)])
     decoded, code = sound.reconstruct(tiles, step_frames(track, config.step, config.image))
     return Reconstruction(
         track,
         np.concatenate(list(tiles[:, 0]), axis=1).astype(np.float32) / np.float32(255),
         np.concatenate(list(decoded[:, 0]), axis=1),
-        _in_order(code),
+        _concatenate_codes(code),
         LOG_MEL_SPECS[config.image],
     )
 
 
-def first_filters(store: Store, space: str, tracks: Sequence[Track], most: int) -> list[Filter]:
-    """Find what the filters of a space's first layers look like, and what excites each most.
+def _concatenate_codes(code: FloatArray) -> FloatArray:
+    """Concatenate the codes of successive tiles in time; shape (channels, steps)."""
+    if code.ndim == 2:
+        return code.T
+    tiles, channels, bands, steps = code.shape
+    by_tile = code.reshape(tiles, channels * bands, steps)
+    return by_tile.transpose(1, 0, 2).reshape(channels * bands, tiles * steps)
 
-    Of a layer with many filters, the 32 are taken whose excitation differs most between tracks.
+
+def first_layer_filters(
+    store: Store, space: str, tracks: Sequence[Track], n_tracks: int
+) -> list[Filter]:
+    """Return the filters of the first layers of a space's network, with their top tracks.
+
+    Of a layer with many filters, the `MAX_FILTERS` whose activation varies most are taken.
 
     Parameters
     ----------
     store : Store
         Database of the library.
     space : str
+        Space trained on recordings.
     tracks : sequence of Track
-        Of which the most exciting are named.
-    most : int
-        How many.
+        Recordings whose activations are compared.
+    n_tracks : int
+        Number of tracks that are named for each filter.
     """
     sound = load(store, space)
     config = sound.config
     if config.image not in LOG_MEL_SPECS:
         raise BadArgument(f"the space {space!r} was learned from MusiCNN, not from images")
-    cache, _ = fill_cache(store, config.image, config.stereo, tracks, 1, None)
-    there = [track for track in tracks if track.content_hash in cache]
+    cache, _ = fill_cache(store.folder, representation(config), tracks, 1)
+    cached = [track for track in tracks if track.content_hash in cache]
     read = reader(cache)
-    excited: dict[str, list[FloatArray]] = {}
+    activations: dict[str, list[FloatArray]] = {}
     weights: dict[str, FloatArray] = {}
-    for track in there:
+    for track in cached:
         tiles = tiles_of(config, read(track.content_hash))
         step = step_frames(track, config.step, config.image)
         for layer in sound.first_layers(tiles, step):
-            excited.setdefault(layer.name, []).append(layer.excitation)
+            activations.setdefault(layer.name, []).append(layer.excitation)
             weights[layer.name] = layer.weights
-    names = [" - ".join(filter(None, (t.tags.artist, t.tags.title))) for t in there]
-    found = []
-    for name, rows in excited.items():
+    names = [" - ".join(filter(None, (t.tags.artist, t.tags.title))) for t in cached]
+    filters = []
+    for name, rows in activations.items():
         table = np.stack(rows)
-        telling = np.argsort(-table.std(axis=0), kind="stable")[:MAX_FILTERS]
-        for number in sorted(telling.tolist()):
-            order = np.argsort(-table[:, number], kind="stable")[:most]
-            best = tuple(names[row] for row in order)
-            found.append(Filter(f"{name}, filter {number + 1}", weights[name][number], best))
-    return found
-
-
-def _in_order(code: FloatArray) -> FloatArray:
-    """Lay codes of successive tiles out in time: (numbers, steps)."""
-    if code.ndim == 2:
-        return code.T
-    tiles, channels, bands, steps = code.shape
-    return (
-        code.reshape(tiles, channels * bands, steps).transpose(1, 0, 2).reshape(-1, tiles * steps)
-    )
+        most_varied = np.argsort(-table.std(axis=0), kind="stable")[:MAX_FILTERS]
+        for index in sorted(most_varied.tolist()):
+            order = np.argsort(-table[:, index], kind="stable")[:n_tracks]
+            top_tracks = tuple(names[row] for row in order)
+            filters.append(Filter(f"{name}, filter {index + 1}", weights[name][index], top_tracks))
+    return filters

@@ -16,8 +16,10 @@ from segue.store import Store
 
 Level = Literal["track", "artist", "album"]
 LEVELS: Final[tuple[Level, ...]] = ("track", "artist", "album")
-#: Every pair is compared.
+#: Maximum number of leaves, since every pair of them is compared.
 MAX_LEAVES: Final = 10_000
+#: Maximum number of leaves whose order is optimised, which takes cubic time.
+_MAX_OPTIMAL_ORDERING: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +29,18 @@ class Dendrogram(RenamedAttributes):
     Attributes
     ----------
     level : str
+        Items at the leaves: "track", "artist" or "album".
     space : str
+        Embedding space.
     labels : tuple of str, length n
-        Of the leaves.
+        Labels of the leaves.
     tracks : tuple of Track or None, length n
-        The leaves' tracks, where these are the leaves.
-    joins : ndarray, shape (n - 1, 2), int64
-        Which two nodes join, the nearest two first; n + i is what join i made.
+        Tracks of the leaves; None for artists and albums.
+    merges : ndarray, shape (n - 1, 2), int64
+        The two nodes of each merge, in order of height; nodes below n are leaves, and node n + i
+        is the result of merge i.
     heights : ndarray, shape (n - 1,), float64
-        The mean Euclidean distance, between vectors of length 1, of the members of the two.
+        Mean Euclidean distance between the members of the two nodes, of embeddings of length 1.
     order : ndarray, shape (n,), int64
         Leaves in an order in which no branches cross.
     """
@@ -59,91 +64,94 @@ def build_dendrogram(
     min_tracks: int = 1,
     all_sounds: bool = False,
 ) -> Dendrogram:
-    """Join the two nearest, again and again, by the mean distance of their members (UPGMA).
+    """Cluster tracks, artists or albums by average linkage (UPGMA).
 
-    A recording in several files is one leaf.
+    Of several copies of a recording, one is a leaf.
 
     Parameters
     ----------
     store : Store
         Database of the library.
     space : str
+        Embedding space.
     level : {"track", "artist", "album"}
-        Of what; artists and albums by the centres of their tracks.
+        Items at the leaves; artists and albums are the centroids of their tracks.
     min_tracks : int
-        Leave out artists or albums of fewer.
+        Minimum number of tracks of an artist or album.
     all_sounds : bool
-        Also tracks that are no music.
+        Include recordings that are not music.
 
     Raises
     ------
     BadArgument
-        There are fewer than two, or too many to compare every pair.
+        There are fewer than two items, or too many to compare every pair.
     """
     if level not in LEVELS:
         raise BadArgument(f"there is no level {level!r}; choose {', '.join(LEVELS)}")
-    points = load_vector_space(store, space, "cosine")
+    vectors = load_vector_space(store, space, "cosine")
     tracks: tuple[Track | None, ...]
     if level == "track":
-        kept = representative_mask(store, points.matrix.ids, all_sounds=all_sounds, at_least=2)
-        found = store.tracks(points.matrix.ids[kept].tolist())
-        unit = np.asarray(points.matrix.unit[kept])
-        labels = tuple(_label(track) for track in found)
-        tracks = tuple(found)
+        mask = representative_mask(store, vectors.matrix.ids, all_sounds=all_sounds, at_least=2)
+        leaves = store.tracks(vectors.matrix.ids[mask].tolist())
+        unit = np.asarray(vectors.matrix.unit[mask])
+        labels = tuple(_label(track) for track in leaves)
+        tracks = tuple(leaves)
     else:
         groups = group_tracks(store, level, all_sounds=all_sounds)
-        centres = centroids(groups, points, min_tracks)
+        centres = centroids(groups, vectors, min_tracks)
         unit = centres.matrix.unit / np.linalg.norm(centres.matrix.unit, axis=1, keepdims=True)
         labels = tuple(
             f"{groups[key].name} ({size})"
             for key, size in zip(centres.keys, centres.sizes, strict=True)
         )
         tracks = (None,) * len(labels)
-    if len(labels) < 2:
-        raise BadArgument(f"a tree takes two leaves; there are {len(labels)} here")
-    if len(labels) > MAX_LEAVES:
+    n = len(labels)
+    if n < 2:
+        raise BadArgument(f"a tree takes two leaves; there are {n} here")
+    if n > MAX_LEAVES:
         raise BadArgument(
-            f"a tree compares every pair, and {len(labels)} are more than {MAX_LEAVES}; take "
+            f"a tree compares every pair, and {n} are more than {MAX_LEAVES}; take "
             "--level artist or album"
         )
-    return _tree(level, space, labels, tracks, np.asarray(unit, np.float64))
+    return average_linkage(level, space, labels, tracks, np.asarray(unit, np.float64))
 
 
-def to_newick(tree: Dendrogram) -> str:
-    """Write a tree in the Newick format, with labels quoted and branch lengths."""
-    n = len(tree.labels)
-    written = ["'" + label.replace("'", "''") + "'" for label in tree.labels]
-    height = np.zeros(n)
-    for (left, right), joined in zip(tree.merges.tolist(), tree.heights.tolist(), strict=True):
-        inner = ",".join(
-            f"{written[node]}:{max(joined - height[node], 0):.6g}" for node in (left, right)
-        )
-        written.append(f"({inner})")
-        height = np.append(height, joined)
-        written[left] = written[right] = ""
-    return written[-1] + ";\n"
-
-
-def _tree(
+def average_linkage(
     level: str,
     space: str,
     labels: tuple[str, ...],
     tracks: tuple[Track | None, ...],
     unit: NDArray[np.float64],
 ) -> Dendrogram:
+    """Cluster embeddings of length 1, of shape (n, dimension), and order the leaves."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import pdist
 
-    joined = linkage(pdist(unit), "average", optimal_ordering=len(labels) <= 2000)
+    optimal_ordering = len(labels) <= _MAX_OPTIMAL_ORDERING
+    merged = linkage(pdist(unit), "average", optimal_ordering=optimal_ordering)
     return Dendrogram(
         level,
         space,
         labels,
         tracks,
-        joined[:, :2].astype(np.int64),
-        joined[:, 2].copy(),
-        leaves_list(joined).astype(np.int64),
+        merged[:, :2].astype(np.int64),
+        merged[:, 2].copy(),
+        leaves_list(merged).astype(np.int64),
     )
+
+
+def to_newick(tree: Dendrogram) -> str:
+    """Return a dendrogram in the Newick format, with quoted labels and branch lengths."""
+    subtrees = ["'" + label.replace("'", "''") + "'" for label in tree.labels]
+    node_heights = [0.0] * len(subtrees)
+    for (left, right), height in zip(tree.merges.tolist(), tree.heights.tolist(), strict=True):
+        branches = ",".join(
+            f"{subtrees[node]}:{max(height - node_heights[node], 0):.6g}" for node in (left, right)
+        )
+        subtrees.append(f"({branches})")
+        node_heights.append(height)
+        subtrees[left] = subtrees[right] = ""  # frees the memory of long texts
+    return subtrees[-1] + ";\n"
 
 
 def _label(track: Track) -> str:

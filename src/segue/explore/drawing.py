@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,17 +14,15 @@ from segue.explore.clusters import cluster_names, track_traits
 from segue.explore.dendrogram import Dendrogram, to_newick
 from segue.files import write_text
 from segue.records import FloatArray, Track
+from segue.render import FIGURE_SUFFIXES, PAGE_SUFFIXES
 from segue.render.map_plots import (
-    GREY,
     OTHER,
-    MapFigure,
-    colour_of,
+    Colouring,
+    dendrogram_lines,
     draw_dendrogram,
     draw_map,
-    layout_dendrogram,
 )
-from segue.render.pages import MapPage, colour_scale, write_map, write_tree
-from segue.render.plots import FIGURE_SUFFIXES
+from segue.render.pages import write_dendrogram_page, write_map_page
 from segue.search.descriptions import tag_column
 from segue.search.duplicates import CANDIDATE_NEIGHBOURS, duplicate_map
 from segue.search.neighbours import nearest_neighbours
@@ -34,116 +31,27 @@ from segue.store.spaces import StoredMap
 from segue.text import normalise, split_genres
 
 NAME_FIELDS: Final = ("artist", "album", "genre")
-#: More colours than this no eye tells apart; the rest is "other".
+#: Maximum number of names with a colour of their own; more cannot be distinguished.
 MAX_NAMES: Final = 11
+#: Number of nearest neighbours of a track on the page of a map.
+N_NEIGHBOURS: Final = 10
+NEWICK_SUFFIXES: Final = (".nwk", ".newick", ".tree")
+MAP_SUFFIXES: Final = (*PAGE_SUFFIXES, *FIGURE_SUFFIXES)
+TREE_SUFFIXES: Final = (*PAGE_SUFFIXES, *FIGURE_SUFFIXES, *NEWICK_SUFFIXES)
+WARNING: Final = "How far two distant groups lie apart, and how large a group looks, means nothing."
 _TAG: Final = "tag:"
-
-
-@dataclass(frozen=True, slots=True)
-class Colouring:
-    """One value for each track: a name out of a few, or a number.
-
-    Attributes
-    ----------
-    title : str
-    names : tuple of str
-        The commonest first, `OTHER` last where there is one; empty where values are numbers.
-    of : ndarray, shape (n,), int64
-        Which name each track has, -1 for none; empty where values are numbers.
-    values : ndarray, shape (n,), float32
-        The numbers, NaN where unknown; empty where values are names.
-    """
-
-    title: str
-    names: tuple[str, ...]
-    name_index: NDArray[np.int64]
-    values: FloatArray
-
-
-def colour_by(
-    store: Store, space: str, by: str, tracks: Sequence[Track], *, seed: int = 0
-) -> Colouring:
-    """Give every track what it is coloured by.
-
-    Parameters
-    ----------
-    store : Store
-        Database of the library.
-    space : str
-        In which groups are found.
-    by : str
-        "artist", "album", "genre", "year", "group", or "tag:" and one of the tags that Segue
-        hears, as "tag:ambient".
-    tracks : sequence of Track
-        In order of id.
-
-    Raises
-    ------
-    BadArgument
-        There is nothing of that name.
-    """
-    check_colour(by)
-    if by in NAME_FIELDS:
-        return _names(by, [_name(track, by) for track in tracks])
-    if by == "year":
-        years = [float(track.tags.year or "nan") for track in tracks]
-        return _numbers(by, np.array(years, np.float32))
-    if by == "group":
-        return _groups(store, space, tracks, seed)
-    column = tag_column(by.removeprefix(_TAG))
-    if any(track.kind != "sound" for track in tracks):
-        raise BadArgument(f"{by!r}: tags are heard in recordings; colour scores by group or genre")
-    ids, strengths = store.spaces.vectors("tags")
-    rows = np.searchsorted(ids, [track.id for track in tracks])
-    return _numbers(f"how {MUSICNN_TAGS[column]}", strengths[rows, column])
-
-
-def _name(track: Track, by: str) -> str:
-    if by == "genre":
-        return next(iter(split_genres(track.tags.genre)), "")
-    return str(getattr(track.tags, by))
-
-
-def _names(title: str, found: Sequence[str]) -> Colouring:
-    """Give each name a number; of several spellings of one, the commonest is shown."""
-    keys = [normalise(name) for name in found]
-    counts = Counter(key for key in keys if key)
-    common = [key for key, _ in counts.most_common()]
-    shown = common if len(common) <= MAX_NAMES + 1 else common[:MAX_NAMES]
-    spelled = [
-        Counter(name for name, own in zip(found, keys, strict=True) if own == key).most_common(1)
-        for key in shown
-    ]
-    place = {key: number for number, key in enumerate(shown)}
-    other = len(shown)
-    of = np.array([place.get(key, other) if key else -1 for key in keys], np.int64)
-    names = [spelling[0][0] for spelling in spelled]
-    return Colouring(
-        title,
-        tuple(names + ([OTHER] if (of == other).any() else [])),
-        of,
-        np.empty(0, np.float32),
-    )
-
-
-def _numbers(title: str, values: FloatArray) -> Colouring:
-    return Colouring(title, (), np.empty(0, np.int64), np.asarray(values, np.float32))
-
-
-def _groups(store: Store, space: str, tracks: Sequence[Track], seed: int) -> Colouring:
-    matrix = store.spaces.matrix(space)
-    ids = np.array([track.id for track in tracks], np.int64)
-    rows = np.searchsorted(matrix.ids, ids)
-    names, of = cluster_names(store, ids, np.asarray(matrix.unit)[rows], seed=seed)
-    return Colouring("group", names, of, np.empty(0, np.float32))
+_METHODS: Final = {"nerv": "NeRV", "umap": "UMAP", "tsne": "t-SNE", "pca": "main directions (PCA)"}
+#: Words for a trustworthiness or continuity from a value on; 0.5 is chance.
+_ADVERBS: Final = ((0.95, "nearly always"), (0.85, "mostly"), (0.75, "often"), (-1.0, "sometimes"))
 
 
 def check_colour(by: str) -> None:
-    """Refuse what no map can be coloured by, before it is made.
+    """Refuse what maps cannot be coloured by, before anything is computed.
 
     Raises
     ------
     BadArgument
+        There is no such colouring or tag.
     """
     if by.startswith(_TAG):
         tag_column(by.removeprefix(_TAG))
@@ -154,161 +62,189 @@ def check_colour(by: str) -> None:
         )
 
 
-NEAREST: Final = 10
-PAGE_SUFFIXES: Final = (".html", ".htm")
-NEWICK_SUFFIXES: Final = (".nwk", ".newick", ".tree")
-MAP_SUFFIXES: Final = (*PAGE_SUFFIXES, *FIGURE_SUFFIXES)
-TREE_SUFFIXES: Final = (*PAGE_SUFFIXES, *FIGURE_SUFFIXES, *NEWICK_SUFFIXES)
-WARNING: Final = "How far two distant groups lie apart, and how large a group looks, means nothing."
-_OFTEN: Final = ((0.95, "nearly always"), (0.85, "mostly"), (0.75, "often"), (-1.0, "sometimes"))
-_PAGE_GREY: Final = "#9a9a9a"
-_METHODS: Final = {"nerv": "NeRV", "umap": "UMAP", "tsne": "t-SNE", "pca": "main directions (PCA)"}
-
-
-def caption(found: StoredMap) -> str:
-    """Say by which method a map was made, and how far to trust it."""
-    if found.trustworthiness is None or found.continuity is None:
-        return f"too few tracks ({len(found.ids)}) to tell how far to trust the map."
-    near, alike = (_often(value) for value in (found.trustworthiness, found.continuity))
-    return (
-        f"{len(found.ids)} tracks by {_METHODS[found.method]}: what is near on the map is {near} "
-        f"alike, and what is alike is {alike} near."
-    )
-
-
-def _often(value: float) -> str:
-    """Put a trustworthiness or continuity, 0.5 by chance and 1 at best, in a word."""
-    return next(word for least, word in _OFTEN if value >= least)
-
-
-def save_map(
-    store: Store,
-    found: StoredMap,
-    tracks: Sequence[Track],
-    colouring: Colouring,
-    target: Path,
-    previews: Mapping[int, bytes] | None = None,
-) -> None:
-    """Write a map as a page or a picture, as the file's ending says.
+def colour_by(
+    store: Store, space: str, by: str, tracks: Sequence[Track], *, seed: int = 0
+) -> Colouring:
+    """Colour tracks by a field of their tags, by cluster, or by the strength of a tag.
 
     Parameters
     ----------
     store : Store
         Database of the library.
-    found : StoredMap
+    space : str
+        Embedding space of the clusters.
+    by : str
+        "artist", "album", "genre", "year", "group" (clusters), or "tag:" and a tag, as in
+        "tag:ambient".
     tracks : sequence of Track
-        Of the map, in its order.
+        Tracks in order of id.
+    seed : int
+        Random seed of the clustering.
+
+    Raises
+    ------
+    BadArgument
+        There is no such colouring or tag, or some tracks have no tags.
+    """
+    check_colour(by)
+    if by in NAME_FIELDS:
+        return _colour_by_name(by, [_name(track, by) for track in tracks])
+    if by == "group":
+        matrix = store.spaces.matrix(space)
+        ids = np.array([track.id for track in tracks], np.int64)
+        unit = np.asarray(matrix.unit)[np.searchsorted(matrix.ids, ids)]
+        names, name_index = cluster_names(store, ids, unit, seed=seed)
+        return Colouring("group", names, name_index, np.empty(0, np.float32))
+    if by == "year":
+        title, values = by, np.array([track.tags.year or np.nan for track in tracks], np.float32)
+    else:
+        column = tag_column(by.removeprefix(_TAG))
+        if any(track.kind != "sound" for track in tracks):
+            raise BadArgument(
+                f"{by!r}: tags are heard in recordings; colour scores by group or genre"
+            )
+        known, strengths = store.spaces.vectors("tags")
+        rows = np.searchsorted(known, [track.id for track in tracks])
+        title, values = f"how {MUSICNN_TAGS[column]}", strengths[rows, column]
+    return Colouring(title, (), np.empty(0, np.int64), np.asarray(values, np.float32))
+
+
+def _name(track: Track, by: str) -> str:
+    if by == "genre":
+        return next(iter(split_genres(track.tags.genre)), "")
+    return str(getattr(track.tags, by))
+
+
+def _colour_by_name(title: str, names: Sequence[str]) -> Colouring:
+    """Colour tracks by name, regardless of its spelling; the most common spelling is shown."""
+    keys = [normalise(name) for name in names]
+    common = [key for key, _ in Counter(key for key in keys if key).most_common()]
+    if len(common) > MAX_NAMES + 1:
+        common = common[:MAX_NAMES]
+    spellings = [
+        Counter(name for name, own in zip(names, keys, strict=True) if own == key) for key in common
+    ]
+    legend = [counts.most_common(1)[0][0] for counts in spellings]
+    index = {key: number for number, key in enumerate(common)}
+    other = len(common)
+    name_index = np.array([index.get(key, other) if key else -1 for key in keys], np.int64)
+    if (name_index == other).any():
+        legend.append(OTHER)
+    return Colouring(title, tuple(legend), name_index, np.empty(0, np.float32))
+
+
+def map_caption(library_map: StoredMap) -> str:
+    """Return the method of a map, and its trustworthiness and continuity in words."""
+    n = len(library_map.ids)
+    if library_map.trustworthiness is None or library_map.continuity is None:
+        return f"too few tracks ({n}) to tell how far to trust the map."
+    near, alike = (
+        next(adverb for lowest, adverb in _ADVERBS if value >= lowest)
+        for value in (library_map.trustworthiness, library_map.continuity)
+    )
+    return (
+        f"{n} tracks by {_METHODS[library_map.method]}: what is near on the map is {near} "
+        f"alike, and what is alike is {alike} near."
+    )
+
+
+def save_map(
+    store: Store,
+    library_map: StoredMap,
+    tracks: Sequence[Track],
+    colouring: Colouring,
+    target: Path,
+    previews: Mapping[int, bytes] | None = None,
+) -> None:
+    """Write a map as a page or figure, by the suffix of the file.
+
+    Parameters
+    ----------
+    store : Store
+        Database of the library.
+    library_map : StoredMap
+        The map.
+    tracks : sequence of Track
+        Tracks of the map, in its order.
     colouring : Colouring
+        Colours of the tracks.
     target : Path
+        Path of the output file.
     previews : mapping of int to bytes, optional
-        For a page, see `segue.ingest.cache`.
+        Excerpts of tracks to embed in a page, see `segue.ingest.cache`.
     """
     title = f"{len(tracks):,} track{'s' * (len(tracks) != 1)} by {colouring.title}"
-    if target.suffix.lower() not in PAGE_SUFFIXES:
-        dots = MapFigure(
-            found.points,
-            [track.tags.title for track in tracks],
-            colouring.names,
-            colouring.name_index,
-            colouring.values,
-            colouring.title,
-        )
-        draw_map(dots, target, title, f"{caption(found)}\n{WARNING}")
-        return
-    palette, colour, legend, low, high = _coloured(colouring)
-    near, likeness = _nearest(store, found)
-    write_map(
-        MapPage(
+    caption = map_caption(library_map)
+    if target.suffix.lower() in PAGE_SUFFIXES:
+        neighbours, similarities = _nearest(store, library_map)
+        write_map_page(
             tracks,
-            found.points,
-            near,
-            likeness,
+            library_map.points,
+            neighbours,
+            similarities,
             describe_tracks(store, tracks),
-            colouring.title,
-            palette,
-            colour,
-            legend,
-            low,
-            high,
+            colouring,
+            target,
             title,
-            f"{caption(found)} {WARNING}",
-        ),
-        target,
-        previews,
-    )
+            f"{caption} {WARNING}",
+            previews,
+        )
+    else:
+        labels = [track.tags.title for track in tracks]
+        caption = f"{caption}\n{WARNING}"
+        draw_map(library_map.points, labels, colouring, target, title, caption)
 
 
 def save_dendrogram(tree: Dendrogram, target: Path) -> None:
-    """Write a tree as a page, a picture, or in the Newick format, as the file's ending says."""
-    n = len(tree.labels)
-    title = f"{n} {tree.level}s by what is alike"
-    told = (
-        f"Space {tree.space}; joined by the mean Euclidean distance of their members (UPGMA): 0 "
-        "is the same, 1.41 is nothing in common."
-    )
+    """Write a dendrogram as a page, a figure or a Newick tree, by the suffix of the file."""
     if target.suffix.lower() in NEWICK_SUFFIXES:
         write_text(to_newick(tree), target)
         return
-    branches = layout_dendrogram(tree.merges, tree.heights, tree.order)
-    if target.suffix.lower() not in PAGE_SUFFIXES:
-        draw_dendrogram(branches, tree.labels, tree.order, target, title, told)
-        return
-    order = tree.order.tolist()
-    write_tree(
-        branches.lines,
-        [tree.labels[leaf] for leaf in order],
-        [tree.tracks[leaf] for leaf in order],
-        target,
-        title,
-        told,
+    title = f"{len(tree.labels)} {tree.level}s by what is alike"
+    caption = (
+        f"Space {tree.space}; joined by the mean Euclidean distance of their members (UPGMA): 0 "
+        "is the same, 1.41 is nothing in common."
     )
+    lines = dendrogram_lines(tree.merges, tree.heights, tree.order)
+    order = tree.order.tolist()
+    labels = [tree.labels[leaf] for leaf in order]
+    if target.suffix.lower() in PAGE_SUFFIXES:
+        tracks = [tree.tracks[leaf] for leaf in order]
+        write_dendrogram_page(lines, labels, tracks, target, title, caption)
+    else:
+        draw_dendrogram(lines, labels, target, title, caption)
 
 
-def describe_tracks(store: Store, tracks: Sequence[Track], most: int = 3) -> list[list[str]]:
-    """Name what stands out most in each track, among these tracks."""
-    found = track_traits(store, tracks)
-    best = np.argsort(-found.strengths, axis=1, kind="stable")[:, :most]
-    return [[found.names[column] for column in row] for row in best.tolist()]
+def describe_tracks(store: Store, tracks: Sequence[Track], n: int = 3) -> list[list[str]]:
+    """Return the strongest traits of each track, relative to these tracks."""
+    traits = track_traits(store, tracks)
+    strongest = np.argsort(-traits.strengths, axis=1, kind="stable")[:, :n]
+    return [[traits.names[column] for column in row] for row in strongest.tolist()]
 
 
-def _coloured(
-    colouring: Colouring,
-) -> tuple[list[str], NDArray[np.int64], list[str], str, str]:
-    if not colouring.names and len(colouring.values):
-        palette, colour, low, high = colour_scale(colouring.values)
-        return palette, colour, [], low, high
-    names = list(colouring.names)
-    palette = [colour_of(number, names).replace(GREY, _PAGE_GREY) for number in range(len(names))]
-    colour = np.where(colouring.name_index < 0, len(names), colouring.name_index)
-    if (colouring.name_index < 0).any():
-        names.append("none")
-        palette.append("#6a6a6a")
-    return palette, colour, names, "", ""
+def _nearest(store: Store, library_map: StoredMap) -> tuple[NDArray[np.int32], FloatArray]:
+    """Return rows and cosine similarities of each track's nearest neighbours on the map.
 
-
-def _nearest(store: Store, found: StoredMap) -> tuple[NDArray[np.int32], FloatArray]:
-    """Return the rows and cosines of the nearest of each track, one file of each recording.
-
-    Rows are -1 where there are no more.
+    Of several copies of a recording, one is a neighbour. Rows are -1 if there are no more.
     """
-    n = len(found.ids)
-    rows = np.full((n, min(NEAREST, max(n - 1, 0))), -1, np.int32)
+    n = len(library_map.ids)
+    rows = np.full((n, min(N_NEIGHBOURS, max(n - 1, 0))), -1, np.int32)
     cosines = np.zeros(rows.shape, np.float32)
     if n < 2:
         return rows, cosines
-    near = nearest_neighbours(store, found.space, CANDIDATE_NEIGHBOURS)
-    copy_of = duplicate_map(store)
-    place = {track: row for row, track in enumerate(found.ids.tolist())}
-    # The row on the map of each track, or of the file that stands for it; -1 for what is not there.
-    place_of = np.array([place.get(copy_of.get(one, one), -1) for one in near.ids.tolist()])
-    for row, at in enumerate(np.searchsorted(near.ids, found.ids).tolist()):
+    near = nearest_neighbours(store, library_map.space, CANDIDATE_NEIGHBOURS)
+    original = duplicate_map(store)
+    row_of_id = {track: row for row, track in enumerate(library_map.ids.tolist())}
+    # The row of each track, or of the copy that is on the map; -1 for those not on the map.
+    map_rows = np.array([row_of_id.get(original.get(id_, id_), -1) for id_ in near.ids.tolist()])
+    for row, near_row in enumerate(np.searchsorted(near.ids, library_map.ids).tolist()):
         taken = {row, -1}
-        kept = []
-        for column, other in enumerate(place_of[near.rows[at]].tolist()):
+        columns = []
+        for column, other in enumerate(map_rows[near.rows[near_row]].tolist()):
             if other not in taken:
                 taken.add(other)
-                kept.append(column)
-        kept = kept[: rows.shape[1]]
-        rows[row, : len(kept)] = place_of[near.rows[at, kept]]
-        cosines[row, : len(kept)] = 1 - near.distances[at, kept] ** 2 / 2
+                columns.append(column)
+        columns = columns[: rows.shape[1]]
+        rows[row, : len(columns)] = map_rows[near.rows[near_row, columns]]
+        cosines[row, : len(columns)] = 1 - near.distances[near_row, columns] ** 2 / 2
     return rows, cosines

@@ -179,7 +179,7 @@ def find_outliers(
         There are fewer than three tracks.
     """
     if n < 1:
-        raise BadArgument(f"{n} outliers; at least 1 must be wanted")
+        raise BadArgument(f"{n} outliers: give a number of at least 1")
     near = _neighbours_of_representatives(store, space, all_sounds=all_sounds)
     distance = near.distances.mean(axis=1)
     factor = distance / np.maximum(distance[near.rows].mean(axis=1), 1e-6)

@@ -22,52 +22,35 @@ from segue.store import Store
 from segue.store.matrix import Matrix
 from segue.text import name_keys
 
-
-def pairwise_distances(unit: FloatArray) -> FloatArray:
-    """Return the Euclidean distances between vectors of length 1, shape (n, n): 0 to 2."""
-    return np.asarray(np.sqrt(np.maximum(2 - 2 * (unit @ unit.T), 0)), np.float32)
-
-
-def same_artist_matrix(tracks: Sequence[Track]) -> NDArray[np.bool_]:
-    """Tell of each pair of tracks whether one artist made both, shape (n, n).
-
-    Nothing is known of a track without an artist.
-    """
-    artists = [name_keys(track.tags.artist) for track in tracks]
-    numbers = {name: number for number, name in enumerate(sorted(frozenset().union(*artists)))}
-    by = np.zeros((len(tracks), len(numbers)), np.float32)
-    for row, names in enumerate(artists):
-        by[row, [numbers[name] for name in names]] = 1
-    return np.asarray(by @ by.T > 0, np.bool_)
-
-
-#: Of larger libraries, as many tracks are looked at: those that lie least out of the way.
+#: Maximum number of tracks that a path is chosen from: those with the smallest detour.
 CANDIDATES: Final = 1200
-#: The steps at both ends are forced: from the start to one of the nearest. So much farther than
-#: the nearest is allowed, to leave a choice.
+#: Maximum length of the first and the last step relative to the shortest possible one. These two
+#: are forced to near neighbours of the ends; the slack leaves a choice.
 END_SLACK: Final = 1.1
-_SHORTER: Final = (3, 5, 8, 12)  # lengths that are tried where a path is too long
-_CLEARLY: Final = 0.97
+#: Numbers of tracks that are tried where a path has too many for its ends.
+_SHORTER: Final = (3, 5, 8, 12)
+#: Largest step of a shorter path, relative to the longer one's, from which it is suggested.
+_MIN_REDUCTION: Final = 0.97
 
 
 @dataclass(frozen=True, slots=True)
 class TrackPath:
-    """A journey.
+    """A path from one track to another.
 
     Attributes
     ----------
     tracks : tuple of Track
-        From the start to the goal.
+        Tracks from the start to the goal.
     steps : tuple of float
-        Euclidean distances between successive tracks, of vectors of length 1: 0 to 2.
+        Euclidean distances between successive tracks, of embeddings of length 1: 0 to 2.
     progress : tuple of float
-        Distance to the start less distance to the goal, of each track: it rises.
+        Distance to the start minus distance to the goal, of each track, in ascending order.
     same_artist : int
-        How often a track is by the artist of the one before: as seldom as can be.
+        Number of steps between tracks by the same artist.
     direct : float
         Distance from the start to the goal.
     shorter : int, optional
-        Where the steps are as large as that, a number of tracks with smaller ones.
+        A number of tracks with smaller steps, if the steps are as large as the direct distance.
     """
 
     tracks: tuple[Track, ...]
@@ -79,7 +62,7 @@ class TrackPath:
 
     @property
     def largest_step(self) -> float:
-        """The largest of the steps."""
+        """Length of the largest step."""
         return max(self.steps, default=0.0)
 
 
@@ -92,26 +75,27 @@ def find_path(
     excluded: Sequence[int] = (),
     left_out: Collection[int] = (),
 ) -> TrackPath:
-    """Find a journey of `n` tracks, or of as many as there are on the way.
+    """Find a path of `n` tracks, or of as many as there are candidates.
 
     Parameters
     ----------
     store : Store
         Database of the library.
     space : str
+        Embedding space.
     start, goal : Track
         Two different tracks of the space.
     n : int
-        At least 2, both ends counted.
+        Number of tracks, including both ends; at least 2.
     excluded : sequence of int
-        Tracks that are not on the way, nor are their copies.
+        Ids of tracks that are not on the path, and neither are their copies.
     left_out : collection of int
-        Tracks that are not on the way.
+        Ids of tracks that are not on the path.
 
     Raises
     ------
     BadArgument
-        Both ends are one, or one of them is not in the space.
+        Both ends are the same track, or one of them is not in the space.
     """
     if n < 2:
         raise BadArgument(f"a path of {n} tracks; it takes at least its two ends")
@@ -119,77 +103,89 @@ def find_path(
         raise BadArgument(f"both ends are track {start.id}; name two different tracks")
     matrix = store.spaces.matrix(space)
     ends = [_row(matrix, track) for track in (start, goal)]
-    gone = [*store.missing_tracks(), *left_out]
-    rows = _candidates(store, matrix, ends, np.flatnonzero(np.isin(matrix.ids, excluded)), gone)
+    left_out = [*store.missing_tracks(), *left_out]
+    rows = _candidates(store, matrix, ends, np.flatnonzero(np.isin(matrix.ids, excluded)), left_out)
     unit = np.asarray(matrix.unit[rows], np.float32)
     tracks = store.tracks(matrix.ids[rows].tolist())
-    distance, again = pairwise_distances(unit), same_artist_matrix(tracks)
-    chosen = minimax_path(distance, min(n, len(rows)), again)
-    pairs = list(pairwise(chosen))
+    distance, same_artist = pairwise_distances(unit), same_artist_matrix(tracks)
+    chosen = minimax_path(distance, min(n, len(rows)), same_artist)
+    steps = list(pairwise(chosen))
     return TrackPath(
         tuple(tracks[row] for row in chosen),
-        tuple(float(distance[pair]) for pair in pairs),
+        tuple(float(distance[step]) for step in steps),
         tuple((distance[0, chosen] - distance[-1, chosen]).tolist()),
-        sum(bool(again[pair]) for pair in pairs),
+        sum(bool(same_artist[step]) for step in steps),
         float(distance[0, -1]),
-        _shorter(distance, again, chosen),
+        _better_length(distance, same_artist, chosen),
     )
 
 
-def _shorter(distance: FloatArray, again: NDArray[np.bool_], chosen: Sequence[int]) -> int | None:
-    """Find how many tracks would take smaller steps, where a path is too long for its ends."""
-    largest = max(float(distance[pair]) for pair in pairwise(chosen))
-    if largest < distance[0, -1]:
-        return None
-    found = {}
-    for n in (n for n in _SHORTER if n < len(chosen)):
-        fewer = minimax_path(distance, n, again)
-        found[n] = max(float(distance[pair]) for pair in pairwise(fewer))
-    best = min(found, key=lambda n: found[n], default=None)
-    return best if best and found[best] < _CLEARLY * largest else None
+def pairwise_distances(unit: FloatArray) -> FloatArray:
+    """Return the Euclidean distances between vectors of length 1, shape (n, n): 0 to 2."""
+    return np.asarray(np.sqrt(np.maximum(2 - 2 * (unit @ unit.T), 0)), np.float32)
 
 
-def minimax_path(distance: FloatArray, n: int, again: NDArray[np.bool_] | None = None) -> list[int]:
-    """Choose the path from the first row to the last, forward only, with the smallest steps.
+def same_artist_matrix(tracks: Sequence[Track]) -> NDArray[np.bool_]:
+    """Return whether each pair of tracks shares an artist, shape (n, n).
+
+    A track without an artist shares none, not even with itself.
+    """
+    artists = [name_keys(track.tags.artist) for track in tracks]
+    columns = {name: column for column, name in enumerate(sorted(frozenset().union(*artists)))}
+    by_artist = np.zeros((len(tracks), len(columns)), np.float32)
+    for row, names in enumerate(artists):
+        by_artist[row, [columns[name] for name in names]] = 1
+    return np.asarray(by_artist @ by_artist.T > 0, np.bool_)
+
+
+def minimax_path(
+    distance: FloatArray, n: int, penalised: NDArray[np.bool_] | None = None
+) -> list[int]:
+    """Find the forward path from the first row to the last one with the smallest largest step.
 
     Parameters
     ----------
     distance : ndarray, shape (m, m), float32
-        Between tracks in order of their progress.
+        Distances between tracks in order of their progress.
     n : int
-        Length of the path, 2 to m.
-    again : ndarray of bool, shape (m, m), optional
-        Which steps are taken only where there is no other way.
+        Number of rows on the path, 2 to m.
+    penalised : ndarray of bool, shape (m, m), optional
+        Steps that are taken only where there is no other way.
 
     Returns
     -------
     list of int
-        Rising rows, with as few of these steps as can be. Where the first and the last step can
-        be at most `END_SLACK` times what they must be, the largest of the others is the least
-        there is; where they cannot, or only with more of these steps, the largest of all is.
+        Rows in ascending order, with the fewest penalised steps. If the first and the last step
+        can be at most `END_SLACK` times their minimum without more penalised steps, the largest of
+        the other steps is minimal; otherwise the largest of all steps.
     """
     m = len(distance)
     if n >= m:
         return list(range(m))
     if n == 2:
         return [0, m - 1]
-    again = np.zeros_like(distance, bool) if again is None else again
-    between, steps = slice(1, m - 1), n - 3
+    penalised = np.zeros_like(distance, bool) if penalised is None else penalised
+    between, n_inner = slice(1, m - 1), n - 3
     backward = np.tril(np.ones((m - 2, m - 2), bool))
-    first, last = (_Steps.of(distance[end, between], again[end, between]) for end in (0, -1))
-    inner = _Steps.of(distance[between, between], again[between, between]).without(backward)
-    # So many rows must lie behind the first one, and before the last.
-    place = np.arange(m - 2)
-    ends = _nearest(first, place < m - 2 - steps), _nearest(last, place >= steps)
-    found = _best(np.maximum, ends[0].free(), inner, ends[1].free(), steps)
+    first, last = (
+        _Steps(penalised[end, between].astype(np.float32), distance[end, between])
+        for end in (0, -1)
+    )
+    inner = _Steps(
+        penalised[between, between].astype(np.float32), distance[between, between]
+    ).without(backward)
+    # The first inner row needs enough rows behind it, and the last one before it.
+    rows = np.arange(m - 2)
+    ends = _nearest(first, rows < m - 2 - n_inner), _nearest(last, rows >= n_inner)
+    minimax = _best_route(np.maximum, ends[0].free(), inner, ends[1].free(), n_inner)
     largest_end = np.inf
-    if found.repeats:  # or infinite, where the nearest ends leave too little room between them
-        wide = _best(np.maximum, first, inner, last, steps)
-        if wide.repeats < found.repeats:
-            found, ends, largest_end = wide, (first, last), wide.cost
-    begin, end = (part.squared(largest_end) for part in ends)
-    way = _best(np.add, begin, inner.squared(found.cost), end, steps)
-    return [0, *(1 + row for row in way.rows), m - 1]
+    if minimax.penalties:  # or infinite, where the nearest ends leave too little room between them
+        unrestricted = _best_route(np.maximum, first, inner, last, n_inner)
+        if unrestricted.penalties < minimax.penalties:
+            minimax, ends, largest_end = unrestricted, (first, last), unrestricted.cost
+    begin, end = (steps.squared(largest_end) for steps in ends)
+    route = _best_route(np.add, begin, inner.squared(minimax.cost), end, n_inner)
+    return [0, *(1 + row for row in route.rows), m - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,65 +194,82 @@ class _Steps:
 
     Attributes
     ----------
-    repeats : ndarray, float32
-        1 for a step that is better not taken, infinite for one that there is not, else 0.
+    penalties : ndarray, float32
+        1 for a penalised step, infinite for an impossible one, otherwise 0.
     costs : ndarray of the same shape, float32
+        Costs of the steps.
     """
 
-    repeats: FloatArray
+    penalties: FloatArray
     costs: FloatArray
 
-    @classmethod
-    def of(cls, distance: FloatArray, again: NDArray[np.bool_]) -> "_Steps":
-        return cls(again.astype(np.float32), distance)
+    def without(self, impossible: NDArray[np.bool_]) -> "_Steps":
+        """Make steps impossible."""
+        return _Steps(np.where(impossible, np.float32(np.inf), self.penalties), self.costs)
 
-    def without(self, gone: NDArray[np.bool_]) -> "_Steps":
-        return _Steps(np.where(gone, np.float32(np.inf), self.repeats), self.costs)
-
-    def squared(self, most: float) -> "_Steps":
-        """Square the costs, and leave out what costs more than `most`."""
-        return _Steps(self.without(self.costs > most).repeats, self.costs**2)
+    def squared(self, max_cost: float) -> "_Steps":
+        """Square the costs, and make steps above a cost impossible."""
+        return _Steps(self.without(self.costs > max_cost).penalties, self.costs**2)
 
     def free(self) -> "_Steps":
-        return _Steps(self.repeats, np.zeros_like(self.costs))
+        """Set all costs to 0."""
+        return _Steps(self.penalties, np.zeros_like(self.costs))
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """The rows between both ends, how many repeats there are, and what the steps come to."""
+class _Route:
+    """Rows between both ends, the number of penalised steps, and the combined cost."""
 
     rows: list[int]
-    repeats: float
+    penalties: float
     cost: float
 
 
-def _nearest(end: _Steps, can_be: NDArray[np.bool_]) -> _Steps:
-    """Leave only the steps from an end that are nearly the smallest."""
-    allowed = can_be & (end.repeats == end.repeats[can_be].min())
+def _nearest(end: _Steps, possible: NDArray[np.bool_]) -> _Steps:
+    """Keep the steps from an end that are nearly the smallest."""
+    allowed = possible & (end.penalties == end.penalties[possible].min())
     return end.without(~allowed | (end.costs > END_SLACK * end.costs[allowed].min()))
 
 
-def _best(
+def _best_route(
     combine: Callable[[FloatArray, FloatArray], FloatArray],
     first: _Steps,
     inner: _Steps,
     last: _Steps,
-    steps: int,
-) -> _Way:
-    """Find the way with the fewest repeats; of those, with the least combined cost."""
-    repeats, cost, came = first.repeats, first.costs, []
-    for _ in range(steps):
-        total = repeats[:, None] + inner.repeats
-        repeats = total.min(axis=0)
-        combined = np.where(total == repeats, combine(cost[:, None], inner.costs), np.inf)
-        came.append(combined.argmin(axis=0))
+    n_inner: int,
+) -> _Route:
+    """Find the route with the fewest penalties and, of those, the least combined cost."""
+    penalties, cost, predecessors = first.penalties, first.costs, []
+    for _ in range(n_inner):
+        total = penalties[:, None] + inner.penalties
+        penalties = total.min(axis=0)
+        combined = np.where(total == penalties, combine(cost[:, None], inner.costs), np.inf)
+        predecessors.append(combined.argmin(axis=0))
         cost = combined.min(axis=0)
-    total = repeats + last.repeats
+    total = penalties + last.penalties
     combined = np.where(total == total.min(), combine(cost, last.costs), np.inf)
     rows = [int(combined.argmin())]
-    for before in reversed(came):
-        rows.append(int(before[rows[-1]]))
-    return _Way(rows[::-1], float(total.min()), float(combined.min()))
+    for predecessor in reversed(predecessors):
+        rows.append(int(predecessor[rows[-1]]))
+    return _Route(rows[::-1], float(total.min()), float(combined.min()))
+
+
+def _better_length(
+    distance: FloatArray, same_artist: NDArray[np.bool_], chosen: Sequence[int]
+) -> int | None:
+    """Return a number of tracks with smaller steps, if a path has too many for its ends."""
+
+    def largest_step(path: Sequence[int]) -> float:
+        return max(float(distance[step]) for step in pairwise(path))
+
+    largest = largest_step(chosen)
+    if largest < distance[0, -1]:
+        return None
+    largest_steps = {
+        n: largest_step(minimax_path(distance, n, same_artist)) for n in _SHORTER if n < len(chosen)
+    }
+    best = min(largest_steps, key=lambda n: largest_steps[n], default=None)
+    return best if best and largest_steps[best] < _MIN_REDUCTION * largest else None
 
 
 def _row(matrix: Matrix, track: Track) -> int:
@@ -274,13 +287,13 @@ def _candidates(
     matrix: Matrix,
     ends: Sequence[int],
     excluded: NDArray[np.int64],
-    gone: Sequence[int],
+    left_out: Sequence[int],
 ) -> NDArray[np.int64]:
-    """Choose the tracks that lie least out of the way, in order of their progress."""
+    """Return the rows with the smallest detour, in order of their progress, between the ends."""
     to_start, to_goal = (
         np.sqrt(np.maximum(2 - 2 * (matrix.unit @ matrix.unit[end]), 0)) for end in ends
     )
-    usable = ~np.isin(matrix.ids, gone)
+    usable = ~np.isin(matrix.ids, left_out)
     usable[[*ends, *excluded]] = False
     rows = np.flatnonzero(usable)
     detour = to_start[rows] + to_goal[rows]

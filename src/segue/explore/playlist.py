@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
-from segue.explore.covers import versions_among
+from segue.explore.covers import version_map
 from segue.explore.path import pairwise_distances, same_artist_matrix
 from segue.records import FloatArray, Reason, Track
 from segue.search import neighbours
@@ -30,101 +30,70 @@ from segue.store import Store
 from segue.text import name_keys
 from segue.theory.keys import camelot
 
-#: How far tempos may lie apart, as a share: what a turntable's slider corrects.
-MAX_TEMPO_DIFFERENCE: Final = 0.06
-
-
-def mixes_well(one: Track, other: Track) -> bool:
-    """Tell whether tempo and key of two tracks go together."""
-    return (
-        keys_compatible(camelot_key(one), camelot_key(other))
-        and tempo_difference(one, other) <= MAX_TEMPO_DIFFERENCE
-    )
-
-
-def camelot_key(track: Track) -> str:
-    """Return a track's place on the Camelot wheel, "" where its key is unknown."""
-    return camelot(str(track.facts.get("key", "")))
-
-
-@cache
-def keys_compatible(one: str, other: str) -> bool:
-    """Tell whether two places are the same, an hour apart, or each other's relative."""
-    if not one or not other:
-        return False
-    hours = (int(one[:-1]) - int(other[:-1])) % 12
-    if one[-1] != other[-1]:
-        return hours == 0
-    return hours in (0, 1, 11)
-
-
-def tempo_difference(one: Track, other: Track) -> float:
-    """Return how far two tempos lie apart, as a share; double and half count as the same.
-
-    Returns
-    -------
-    float
-        0 to 0.42; infinity where one is unknown.
-    """
-    a, b = (float(track.facts.get("tempo_bpm") or 0) for track in (one, other))
-    if a <= 0 or b <= 0:
-        return math.inf
-    octaves = math.log2(a / b)
-    return math.exp2(abs(octaves - round(octaves))) - 1
-
-
 Flow = Literal["smooth", "rise", "shuffle", "dj"]
 FLOWS: Final[tuple[Flow, ...]] = ("smooth", "rise", "shuffle", "dj")
 DEFAULT_TRACKS: Final = 30
-#: Each is compared with all others, to put them in order.
+#: Maximum number of tracks; every pair is compared to order them.
 MAX_TRACKS: Final = 5000
 MAX_MINUTES: Final = 7 * 24 * 60
 DEFAULT_PER_ARTIST: Final = 3
 DEFAULT_SURPRISE: Final = 0.3
 MAX_SEED: Final = 2**32 - 1
-#: Standard deviation of the noise added to similarities at the highest surprise: what cosines
-#: between unrelated tracks have themselves.
-_WIDEST: Final = 0.15
-#: So much of its time filled, a list is long enough: what fits into the rest would have to be
-#: looked for ever farther down the ranking.
+#: Largest relative difference of tempos that mix: the range of a turntable's pitch control.
+MAX_TEMPO_DIFFERENCE: Final = 0.06
+#: Share of the requested duration from which a playlist is complete. Tracks that fit into the rest
+#: would be found ever farther down the ranking.
 MIN_FILLED: Final = 0.95
-#: A DJ looks through so many at once, the best that are left; of them some three mix with a track.
-_OFFERED: Final = 100
-#: So many times as many tracks as are wanted, but no more, are looked at for versions of a piece.
-_COMPARED: Final = 2
-_MOST_COMPARED: Final = 120
-_USUAL_MINUTES: Final = 4  # of a track
-_AGAIN: Final = 10.0  # added between tracks of one artist
-_UNLIKE: Final = 3.0  # added where a track is no longer alike: more than cosines differ
-_SWEEPS: Final = 8  # so often, at most, a list is gone through to shorten its way
-_LEAST_GAIN: Final = 1e-4  # more than the rounding of sums of steps
+#: Standard deviation of the noise added to similarities at the maximum surprise, as large as that
+#: of the cosine similarities of unrelated tracks.
+_MAX_NOISE: Final = 0.15
+#: Number of remaining candidates that are searched at once for the next track of a DJ mix; about
+#: three of them mix with a track.
+_DJ_BATCH: Final = 100
+#: Number of candidates that are compared for versions of a piece: relative to the number of tracks,
+#: and at most.
+_VERSION_CANDIDATES: Final = 2
+_MAX_VERSION_CANDIDATES: Final = 120
+#: Typical duration of a track, in minutes.
+_TRACK_MINUTES: Final = 4
+#: Penalties in place of a distance: for successive tracks by one artist, and for dissimilar tracks,
+#: which is more than cosine similarities differ.
+_SAME_ARTIST_PENALTY: Final = 10.0
+_DISSIMILAR_PENALTY: Final = 3.0
+#: Maximum number of passes of 2-opt, and the smallest gain that is no rounding error.
+_MAX_PASSES: Final = 8
+_MIN_GAIN: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
 class PlaylistOptions:
-    """How a playlist shall be.
+    """Length, order and variety of a playlist.
 
     Attributes
     ----------
     n : int, optional
-        How many tracks, 1 to 5000; else 30.
+        Number of tracks, 1 to 5000; by default 30.
     minutes : float, optional
-        How long at most, instead: above 0, up to a week. Tracks that would make it longer are
-        passed by, even what was asked with, and those that are no longer alike, see `Item`;
-        nearly all of it is filled where the library can.
+        Maximum duration instead of `n`, above 0, up to a week. Tracks that do not fit are left
+        out, even queries, and so are dissimilar ones, see `PlaylistItem.similar`.
     flow : {"smooth", "rise", "shuffle", "dj"}
-        In what order: small steps; rising energy; none; tempos and keys that mix.
+        Order: small steps; rising energy; random; tempos and keys that mix.
     surprise : float
-        0 to 1: how far down the ranking it reaches. At 0 the tracks are always the same, and so
-        is their order but with "shuffle".
+        Randomness, 0 to 1. At 0 the tracks are always the same, and so is their order unless
+        "shuffle".
     per_artist : int
-        Tracks of one artist at most; those without one are not limited.
+        Maximum number of tracks by one artist; those without an artist are not limited.
     seed : int
-        0 to 2^32 - 1; another one gives another list.
+        Random seed, 0 to 2^32 - 1.
     versions : bool
-        Keep several versions of one piece: in another key, say, or by other instruments.
+        Keep several versions of one piece, for instance in another key or arrangement.
     fill : bool
-        With `minutes`: where nothing is left that is alike, go on with what is not.
+        With `minutes`, include dissimilar tracks once there are no more similar ones.
+
+    Raises
+    ------
+    BadArgument
+        A value is out of range, or both `n` and `minutes` are given.
     """
 
     n: int | None = None
@@ -137,16 +106,11 @@ class PlaylistOptions:
     fill: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises
-        ------
-        BadArgument
-        """
-        for wrong, told in (
+        """Check all values."""
+        for is_wrong, message in (
             (
                 self.n is not None and not 1 <= self.n <= MAX_TRACKS,
-                f"-n {self.n}: at least 1 must be wanted, and at most {MAX_TRACKS}",
+                f"-n {self.n}: at least 1, and at most {MAX_TRACKS}",
             ),
             (
                 self.minutes is not None and not 0 < self.minutes <= MAX_MINUTES,
@@ -161,37 +125,38 @@ class PlaylistOptions:
             (self.per_artist < 1, f"--max-per-artist {self.per_artist}: at least 1"),
             (not 0 <= self.seed <= MAX_SEED, f"--seed {self.seed}: from 0 to {MAX_SEED}"),
         ):
-            if wrong:
-                raise BadArgument(told)
+            if is_wrong:
+                raise BadArgument(message)
 
     @property
     def by_chance(self) -> bool:
-        """Whether another seed may give another list."""
+        """Whether another seed may give another playlist."""
         return self.surprise > 0 or self.flow == "shuffle"
 
 
 @dataclass(frozen=True, slots=True)
 class PlaylistItem(RenamedAttributes):
-    """One track of a playlist.
+    """A track of a playlist.
 
     Attributes
     ----------
     track : Track
+        The track.
     similarity : float
-        To what was asked with: cosine, -1 to 1, and what taste adds, at most 0.15 either way.
+        Cosine similarity to the queries, -1 to 1, plus what taste adds, at most 0.15 either way.
     reasons : tuple of Reason
-        Which sum to it.
+        Contributions that sum to the similarity.
     step : float
-        Euclidean distance from the track before, of vectors of length 1; 0 for the first.
+        Euclidean distance to the previous track, of embeddings of length 1; 0 for the first.
     mixes : bool
-        Tempo and key go with the track before.
+        Whether tempo and key mix with those of the previous track.
     energy : float
-        0 to 1: its mean rank among the list's tracks by tempo, loudness and strength of onsets.
-    alike : bool
-        It is at least as like what was asked with as half of the tracks that were ranked, or
-        half of those that pass the filters.
+        Mean rank among the playlist's tracks by tempo, loudness and onset strength, 0 to 1.
+    similar : bool
+        Whether the similarity is at least the median of all tracks, or of those that pass the
+        filters if that is lower.
     asked_with : tuple of str, int or Path
-        Where queries lie far apart, those that the similarity is to; else empty.
+        Queries that the similarity refers to, if the queries are far apart; else empty.
     """
 
     _renamed: ClassVar[dict[str, str]] = {"alike": "similar"}
@@ -209,95 +174,139 @@ class PlaylistItem(RenamedAttributes):
 def make_playlist(
     store: Store,
     ranking: Ranking,
-    asked: Sequence[Track],
+    queries: Sequence[Track],
     options: PlaylistOptions,
     filters: Filters | None = None,
     excluded: Sequence[int] = (),
     watch: Callable[[int, int], None] | None = None,
 ) -> list[PlaylistItem]:
-    """Choose tracks out of a ranking, and put them into an order.
+    """Select tracks from a ranking, and order them.
 
     Parameters
     ----------
     store : Store
         Database of the library.
     ranking : Ranking
-    asked : sequence of Track
-        What was asked with; a single track is in the list, and opens it where it is "smooth"
-        or "dj".
-    options : Wish
+        Ranking of all tracks by similarity to the queries.
+    queries : sequence of Track
+        Queries that are tracks of the library. A single one is in the playlist, and is its first
+        track if the flow is "smooth" or "dj".
+    options : PlaylistOptions
+        Length, order and variety.
     filters : Filters, optional
+        Conditions on the tracks.
     excluded : sequence of int
-        Tracks that are not on the list, nor are their copies.
+        Ids of tracks that are not in the playlist, and neither are their copies.
     watch : callable, optional
-        Told how many files are read, of how many, to find versions of one piece.
+        Called with the number of files read to find versions of one piece, and the total.
 
     Returns
     -------
-    list of Item
-        Fewer than wanted where the library has no more that pass.
+    list of PlaylistItem
+        Fewer items than requested if no more tracks pass.
     """
     rng = np.random.default_rng(options.seed)
-    passes = filter_mask(store, filters or Filters(), ranking.ids, asked)
+    passes = filter_mask(store, filters or Filters(), ranking.ids, queries)
     passes &= ~np.isin(ranking.ids, excluded)
-    usual = _usual(ranking, passes, narrowed=filters not in (None, Filters()))
+    median = float(np.median(ranking.scores))
+    if filters not in (None, Filters()) and passes.any():
+        median = min(median, float(np.median(ranking.scores[passes])))
     if options.minutes and not options.fill:
-        passes &= ranking.scores >= usual
-    coming = _coming(store, ranking, asked, options, passes, rng)
-    named = [track.id for track in asked]
+        passes &= ranking.scores >= median
+    candidates = _candidates(store, ranking, queries, options, passes, rng)
+    query_ids = [track.id for track in queries]
     versions: dict[int, set[int]] = {}
     if not options.versions:
-        wanted = options.n or round((options.minutes or 0) / _USUAL_MINUTES) or DEFAULT_TRACKS
-        first = list(islice(coming, min(_COMPARED * wanted, _MOST_COMPARED)))
-        coming = chain(first, coming)
-        asked_rows = _rows(ranking, named)
-        pool = [*(track for _, track in first), *store.tracks(ranking.ids[asked_rows].tolist())]
-        unit = _unit(ranking, np.array([*(row for row, _ in first), *asked_rows], np.int64))
-        versions = versions_among(store, pool, unit, watch)
-    known = [*named, *(track for track in excluded if track not in named)]
-    listed = _List(store, ranking, known, options, versions)
+        n = options.n or round((options.minutes or 0) / _TRACK_MINUTES) or DEFAULT_TRACKS
+        first = list(islice(candidates, min(_VERSION_CANDIDATES * n, _MAX_VERSION_CANDIDATES)))
+        candidates = chain(first, candidates)
+        query_rows = _rows(ranking, query_ids)
+        pool = [*(track for _, track in first), *store.tracks(ranking.ids[query_rows].tolist())]
+        unit = _unit(ranking, np.array([*(row for row, _ in first), *query_rows], np.int64))
+        versions = version_map(store, pool, unit, watch)
+    known = [*query_ids, *(track for track in excluded if track not in query_ids)]
+    selection = _Selection(store, ranking, known, options, versions)
     if options.flow == "dj":
-        _take_what_mixes(ranking, coming, listed, usual)
+        _select_mix(ranking, candidates, selection, median)
     else:
-        _take_what_comes(coming, listed)
-    order = _order(ranking, listed, options.flow, rng)
-    rows = np.array(listed.rows, np.int64)[order]
-    tracks = [listed.tracks[at] for at in order]
-    unit, energy = _unit(ranking, rows), _energy(listed.tracks)[order].tolist()
-    items = []
-    for at, (row, track) in enumerate(zip(rows.tolist(), tracks, strict=True)):
-        step = float(np.linalg.norm(unit[at] - unit[at - 1])) if at else 0.0
-        mixes = at > 0 and mixes_well(tracks[at - 1], track)
-        score = float(ranking.scores[row])
-        told = step, mixes, energy[at], score >= usual, ranking.matched_queries(row)
-        items.append(PlaylistItem(track, score, ranking.explain(row), *told))
-    return items
+        _select_best(candidates, selection)
+    order = _order(ranking, selection, options.flow, rng)
+    rows = np.array(selection.rows, np.int64)[order]
+    tracks = [selection.tracks[index] for index in order]
+    unit, energy = _unit(ranking, rows), _energy(selection.tracks)[order].tolist()
+    return [
+        PlaylistItem(
+            track,
+            float(ranking.scores[row]),
+            ranking.explain(row),
+            step=float(np.linalg.norm(unit[index] - unit[index - 1])) if index else 0.0,
+            mixes=index > 0 and mixes_well(tracks[index - 1], track),
+            energy=energy[index],
+            similar=float(ranking.scores[row]) >= median,
+            asked_with=ranking.matched_queries(row),
+        )
+        for index, (row, track) in enumerate(zip(rows.tolist(), tracks, strict=True))
+    ]
 
 
-def _usual(ranking: Ranking, passes: NDArray[np.bool_], *, narrowed: bool) -> float:
-    """Return the median score of all tracks, or of those that pass the filters if lower."""
-    usual = float(np.median(ranking.scores))
+# ---- mixing ------------------------------------------------------------------------------
+
+
+def mixes_well(first: Track, second: Track) -> bool:
+    """Return whether tempo and key of two tracks can be mixed."""
     return (
-        min(usual, float(np.median(ranking.scores[passes]))) if narrowed and passes.any() else usual
+        keys_compatible(camelot_key(first), camelot_key(second))
+        and tempo_difference(first, second) <= MAX_TEMPO_DIFFERENCE
     )
 
 
-# ---- choosing ----------------------------------------------------------------------------
+def camelot_key(track: Track) -> str:
+    """Return the Camelot code of a track's key, "" if that is unknown."""
+    return camelot(str(track.facts.get("key", "")))
 
 
-class _List:
-    """A list in the making: one of each recording, so many of an artist, as long as wished.
+@cache
+def keys_compatible(first: str, second: str) -> bool:
+    """Return whether two Camelot codes are equal, an hour apart, or relative keys."""
+    if not first or not second:
+        return False
+    hours = (int(first[:-1]) - int(second[:-1])) % 12
+    return hours == 0 or (first[-1] == second[-1] and hours in (1, 11))
+
+
+def tempo_difference(first: Track, second: Track) -> float:
+    """Return the relative difference of two tempos, up to octaves (half and double tempo).
+
+    Returns
+    -------
+    float
+        0 to 0.42; infinity if a tempo is unknown.
+    """
+    a, b = (float(track.facts.get("tempo_bpm") or 0) for track in (first, second))
+    if a <= 0 or b <= 0:
+        return math.inf
+    octaves = math.log2(a / b)
+    return math.exp2(abs(octaves - round(octaves))) - 1
+
+
+# ---- selection ---------------------------------------------------------------------------
+
+
+class _Selection:
+    """Tracks selected so far, within the limits of the options.
 
     Parameters
     ----------
     store : Store
         Database of the library.
     ranking : Ranking
+        Ranking that rows refer to.
     known : sequence of int
-        Tracks whose copies are not wanted.
-    options : Wish
+        Ids of tracks whose copies are not selected.
+    options : PlaylistOptions
+        Limits.
     versions : mapping of int to set of int
-        Of tracks, other versions of their pieces: one of them is enough.
+        Versions of tracks, of which one is selected.
     """
 
     def __init__(
@@ -314,194 +323,207 @@ class _List:
         self._versions = versions
         self._artists: Counter[str] = Counter()
         self._per_artist = options.per_artist
-        self._length_s = 0.0
-        self._limit_s = options.minutes * 60 if options.minutes else math.inf
-        self._most = MAX_TRACKS if options.minutes else options.n or DEFAULT_TRACKS
-        # Whose copies are not wanted, and their vectors.
+        self._duration_s = 0.0
+        self._max_duration_s = options.minutes * 60 if options.minutes else math.inf
+        self._max_tracks = MAX_TRACKS if options.minutes else options.n or DEFAULT_TRACKS
+        # Rows whose copies are not selected, and their embeddings.
         self._known: list[int] = []
-        self._unit = np.empty((len(known) + self._most, ranking.matrix.unit.shape[1]), np.float32)
+        self._unit = np.empty(
+            (len(known) + self._max_tracks, ranking.matrix.unit.shape[1]), np.float32
+        )
         for row in _rows(ranking, known):
-            self._know(row)
+            self._add_known(row)
 
     @property
-    def full(self) -> bool:
-        """Whether it is as long as wished."""
-        return len(self.rows) == self._most or self._length_s >= MIN_FILLED * self._limit_s
+    def is_full(self) -> bool:
+        """Whether the requested length is reached."""
+        return (
+            len(self.rows) == self._max_tracks
+            or self._duration_s >= MIN_FILLED * self._max_duration_s
+        )
 
     def admits(self, row: int, track: Track) -> bool:
-        """Tell whether a track may be taken; what may not be now may never be."""
+        """Return whether a track may be added; one that is refused stays refused."""
         return (
             not any(self._artists[artist] >= self._per_artist for artist in _artists(track))
-            and self._length_s + track.duration_s <= self._limit_s
+            and self._duration_s + track.duration_s <= self._max_duration_s
             and not self._has_version(track.id)
             and not self._has_copy(row)
         )
 
-    def take(self, row: int, track: Track) -> None:
-        """Put a track at the end."""
+    def add(self, row: int, track: Track) -> None:
         self.rows.append(row)
         self.tracks.append(track)
-        self._know(row)
+        self._add_known(row)
         self._artists.update(_artists(track))
-        self._length_s += track.duration_s
+        self._duration_s += track.duration_s
 
-    def _know(self, row: int) -> None:
+    def _add_known(self, row: int) -> None:
         self._unit[len(self._known)] = _unit(self._ranking, np.array([row]))
         self._known.append(row)
 
     def _has_version(self, track: int) -> bool:
-        there = {int(self._ranking.ids[row]) for row in self._known} - {track}
-        return not there.isdisjoint(self._versions.get(track, ()))
+        others = {int(self._ranking.ids[row]) for row in self._known} - {track}
+        return not others.isdisjoint(self._versions.get(track, ()))
 
     def _has_copy(self, row: int) -> bool:
-        likeness = self._unit[: len(self._known)] @ _unit(self._ranking, np.array([row]))[0]
-        close = [self._known[at] for at in np.flatnonzero(likeness > DUPLICATE_COSINE)]
-        near, ids = self._ranking.matrix, self._ranking.ids
-        here, *there = np.searchsorted(near.ids, ids[[row, *close]]).astype(np.int64)
+        similarity = self._unit[: len(self._known)] @ _unit(self._ranking, np.array([row]))[0]
+        close = [self._known[index] for index in np.flatnonzero(similarity > DUPLICATE_COSINE)]
+        matrix, ids = self._ranking.matrix, self._ranking.ids
+        of_row, *of_close = np.searchsorted(matrix.ids, ids[[row, *close]]).astype(np.int64)
         return any(
-            not len(remove_duplicates(self._store, near, np.array([here]), [other]))
-            for other in there
-            if other != here
+            not len(remove_duplicates(self._store, matrix, np.array([of_row]), [other]))
+            for other in of_close
+            if other != of_row
         )
 
 
-def _coming(
+def _candidates(
     store: Store,
     ranking: Ranking,
-    asked: Sequence[Track],
+    queries: Sequence[Track],
     options: PlaylistOptions,
     passes: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> Iterator[tuple[int, Track]]:
-    """Go down the ranking, with noise as wide as the surprise; a track asked with alone leads."""
+    """Iterate over the ranking with noise; a single query comes first."""
     noise = rng.standard_normal(len(ranking.ids)).astype(np.float32)
-    drawn = ranking.scores + options.surprise * _WIDEST * noise
-    if len(asked) == 1 and not asked[0].missing:
-        yield from zip(_rows(ranking, [asked[0].id]), asked, strict=False)
-    for rows in neighbours.iter_descending(ranking.interleave(np.where(passes, drawn, -np.inf))):
-        fitting = rows[passes[rows]]
-        tracks = store.tracks(ranking.ids[fitting].tolist())
-        yield from zip(fitting.tolist(), tracks, strict=True)
-        if len(fitting) < len(rows):
-            break  # what follows was filtered out
+    noisy = ranking.scores + options.surprise * _MAX_NOISE * noise
+    if len(queries) == 1 and not queries[0].missing:
+        yield from zip(_rows(ranking, [queries[0].id]), queries, strict=False)
+    for rows in neighbours.iter_descending(ranking.interleave(np.where(passes, noisy, -np.inf))):
+        passing = rows[passes[rows]]
+        tracks = store.tracks(ranking.ids[passing].tolist())
+        yield from zip(passing.tolist(), tracks, strict=True)
+        if len(passing) < len(rows):
+            break  # all others were filtered out
 
 
-def _take_what_comes(coming: Iterator[tuple[int, Track]], listed: _List) -> None:
-    for row, track in coming:
-        if listed.admits(row, track):
-            listed.take(row, track)
-        if listed.full:
+def _select_best(candidates: Iterator[tuple[int, Track]], selection: _Selection) -> None:
+    for row, track in candidates:
+        if selection.admits(row, track):
+            selection.add(row, track)
+        if selection.is_full:
             break
 
 
-def _take_what_mixes(
-    ranking: Ranking, coming: Iterator[tuple[int, Track]], listed: _List, usual: float
-) -> None:
-    """Take the nearest that mixes, again and again; where nothing at all does, the nearest.
-
-    What is less similar to the query set than is `usual` is taken where nothing else mixes.
-    """
-    left: dict[int, Track] = {}
-    found = next((one for one in coming if listed.admits(*one)), None)
-    while found:
-        listed.take(*found)
-        if listed.full:
-            break
-        here, near = found[1], partial(_near_first, ranking, usual, *found, left, coming)
-        # A track without tempo or key does not even mix with itself: no need to look further.
-        mixing = (
-            (one for one in near() if mixes_well(here, one[1])) if mixes_well(here, here) else ()
-        )
-        found, tried = None, []
-        for one in chain(mixing, near()):
-            tried.append(one[0])
-            if listed.admits(*one):
-                found = one
-                break
-        for row in tried:  # taken now, or refused for ever
-            left.pop(row, None)
-
-
-def _near_first(
+def _select_mix(
     ranking: Ranking,
-    usual: float,
-    row: int,
-    here: Track,
-    left: dict[int, Track],
-    coming: Iterator[tuple[int, Track]],
-) -> Iterator[tuple[int, Track]]:
-    """Go down what is left, and what comes, by so many; of these the nearest to a track first.
+    candidates: Iterator[tuple[int, Track]],
+    selection: _Selection,
+    median: float,
+) -> None:
+    """Append the nearest track that mixes with the last one; if none mixes, the nearest.
 
-    Those that are no longer alike come later, and those by its own artist last.
+    Tracks of less than the median similarity are taken if no others mix.
     """
-    start, artists = 0, _artists(here)
-    while True:
-        left.update(islice(coming, max(start + _OFFERED - len(left), 0)))
-        some = list(islice(left.items(), start, start + _OFFERED))
-        if not some:
+    remaining: dict[int, Track] = {}
+    following = next((item for item in candidates if selection.admits(*item)), None)
+    while following:
+        selection.add(*following)
+        if selection.is_full:
             break
-        unit = _unit(ranking, np.array([row, *(other for other, _ in some)]))
-        again = np.array([bool(artists & _artists(track)) for _, track in some])
-        unlike = ranking.scores[[other for other, _ in some]] < usual
-        nearest = np.argsort(_AGAIN * again + _UNLIKE * unlike - unit[1:] @ unit[0], kind="stable")
-        yield from (some[at] for at in nearest)
-        start += _OFFERED
+        last = following[1]
+        nearest = partial(_nearest_first, ranking, median, *following, remaining, candidates)
+        # A track without tempo or key does not even mix with itself: none has to be searched.
+        mixing = (
+            (item for item in nearest() if mixes_well(last, item[1]))
+            if mixes_well(last, last)
+            else ()
+        )
+        following, tried = None, []
+        for item in chain(mixing, nearest()):
+            tried.append(item[0])
+            if selection.admits(*item):
+                following = item
+                break
+        for row in tried:  # added now, or refused for good
+            remaining.pop(row, None)
+
+
+def _nearest_first(
+    ranking: Ranking,
+    median: float,
+    row: int,
+    track: Track,
+    remaining: dict[int, Track],
+    candidates: Iterator[tuple[int, Track]],
+) -> Iterator[tuple[int, Track]]:
+    """Iterate over the remaining candidates in batches, the nearest to a track first.
+
+    In each batch, dissimilar tracks come later, and those by the same artist last.
+    """
+    start, artists = 0, _artists(track)
+    while True:
+        remaining.update(islice(candidates, max(start + _DJ_BATCH - len(remaining), 0)))
+        batch = list(islice(remaining.items(), start, start + _DJ_BATCH))
+        if not batch:
+            break
+        unit = _unit(ranking, np.array([row, *(other for other, _ in batch)]))
+        same_artist = np.array([bool(artists & _artists(other)) for _, other in batch])
+        dissimilar = ranking.scores[[other for other, _ in batch]] < median
+        penalty = _SAME_ARTIST_PENALTY * same_artist + _DISSIMILAR_PENALTY * dissimilar
+        order = np.argsort(penalty - unit[1:] @ unit[0], kind="stable")
+        yield from (batch[index] for index in order)
+        start += _DJ_BATCH
 
 
 def _artists(track: Track) -> frozenset[str]:
-    return _keys(track.tags.artist)
+    return _name_keys(track.tags.artist)
 
 
-#: A long list asks for the same names again and again.
-_keys = lru_cache(maxsize=10_000)(name_keys)
+#: Cached, since the same artists are compared again and again.
+_name_keys = lru_cache(maxsize=10_000)(name_keys)
 
 
-# ---- putting in order --------------------------------------------------------------------
+# ---- order -------------------------------------------------------------------------------
 
 
 def _order(
-    ranking: Ranking, listed: _List, flow: Flow, rng: np.random.Generator
+    ranking: Ranking, selection: _Selection, flow: Flow, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    tracks = listed.tracks
+    tracks = selection.tracks
     if flow == "shuffle":
         return rng.permutation(len(tracks))
     if flow == "rise":
         return np.argsort(_energy(tracks), kind="stable")
     if flow == "dj" or len(tracks) < 2:
         return np.arange(len(tracks))
-    step = pairwise_distances(_unit(ranking, np.array(listed.rows)))
-    return _shortest(np.asarray(step + _AGAIN * same_artist_matrix(tracks), np.float32))
+    distance = pairwise_distances(_unit(ranking, np.array(selection.rows)))
+    penalty = _SAME_ARTIST_PENALTY * same_artist_matrix(tracks)
+    return _short_path(np.asarray(distance + penalty, np.float32))
 
 
-def _shortest(step: FloatArray) -> NDArray[np.int64]:
-    """Order rows to a short way from the first: the nearest next, then stretches turned round."""
-    n = len(step)
-    way, left = np.zeros(n, np.int64), np.ones(n, bool)
-    for at in range(1, n):
-        left[way[at - 1]] = False
-        way[at] = np.where(left, step[way[at - 1]], np.inf).argmin()
-    for _ in range(_SWEEPS):
-        turned = [_turn(step, way, i) for i in range(1, n - 1)]
-        if not any(turned):
+def _short_path(distance: FloatArray) -> NDArray[np.int64]:
+    """Order rows to a short path from the first one: by nearest neighbours, then 2-opt."""
+    n = len(distance)
+    path, unvisited = np.zeros(n, np.int64), np.ones(n, bool)
+    for index in range(1, n):
+        unvisited[path[index - 1]] = False
+        path[index] = np.where(unvisited, distance[path[index - 1]], np.inf).argmin()
+    for _ in range(_MAX_PASSES):
+        improved = [_reverse_segment(distance, path, start) for start in range(1, n - 1)]
+        if not any(improved):
             break
-    return way
+    return path
 
 
-def _turn(step: FloatArray, way: NDArray[np.int64], i: int) -> bool:
-    """Turn round the stretch from a place on that shortens the way most; tell if there is one."""
-    before, here, ends = way[i - 1], way[i], way[i + 1 :]
-    as_it_is = step[before, here] + np.append(step[ends[:-1], ends[1:]], 0)
-    turned = step[before, ends] + np.append(step[here, ends[1:]], 0)
-    gain = as_it_is - turned
-    j = int(gain.argmax())
-    if gain[j] <= _LEAST_GAIN:
+def _reverse_segment(distance: FloatArray, path: NDArray[np.int64], start: int) -> bool:
+    """Reverse the segment from an index on that shortens the path most, if there is one."""
+    before, first, ends = path[start - 1], path[start], path[start + 1 :]
+    current = distance[before, first] + np.append(distance[ends[:-1], ends[1:]], 0)
+    reversed_ = distance[before, ends] + np.append(distance[first, ends[1:]], 0)
+    gain = current - reversed_
+    best = int(gain.argmax())
+    if gain[best] <= _MIN_GAIN:
         return False
-    way[i : i + j + 2] = way[i : i + j + 2][::-1].copy()
+    segment = slice(start, start + best + 2)
+    path[segment] = path[segment][::-1].copy()
     return True
 
 
 def _energy(tracks: Sequence[Track]) -> NDArray[np.float64]:
-    """Return the mean rank of tempo, loudness and strength of onsets, 0 to 1."""
+    """Return the mean rank of tempo, loudness and onset strength, 0 to 1."""
     ranks = []
     for fact in ("tempo_bpm", "loudness_lufs", "onset_strength_mean_db"):
         values = np.array([float(track.facts.get(fact) or np.nan) for track in tracks])
@@ -514,14 +536,14 @@ def _energy(tracks: Sequence[Track]) -> NDArray[np.float64]:
 
 
 def _rows(ranking: Ranking, tracks: Sequence[int]) -> list[int]:
-    """Return the rows of those tracks that are ranked."""
-    found: list[int] = np.flatnonzero(np.isin(ranking.ids, tracks)).tolist()
-    return found
+    """Return the rows of the tracks that are in the ranking."""
+    rows: list[int] = np.flatnonzero(np.isin(ranking.ids, tracks)).tolist()
+    return rows
 
 
 def _unit(ranking: Ranking, rows: NDArray[np.int64]) -> FloatArray:
-    """Return the vectors of rows, of length 1; zero for what has none."""
-    near, ids = ranking.matrix, ranking.ids[rows]
-    at = np.minimum(np.searchsorted(near.ids, ids), len(near.ids) - 1)
-    there = near.ids[at] == ids
-    return np.asarray(near.unit[at] * there[:, None], np.float32)
+    """Return the embeddings of rows, of length 1; zero for rows without one."""
+    matrix, ids = ranking.matrix, ranking.ids[rows]
+    positions = np.minimum(np.searchsorted(matrix.ids, ids), len(matrix.ids) - 1)
+    has_vector = matrix.ids[positions] == ids
+    return np.asarray(matrix.unit[positions] * has_vector[:, None], np.float32)

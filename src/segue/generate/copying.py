@@ -1,67 +1,371 @@
-"""Detection of passages that generated music shares with a training set, in any key.
+"""Copy detection: passages that generated music or lyrics share with a training set.
 
-The training set may be too large, or not free, to be bundled. So only a 16-bit hash of each n-gram
-of notes is kept: of its intervals and inter-onset intervals, in order. Successive matching hashes
-make a shared passage; that k of them match by chance among half a million is as likely as
-500,000 / 65,536^k per position, so a passage of two n-grams or more is almost certainly real.
+A passage is a run of keys, one for each item, that also stands in a sequence of the training set.
+Keys do not change under transposition, and may be hashes, so that a training set that is too large
+or not free need not be bundled:
 
-`NgramIndex` finds the longest shared passage of a melody; `CopyTracker` prevents one while a melody
-is generated; `KnownChorales` does the former for each lower voice of a chorale.
+- of a bar of a part, a hash of its onsets and intervals (`fingerprint_bar`); the interval between
+  the first notes of two bars must be the same, too (compressed, some two bytes a bar);
+- of five notes of a melody, a 16-bit hash of intervals and inter-onset intervals
+  (`melody_ngrams`). That k successive hashes match by chance among half a million is as likely as
+  500,000 / 65,536^k per position, so a passage of two or more is almost certainly real;
+- of a few words or characters of lyrics, a hash of 64 bits, which is as good as the text itself.
+
+`PassageIndex` holds the keys of a training set; `PassageTracker` follows, key by key, the passages
+that end at the last one.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+import lzma
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from segue.builtin_spaces import WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
-from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.errors import BadArgument
+from segue.generate.compose.tokens import Bar
+from segue.theory.instruments import DRUMS
 
+#: Bars with fewer different pitches are common property and do not count as copied.
+MIN_DISTINCT_PITCHES: Final = 3
 #: Notes per n-gram.
 NGRAM_NOTES: Final = 5
 #: Inter-onset interval in steps; longer ones count as this.
 _MAX_STEPS: Final = 255
+#: Orders of the n-grams that searches begin with: about what any two texts of a language share.
+_WORDS: Final = 4
+_CHARACTERS: Final = 16
+_UNKNOWN: Final = -1  # a word that no song has
 _HASH_MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)
-_HASH_SHIFT: Final = np.uint64(48)
+_SEQUENCE_START: Final = 127  # in place of a link
+_MAX_INTERVAL: Final = 126
 
-Hashes = NDArray[np.uint16]
 Integers = NDArray[np.int64]
+#: Keys: unsigned integers of 16, 32 or 64 bits.
+Keys = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class SharedPassage:
-    """A passage that a melody shares with a piece of a corpus.
+    """The longest passage shared with a training set.
 
     Attributes
     ----------
-    notes : int
-        Number of notes; 0 if nothing is shared.
-    start : int
-        Index of its first note in the melody.
+    length : int
+        Number of notes, words or characters; of bars, only different distinctive ones count. 0 if
+        nothing is shared.
+    start, end : int
+        Indices of its first and its last item.
     piece : int
-        Index of the piece; -1 for none.
-    piece_start : int
-        Index of its first note in the piece.
+        Index of the piece of the training set; -1 for none.
+    part : int
+        Instrument or voice that shares it; -1 if there is only one.
     """
 
-    notes: int
-    start: int
-    piece: int
-    piece_start: int
+    length: int = 0
+    start: int = 0
+    end: int = -1
+    piece: int = -1
+    part: int = -1
 
 
-def ngram_hashes(notes: NDArray[np.integer]) -> Hashes:
-    """Hash each n-gram of notes, invariant to transposition.
+class Match(NamedTuple):
+    """A passage of `length` keys that ends at `end` in a query, at `position` in an index."""
+
+    length: int
+    end: int
+    position: int
+
+
+class PassageIndex:
+    """Index of sequences of keys.
+
+    Parameters
+    ----------
+    keys : ndarray, shape (n,), unsigned
+        Keys of all sequences, concatenated.
+    links : ndarray, shape (n,), int8
+        What else must match for a key to continue a passage; 127 where none does, as at the
+        beginning of a sequence.
+    pieces : ndarray, shape (n,), int32
+        Index of the piece of each key, ascending.
+    names : sequence of str
+        Names of the pieces.
+    """
+
+    def __init__(
+        self, keys: Keys, links: NDArray[np.int8], pieces: NDArray[np.int32], names: Sequence[str]
+    ) -> None:
+        self.keys, self.links, self.pieces = keys, links, pieces
+        self.names = tuple(names)
+        self._order = np.argsort(keys, kind="stable")
+
+    @classmethod
+    def from_starts(cls, keys: Keys, starts: NDArray[np.integer], names: Sequence[str]) -> Self:
+        """Index pieces of one sequence each, given where the keys of each begin."""
+        if len(starts) != len(names):
+            raise BadArgument(f"{len(starts)} sequences, but {len(names)} names of pieces")
+        pieces = np.repeat(np.arange(len(starts), dtype=np.int32), np.diff([*starts, len(keys)]))
+        links = np.zeros(len(keys), np.int8)
+        links[starts[starts < len(keys)]] = _SEQUENCE_START
+        return cls(keys, links, pieces, names)
+
+    @classmethod
+    def from_sequences(cls, sequences: Sequence[Keys], names: Sequence[str]) -> Self:
+        """Index pieces of one sequence each."""
+        keys = np.concatenate(sequences) if sequences else np.zeros(0, np.uint64)
+        starts = np.cumsum([0, *map(len, sequences)])[:-1]
+        return cls.from_starts(keys, starts, names)
+
+    @property
+    def starts(self) -> Integers:
+        """Index of the first key of each piece, or of the next one if it has none."""
+        return np.searchsorted(self.pieces, np.arange(len(self.names)))
+
+    def compress(self) -> bytes:
+        """Return an index of keys of 32 bits without names, compressed by LZMA."""
+        keys = self.keys.astype("<u4").tobytes()
+        filters = {"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 0, "lp": 2, "pb": 2}  # four bytes
+        starts = self.starts.astype("<u4").tobytes()
+        return lzma.compress(keys, filters=[filters]) + lzma.compress(starts + self.links.tobytes())
+
+    @classmethod
+    def decompress(cls, data: bytes, names: Sequence[str]) -> Self:
+        """Return the index that `compress` gave.
+
+        Raises
+        ------
+        ValueError
+            The data are damaged.
+        """
+        try:
+            content = np.frombuffer(lzma.decompress(data), np.uint8)
+        except lzma.LZMAError as error:
+            raise ValueError(f"the index is damaged: {error}") from None
+        count = (len(content) - 4 * len(names)) // 5
+        keys, starts, links = np.split(content, [4 * count, 4 * (count + len(names))])
+        pieces = np.searchsorted(starts.view("<u4"), np.arange(count), side="right") - 1
+        return cls(keys.view("<u4"), links.view(np.int8), pieces.astype(np.int32), names)
+
+    def concatenate(self, other: Self) -> Self:
+        """Return an index of the pieces of both."""
+        return type(self)(
+            np.concatenate([self.keys, other.keys]),
+            np.concatenate([self.links, other.links]),
+            np.concatenate([self.pieces, other.pieces + len(self.names)]),
+            (*self.names, *other.names),
+        )
+
+    def positions(self, key: int) -> Integers:
+        """Return the positions of a key, ascending."""
+        value = self.keys.dtype.type(key)
+        first = np.searchsorted(self.keys, value, side="left", sorter=self._order)
+        last = np.searchsorted(self.keys, value, side="right", sorter=self._order)
+        return self._order[first:last]
+
+    def matches(self, keys: Keys) -> Iterator[Match]:
+        """Yield the longest shared passage that ends at each key of a query, if there is one."""
+        tracker = PassageTracker(self)
+        for end, key in enumerate(keys.tolist()):
+            tracker = tracker.append(key)
+            if tracker.length:
+                yield Match(tracker.length, end, tracker.position)
+
+    def passage(self, match: Match | None, order: int) -> SharedPassage:
+        """Return a match of n-grams of an order as a passage of items."""
+        if match is None:
+            return SharedPassage()
+        end = match.end + order - 1
+        length = match.length + order - 1
+        return SharedPassage(length, end - length + 1, end, int(self.pieces[match.position]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PassageTracker:
+    """Incremental search for the passages that end at the last key of a query.
+
+    Attributes
+    ----------
+    index : PassageIndex
+        The training set.
+    positions : ndarray, int64
+        Where in the index the last key stands, ascending.
+    lengths : ndarray, int64
+        Number of keys of the passage that ends at each of `positions`.
+    """
+
+    index: PassageIndex
+    positions: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+    lengths: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def length(self) -> int:
+        """Number of keys of the longest passage."""
+        return int(self.lengths.max(initial=0))
+
+    @property
+    def position(self) -> int:
+        """Where in the index the first of the longest passages ends."""
+        return int(self.positions[self.lengths.argmax()])
+
+    def append(self, key: int, link: int = 0) -> "PassageTracker":
+        """Return the tracker after one more key."""
+        positions = self.index.positions(key)
+        lengths = np.ones(len(positions), np.int64)
+        if len(self.positions):
+            before = np.searchsorted(self.positions, positions - 1)
+            before = before.clip(max=len(self.positions) - 1)
+            continued = (self.positions[before] == positions - 1) & (
+                self.index.links[positions] == link
+            )
+            lengths[continued] += self.lengths[before[continued]]
+        return PassageTracker(self.index, positions, lengths)
+
+    def continuations(self, is_too_long: NDArray[np.bool_]) -> Keys:
+        """Return the keys that would continue some of the passages."""
+        following = self.positions[is_too_long] + 1
+        following = following[following < len(self.index.keys)]
+        following = following[self.index.links[following] != _SEQUENCE_START]
+        return np.asarray(self.index.keys[following])
+
+
+def hash_ngrams(items: NDArray[np.integer], order: int) -> NDArray[np.uint64]:
+    """Hash each n-gram of a sequence of integers, shape (n - order + 1,)."""
+    count = max(len(items) - order + 1, 0)
+    hashes = np.zeros(count, np.uint64)
+    for at in range(order):
+        item = items[at : at + count].astype(np.uint64)
+        hashes = (hashes ^ item) * np.uint64(_HASH_MULTIPLIERS[0])
+        hashes ^= hashes >> np.uint64(29)
+    return hashes * np.uint64(_HASH_MULTIPLIERS[1])
+
+
+# --- bars of parts ---
+
+
+class BarFingerprint(NamedTuple):
+    """A bar of a part.
+
+    Attributes
+    ----------
+    content : int
+        Hash of onsets and intervals; 0 of a bar without notes.
+    first : int
+        Pitch of the first note, the lowest of them.
+    distinctive : bool
+        Whether it has at least `MIN_DISTINCT_PITCHES` pitches.
+    """
+
+    content: int
+    first: int
+    distinctive: bool
+
+
+def fingerprint_bar(bar: Bar, instrument: int) -> BarFingerprint:
+    """Return the fingerprint of an instrument's onsets in a bar, whatever the durations."""
+    notes = [(note.onset, note.pitch) for note in bar.notes if note.instrument == instrument]
+    if not notes:
+        return BarFingerprint(0, 0, False)
+    first = notes[0][1]
+    relative = np.array([(onset, pitch - first) for onset, pitch in notes], np.int16)
+    pitches = {pitch for _, pitch in notes}
+    distinctive = len(pitches) >= MIN_DISTINCT_PITCHES
+    return BarFingerprint(zlib.crc32(relative.tobytes()) or 1, first, distinctive)
+
+
+def fingerprint_parts(bars: Sequence[Bar]) -> dict[int, list[BarFingerprint]]:
+    """Return the fingerprints of each part but the drums, bar by bar."""
+    instruments = sorted(frozenset[int]().union(*(bar.instruments for bar in bars)) - {DRUMS})
+    return {each: [fingerprint_bar(bar, each) for bar in bars] for each in instruments}
+
+
+def index_bars(pieces: Sequence[tuple[str, Iterable[Sequence[BarFingerprint]]]]) -> PassageIndex:
+    """Index the bars of pieces, given as name and fingerprints of each part."""
+    rows = [
+        (bar.content, _link(previous, bar), index)
+        for index, (_, parts) in enumerate(pieces)
+        for part in parts
+        for previous, bar in zip([None, *part[:-1]], part, strict=True)
+    ]
+    contents, links, indices = np.array(rows, np.int64).reshape(-1, 3).T
+    names = [name for name, _ in pieces]
+    return PassageIndex(
+        contents.astype(np.uint32), links.astype(np.int8), indices.astype(np.int32), names
+    )
+
+
+def _link(previous: BarFingerprint | None, bar: BarFingerprint) -> int:
+    """Return the clipped interval between the first notes of consecutive bars."""
+    if previous is None or not previous.content or not bar.content:
+        return _SEQUENCE_START
+    return max(-_MAX_INTERVAL, min(_MAX_INTERVAL, bar.first - previous.first))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarTracker:
+    """Tracks the passages that a part, bar by bar, shares with an index.
+
+    Attributes
+    ----------
+    passages : PassageTracker
+    bars : tuple of BarFingerprint
+        Bars of the longest passage.
+    """
+
+    passages: PassageTracker
+    bars: tuple[BarFingerprint, ...] = ()
+
+    @property
+    def copied(self) -> int:
+        """Number of different distinctive bars of the longest passage."""
+        return len({bar.content for bar in self.bars if bar.distinctive})
+
+    def append(self, bar: BarFingerprint) -> "BarTracker":
+        """Return the tracker after one more bar."""
+        if not bar.content:
+            return BarTracker(PassageTracker(self.passages.index))
+        previous = self.bars[-1] if self.bars else None
+        passages = self.passages.append(bar.content, _link(previous, bar))
+        bars = (*self.bars, bar)
+        return BarTracker(passages, bars[len(bars) - passages.length :])
+
+
+def longest_shared_bars(
+    index: PassageIndex, parts: Mapping[int, Sequence[BarFingerprint]]
+) -> SharedPassage:
+    """Find the longest passage of bars that a part shares, in any key.
+
+    Parameters
+    ----------
+    index : PassageIndex
+        From `index_bars`.
+    parts : mapping of int to sequence of BarFingerprint
+        From `fingerprint_parts`.
+    """
+    longest = SharedPassage()
+    for instrument, bars in parts.items():
+        tracker = BarTracker(PassageTracker(index))
+        for end, bar in enumerate(bars):
+            tracker = tracker.append(bar)
+            if tracker.copied > longest.length:
+                piece = int(index.pieces[tracker.passages.position])
+                start = end + 1 - len(tracker.bars)
+                longest = SharedPassage(tracker.copied, start, end, piece, instrument)
+    return longest
+
+
+# --- notes of a melody ---
+
+
+def melody_ngrams(notes: NDArray[np.integer]) -> NDArray[np.uint16]:
+    """Hash each n-gram of the notes of a melody, invariant to transposition.
 
     Parameters
     ----------
     notes : ndarray of int, shape (n, 2)
-        Pitch and onset of each note of a melody, sorted by onset; onsets in steps of a grid.
+        Pitch and onset of each note, sorted by onset; onsets in steps of a grid.
 
     Returns
     -------
@@ -70,103 +374,39 @@ def ngram_hashes(notes: NDArray[np.integer]) -> Hashes:
     """
     if notes.ndim != 2 or notes.shape[1] != 2:
         raise BadArgument(f"expected notes of shape (n, 2), pitch and onset, got {notes.shape}")
-    if len(notes) < NGRAM_NOTES:
-        return np.zeros(0, np.uint16)
     interval, steps = np.diff(notes.astype(np.int64), axis=0).T
     items = (interval + 128) * (_MAX_STEPS + 1) + np.clip(steps, 0, _MAX_STEPS)
-    count = len(items) - NGRAM_NOTES + 2
-    hashes = np.zeros(count, np.uint64)
-    for at in range(NGRAM_NOTES - 1):
-        hashes = (hashes ^ items[at : at + count].astype(np.uint64)) * np.uint64(
-            _HASH_MULTIPLIERS[0]
-        )
-        hashes ^= hashes >> np.uint64(29)
-    return np.asarray((hashes * np.uint64(_HASH_MULTIPLIERS[1])) >> _HASH_SHIFT, np.uint16)
+    return (hash_ngrams(items, NGRAM_NOTES - 1) >> np.uint64(48)).astype(np.uint16)
 
 
-class NgramIndex:
-    """Index of the n-grams of a corpus.
+def longest_shared_notes(index: PassageIndex, notes: NDArray[np.integer]) -> SharedPassage:
+    """Find the longest passage that a melody shares, in any key: six notes or more.
 
     Parameters
     ----------
-    hashes : ndarray, shape (m,), uint16
-        `ngram_hashes` of all pieces, concatenated.
-    starts : sequence of int
-        Index of each piece's first hash, ascending from 0.
-
-    Attributes
-    ----------
-    hashes : ndarray, shape (m,), uint16
-    is_start : ndarray, shape (m + 1,), bool
-        Whether a piece begins at a position; the end of the corpus counts as one.
+    index : PassageIndex
+        Of `melody_ngrams`.
+    notes : ndarray of int, shape (n, 2)
+        Pitch and onset of each note, on the grid of the indexed melodies.
     """
-
-    def __init__(self, hashes: Hashes, starts: Sequence[int] | NDArray[np.integer]) -> None:
-        self.hashes = hashes
-        self._starts = np.asarray(starts, np.int64)
-        self.is_start = np.zeros(len(hashes) + 1, np.bool_)
-        self.is_start[self._starts] = True
-        self.is_start[-1] = True
-        self._order = np.argsort(hashes, kind="stable")
-        self._sorted = hashes[self._order]
-
-    def positions(self, ngram: np.uint16) -> Integers:
-        """Return all positions of an n-gram, ascending."""
-        first = np.searchsorted(self._sorted, ngram, side="left")
-        last = np.searchsorted(self._sorted, ngram, side="right")
-        return self._order[first:last]
-
-    def longest_shared_passage(self, notes: NDArray[np.integer]) -> SharedPassage:
-        """Find the longest passage that a melody shares with a piece of the corpus.
-
-        Parameters
-        ----------
-        notes : ndarray of int, shape (n, 2)
-            Pitch and onset of each note, on the corpus's grid.
-
-        Returns
-        -------
-        SharedPassage
-            Of at least two n-grams, else of 0 notes.
-        """
-        query = ngram_hashes(notes)
-        first = np.searchsorted(self._sorted, query, side="left")
-        count = np.searchsorted(self._sorted, query, side="right") - first
-        # All pairs of equal n-grams: index in the query, position in the corpus.
-        here = np.repeat(np.arange(len(query)), count)
-        rank = np.arange(len(here)) - np.repeat(np.cumsum(count) - count, count)
-        there = self._order[rank + np.repeat(first, count)]
-        diagonal = there - here  # constant along a passage
-        order = np.lexsort((here, diagonal))
-        here, there, diagonal = here[order], there[order], diagonal[order]
-        piece = np.searchsorted(self._starts, there, side="right") - 1
-        continues = (np.diff(diagonal) == 0) & (np.diff(here) == 1) & (np.diff(piece) == 0)
-        bounds = np.flatnonzero(~np.concatenate([[False], continues, [False]]))
-        lengths = np.diff(bounds)
-        if not len(lengths) or int(lengths.max()) < 2:
-            return SharedPassage(0, 0, -1, 0)
-        best = int(bounds[int(lengths.argmax())])
-        return SharedPassage(
-            int(lengths.max()) + NGRAM_NOTES - 1,
-            int(here[best]),
-            int(piece[best]),
-            int(there[best] - self._starts[piece[best]]),
-        )
+    matches = [match for match in index.matches(melody_ngrams(notes)) if match.length > 1]
+    # Of equally long ones, the first in the training set.
+    longest = max(matches, key=lambda each: (each.length, each.end - each.position), default=None)
+    return index.passage(longest, NGRAM_NOTES)
 
 
-class CopyTracker:
-    """Tracks the passages that a melody, while it is generated, shares with a corpus.
+class NoteTracker:
+    """Tracks the passages that a melody, note by note, shares with an index.
 
     Parameters
     ----------
-    index : NgramIndex
+    index : PassageIndex
+        Of `melody_ngrams`.
     """
 
-    def __init__(self, index: NgramIndex) -> None:
-        self._index = index
-        self._recent: list[tuple[int, int]] = []  # the notes before the next one of an n-gram
-        self._positions: Integers = np.empty(0, np.int64)  # of the latest n-gram in the corpus
-        self._since: Integers = np.empty(0, np.int64)  # first onset of each shared passage
+    def __init__(self, index: PassageIndex) -> None:
+        self._passages = PassageTracker(index)
+        self._notes: list[tuple[int, int]] = []
 
     def would_copy(self, pitches: Sequence[int], onset: int, max_steps: float) -> NDArray[np.bool_]:
         """Return which notes would extend a shared passage of two n-grams or more too far.
@@ -184,131 +424,142 @@ class CopyTracker:
         -------
         ndarray, shape (pitches,), bool
         """
-        following = self._positions[onset - self._since > max_steps] + 1
-        following = following[~self._index.is_start[following]]
-        if not len(following):
+        counts = (self._passages.lengths + NGRAM_NOTES - 1).tolist()
+        first_onsets = np.array([self._notes[-count][1] for count in counts])
+        forbidden = self._passages.continuations(onset - first_onsets > max_steps)
+        if not len(forbidden):
             return np.zeros(len(pitches), np.bool_)
-        ngrams = [[*self._recent, (pitch, onset)] for pitch in pitches]
-        hashes = ngram_hashes(np.array(ngrams).reshape(-1, 2))[::NGRAM_NOTES]
-        return np.isin(hashes, self._index.hashes[following])
+        recent = self._notes[1 - NGRAM_NOTES :]
+        ngrams = [[*recent, (pitch, onset)] for pitch in pitches]
+        hashes = melody_ngrams(np.array(ngrams).reshape(-1, 2))[::NGRAM_NOTES]
+        return np.isin(hashes, forbidden)
 
     def append(self, pitch: int, onset: int) -> None:
         """Append a note."""
-        if len(self._recent) == NGRAM_NOTES - 1:
-            (ngram,) = ngram_hashes(np.array([*self._recent, (pitch, onset)]))
-            positions = self._index.positions(ngram)
-            since = np.full(len(positions), self._recent[0][1], np.int64)
-            continued = np.isin(positions - 1, self._positions) & ~self._index.is_start[positions]
-            before = np.searchsorted(self._positions, positions[continued] - 1)
-            since[continued] = self._since[before]
-            self._positions, self._since = positions, since
-        self._recent = [*self._recent, (pitch, onset)][1 - NGRAM_NOTES :]
+        self._notes.append((pitch, onset))
+        for ngram in melody_ngrams(np.array(self._notes[-NGRAM_NOTES:])).tolist():
+            self._passages = self._passages.append(ngram)
 
 
-CHECKPOINT_KIND: Final = "known chorales"
-PRETRAINED: Final = WEIGHTS / "chorale-runs.safetensors"
-#: Voices that are generated below a melody.
-VOICES: Final = ("Alto", "Tenor", "Bass")
+# --- words and characters of lyrics ---
 
 
 @dataclass(frozen=True, slots=True)
-class VoicePassage:
-    """The longest passage that a voice shares, in any key, with the same voice of a chorale.
+class KnownSong:
+    """A song that a text may have been copied from.
 
     Attributes
     ----------
-    notes : int
-        Number of notes; 0 if there is no passage of six notes or more.
-    sixteenths : int
-        Duration from its first onset to its last.
-    voice, chorale : str
-        Names; "" for none.
+    artist, title : str
+    text : str
+        As `segue.records.Lyrics.text`.
+    words : tuple of str
+        Words of the text in order, without punctuation, in any case.
     """
 
-    notes: int
-    sixteenths: int = 0
-    voice: str = ""
-    chorale: str = ""
+    artist: str
+    title: str
+    text: str
+    words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class KnownChorales:
-    """The training set of the chorale network, as n-gram hashes.
+class SongIndex:
+    """Index of the words and the characters of songs.
+
+    Parameters
+    ----------
+    songs : sequence of KnownSong
+        May be empty; then nothing is a copy.
 
     Attributes
     ----------
-    names : tuple of str
-        Names of the chorales.
-    hashes, starts : tuple of ndarray
-        For each of `VOICES`, the hashes of all chorales and the index of each one's first.
+    songs : tuple of KnownSong
     """
 
-    names: tuple[str, ...]
-    hashes: tuple[Hashes, ...]
-    starts: tuple[Integers, ...]
+    def __init__(self, songs: Sequence[KnownSong]) -> None:
+        self.songs = tuple(songs)
+        self._word_ids: dict[str, int] = {}
+        for song in self.songs:
+            for word in song.words:
+                self._word_ids.setdefault(word.casefold(), len(self._word_ids))
+        self._words = _NgramIndices([self._encode(song.words) for song in self.songs])
+        self._characters = _NgramIndices([_code_points(song.text) for song in self.songs])
 
-    @classmethod
-    def from_chorales(
-        cls, names: Sequence[str], chorales: Sequence[NDArray[np.integer]]
-    ) -> "KnownChorales":
-        """Hash chorales, each of shape (frames, 4): MIDI pitches, below 0 for silence."""
-        hashes, starts = [], []
-        for voice in range(1, 1 + len(VOICES)):
-            of_voice = [ngram_hashes(voice_notes(chorale[:, voice])) for chorale in chorales]
-            hashes.append(np.concatenate(of_voice))
-            starts.append(np.cumsum([0, *map(len, of_voice)])[:-1].astype(np.int64))
-        return cls(tuple(names), tuple(hashes), tuple(starts))
-
-    def longest_shared_passage(self, pitches: NDArray[np.integer]) -> VoicePassage:
-        """Find the longest passage that one of the lower voices shares.
+    def longest_shared_words(self, words: Sequence[str]) -> SharedPassage:
+        """Find the longest word sequence that a song has, too; the first of several.
 
         Parameters
         ----------
-        pitches : ndarray of int, shape (frames, 4)
-            MIDI pitches of soprano, alto, tenor and bass in each sixteenth; below 0 for silence.
+        words : sequence of str
+            Words of a text in order, without punctuation, in any case.
         """
-        best = VoicePassage(0)
-        for voice, name in enumerate(VOICES):
-            notes = voice_notes(pitches[:, voice + 1])
-            index = NgramIndex(self.hashes[voice], self.starts[voice])
-            shared = index.longest_shared_passage(notes)
-            if shared.notes > best.notes:
-                last = shared.start + shared.notes - 1
-                duration = int(notes[last, 1] - notes[shared.start, 1])
-                best = VoicePassage(shared.notes, duration, name, self.names[shared.piece])
-        return best
+        return self._words.longest_shared_passage(self._encode(words), _WORDS)
 
-    def save(self, path: Path = PRETRAINED) -> str:
-        """Write the hashes; return the file's fingerprint."""
-        tensors = {}
-        for name, hashes, starts in zip(VOICES, self.hashes, self.starts, strict=True):
-            tensors[f"{name}.runs"] = torch.from_numpy(hashes.view(np.int16))
-            tensors[f"{name}.starts"] = torch.from_numpy(starts.astype(np.int32))
-        return save_checkpoint(path, CHECKPOINT_KIND, {"names": list(self.names)}, tensors)
+    def longest_shared_characters(self, text: str) -> SharedPassage:
+        """Find the longest character sequence that a song has, too; the first of several.
 
-    @classmethod
-    def load(cls, path: Path = PRETRAINED) -> "KnownChorales":
-        """Read hashes, by default those of the bundled network's training set.
-
-        Raises
-        ------
-        BadCheckpoint
-            The file is missing or damaged.
+        Case, punctuation, spaces and line breaks must match.
         """
-        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-        about: Any = checkpoint.metadata
-        try:
-            return cls(
-                tuple(about["names"]),
-                tuple(checkpoint.tensors[f"{v}.runs"].numpy().view(np.uint16) for v in VOICES),
-                tuple(checkpoint.tensors[f"{v}.starts"].numpy().astype(np.int64) for v in VOICES),
-            )
-        except (KeyError, TypeError) as error:
-            raise BadCheckpoint(f"{path} holds no chorales ({error})") from None
+        return self._characters.longest_shared_passage(_code_points(text), _CHARACTERS)
+
+    def novel_ngrams(self, words: Sequence[str], n: int = 4) -> float | None:
+        """Return the share of word n-grams that no song has.
+
+        Parameters
+        ----------
+        words : sequence of str
+            As for `longest_shared_words`.
+        n : int
+            Number of words, 1 or more.
+
+        Returns
+        -------
+        float or None
+            From 0 to 1, over all positions; None for fewer than `n` words.
+        """
+        if n < 1:
+            raise BadArgument(f"n-grams of {n} words; expected 1 or more")
+        ngrams = hash_ngrams(self._encode(words), n)
+        if not len(ngrams):
+            return None
+        known = sum(1 for _ in self._words.of_order(n).matches(ngrams))
+        return 1 - known / len(ngrams)
+
+    def known_words(self, words: Sequence[str]) -> float | None:
+        """Return the share of words that occur in the songs, from 0 to 1; None for no words."""
+        if not words:
+            return None
+        return float((self._encode(words) != _UNKNOWN).mean())
+
+    def _encode(self, words: Iterable[str]) -> Integers:
+        ids = (self._word_ids.get(word.casefold(), _UNKNOWN) for word in words)
+        return np.fromiter(ids, np.int64)
 
 
-def voice_notes(pitches: NDArray[np.integer]) -> Integers:
-    """Return pitch and first frame of each note of a voice; equal successive frames are one."""
-    onsets = np.flatnonzero(np.diff(pitches, prepend=-2) != 0)
-    onsets = onsets[pitches[onsets] >= 0]
-    return np.column_stack([pitches[onsets], onsets]).astype(np.int64)
+class _NgramIndices:
+    """Indices of the n-grams of sequences, by order; each is built when it is first needed."""
+
+    def __init__(self, sequences: Sequence[NDArray[np.integer]]) -> None:
+        self._sequences = sequences
+        self._indices: dict[int, PassageIndex] = {}
+
+    def of_order(self, order: int) -> PassageIndex:
+        if order not in self._indices:
+            ngrams = [hash_ngrams(sequence, order) for sequence in self._sequences]
+            self._indices[order] = PassageIndex.from_sequences(ngrams, [""] * len(ngrams))
+        return self._indices[order]
+
+    def longest_shared_passage(self, items: NDArray[np.integer], order: int) -> SharedPassage:
+        """Search for n-grams of an order; if none is shared, of half that order, and so on."""
+        while order:
+            index = self.of_order(order)
+            matches = index.matches(hash_ngrams(items, order))
+            longest = max(matches, key=lambda match: match.length, default=None)
+            if longest:
+                return index.passage(longest, order)
+            order //= 2
+        return SharedPassage()
+
+
+def _code_points(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

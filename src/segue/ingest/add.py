@@ -9,7 +9,7 @@ updated, moved or copied.
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,11 @@ from typing import TYPE_CHECKING, Final
 
 from segue.errors import Unstorable
 from segue.ingest.analysis import (
+    ACTIVATIONS,
+    DECODE_LIMIT_S,
+    IMAGE_LIMIT_S,
+    PIANO_ROLLS,
+    TASK,
     Answer,
     Decode,
     Decoded,
@@ -30,8 +35,10 @@ from segue.ingest.analysis import (
     Identity,
     Job,
     ReadSidecars,
+    Representation,
     SidecarLyrics,
 )
+from segue.ingest.cache import CacheWriter, activations
 from segue.ingest.embedding import embed_tune, with_lyrics
 from segue.ingest.lyrics import LyricsIndex, outdated_lyrics, store_lyrics
 from segue.ingest.survey import (
@@ -51,7 +58,7 @@ from segue.io.lyrics import is_live_or_remix
 from segue.io.lyrics_text import TextOptions
 from segue.io.scan import FoundFile
 from segue.io.tags import NO_TAGS
-from segue.records import Analysis, Failure, FileState, Tags, Track
+from segue.records import Analysis, Failure, FileState, FloatArray, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
 from segue.text import normalise
@@ -61,9 +68,7 @@ if TYPE_CHECKING:
     from segue.ingest.embedding import ScoreModel
 
 COMMIT_EVERY_S: Final = 1.0  # of work, which is repeated after a power cut
-TASK: Final = "segue.ingest.analysis:run_job"
 IDENTIFY_LIMIT_S: Final = 30.0
-DECODE_LIMIT_S: Final = 60.0
 SLOWEST_DISK_BYTES_PER_S: Final = 5e6
 SLOWEST_TEXT_BYTES_PER_S: Final = 1e4  # texts are analysed whole; the machine may be busy
 MAX_LISTED: Final = 5  # unreadable tunes in the failure of one file
@@ -75,6 +80,7 @@ def add(
     *,
     workers: int,
     options: AddOptions = DEFAULT_OPTIONS,
+    representations: Iterable[Representation] = (),
     watch: Watcher | None = None,
 ) -> AddReport:
     """Bring the library up to date with files and folders.
@@ -87,6 +93,8 @@ def add(
     workers : int
         Number of decoding processes.
     options : AddOptions
+    representations : iterable of Representation
+        What the trained spaces of the library read: it is written into the cache.
     watch : callable, optional
         Called after each file.
 
@@ -102,7 +110,8 @@ def add(
         What was committed before stays.
     """
     with store.writing():
-        run = _Run(store, survey(store, paths, options), workers, options, watch)
+        cache = CacheWriter(store.folder, representations)
+        run = _Run(store, survey(store, paths, options), workers, options, cache, watch)
         run.analyse()
         return run.report
 
@@ -114,12 +123,19 @@ class _Run:
     """
 
     def __init__(
-        self, store: Store, found: Survey, workers: int, options: AddOptions, watch: Watcher | None
+        self,
+        store: Store,
+        found: Survey,
+        workers: int,
+        options: AddOptions,
+        cache: CacheWriter,
+        watch: Watcher | None,
     ) -> None:
         self.report = found.report
         self._store = store
         self._worker_count = workers
         self._options = options
+        self._cache = cache
         self._watch = watch
         self._survey = found
         self._removed_contents = store.removed.contents()
@@ -233,8 +249,9 @@ class _Run:
             self._finish(file, partial(self._store_known_content, file))
         else:
             self._waiting_copies[content_hash] = []
-            limit_s = _limit_s(DECODE_LIMIT_S, file)
-            workers.submit(_decode_job(file, self._options.form), limit_s, first=True)
+            images = self._cache.missing_images(content_hash)
+            limit_s = _limit_s(DECODE_LIMIT_S + IMAGE_LIMIT_S * bool(images), file)
+            workers.submit(_decode_job(file, self._options.form, images), limit_s, first=True)
 
     def _removed_original(self, file: FoundFile, identity: Identity) -> bytes:
         """Return the former path of a file that was removed from the library and then moved."""
@@ -257,14 +274,23 @@ class _Run:
             from segue.audio.embedding import SoundModel  # imports torch; only for new files
 
             self._sound_model = SoundModel(threads=max(1, self._worker_count // 2))
+        pooled, logits = self._sound_model.activations(decoded.patches)
+        self._cache_recording(file, decoded, pooled)
         analysis = Analysis(
-            vectors=self._sound_model.embed(decoded.patches, decoded.features),
+            vectors=self._sound_model.vectors(pooled, logits, decoded.features),
             facts=decoded.facts,
             fingerprint=decoded.fingerprint,
             duration_s=decoded.duration_s,
         )
         analysis = with_lyrics(analysis, decoded.words)
         self._store_tunes(file, {0: analysis})
+
+    def _cache_recording(self, file: FoundFile, decoded: Decoded, pooled: FloatArray) -> None:
+        content_hash = self._identities[file.path].content_hash
+        for image, array in decoded.images.items():
+            self._cache.write(image, array, content_hash)
+        if self._cache.lacks(ACTIVATIONS, content_hash):
+            self._cache.write(ACTIVATIONS, activations(pooled, decoded), content_hash)
 
     def _handle_score(self, file: FoundFile, decoded: DecodedScore) -> None:
         if self._score_model is None:
@@ -276,6 +302,9 @@ class _Run:
         reasons: list[str] = []
         for number, tune in enumerate(decoded.tunes, start=first):
             if isinstance(tune, DecodedTune):
+                content_hash = self._identities[file.path].content_hash
+                if self._cache.lacks(PIANO_ROLLS, content_hash, number):
+                    self._cache.write(PIANO_ROLLS, tune.bars, content_hash, number)
                 analyses[number] = embed_tune(tune, self._score_model)
             else:
                 reasons.append(f"tune {number}: {tune.reason}" if number else tune.reason)
@@ -496,9 +525,9 @@ class _Run:
         self._last_commit = time.monotonic()
 
 
-def _decode_job(file: FoundFile, form: TextOptions) -> Job:
+def _decode_job(file: FoundFile, form: TextOptions, images: tuple[Representation, ...]) -> Job:
     if file.kind == "sound":
-        return Decode(file.path, form=form)
+        return Decode(file.path, form=form, images=images)
     if file.kind == "score":
         return DecodeScore(file.path, form)
     return DecodeLyrics(file.path, form)

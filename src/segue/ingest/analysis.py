@@ -5,20 +5,30 @@ result holds the inputs of the models: spectrogram patches, piano rolls, feature
 are computed from these in the parent, where the models are loaded once.
 """
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
+from segue.audio.spectrogram import (
+    LOG_MEL_SPECS,
+    MUSICNN,
+    SAMPLE_RATE_HZ,
+    ByteArray,
+    log_mel_image,
+    musicnn_patches,
+    spans_to_analyse,
+    training_span,
+)
 from segue.errors import BadArgument, Unavailable, Unreadable, unreadable
 from segue.ingest.workers import Fault
-from segue.io.audio import read_recording
+from segue.io.audio import RecordingFile, open_recording
 from segue.io.embedded_lyrics import lyrics_in_recording, lyrics_in_score
 from segue.io.lyrics import UnreadableSong, read_lyrics, read_lyrics_tags, read_sidecar
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
@@ -26,6 +36,10 @@ from segue.io.scores import UnreadableTune, read_score_tags, read_scores
 from segue.io.tags import NO_TAGS, read_tags
 from segue.lyrics.phonetics import split_words
 from segue.records import FloatArray, Lyrics, Medium, Score, Span, Tags
+
+TASK: Final = "segue.ingest.analysis:run_job"
+DECODE_LIMIT_S: Final = 60.0
+IMAGE_LIMIT_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +53,43 @@ class Identify:
 
 
 @dataclass(frozen=True, slots=True)
+class Representation:
+    """A representation of tracks that trained spaces read, and that the cache holds.
+
+    Attributes
+    ----------
+    kind : str
+        For an image, a key of `segue.audio.spectrogram.LOG_MEL_SPECS`.
+    stereo : bool
+        One image per channel, stacked.
+    """
+
+    kind: str
+    stereo: bool = False
+
+
+CHROMA_SEQUENCE: Final = Representation("course")
+ACTIVATIONS: Final = Representation(MUSICNN)
+PIANO_ROLLS: Final = Representation("rolls")
+
+
+@dataclass(frozen=True, slots=True)
 class Decode:
-    """Asks for the model inputs of a recording, or of one passage of it."""
+    """Asks for the model inputs of a recording, or of one passage of it, and for its `images`."""
 
     path: bytes
     passage: Span | None = None
     form: TextOptions = PLAIN_TEXT
+    images: tuple[Representation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeImage:
+    """Asks for an image or the chroma sequence of a recording, or of one passage of it."""
+
+    path: bytes
+    image: Representation
+    passage: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +130,7 @@ class ReadScore:
     tune: int = 0
 
 
-Job = Identify | Decode | DecodeScore | DecodeLyrics | ReadSidecars | ReadScore
+Job = Identify | Decode | DecodeImage | DecodeScore | DecodeLyrics | ReadSidecars | ReadScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +161,7 @@ class Decoded:
     fingerprint: NDArray[np.uint32]
     duration_s: float
     words: DecodedText | None = None  # embedded lyrics
+    images: dict[Representation, ByteArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +211,10 @@ class SidecarLyrics:
     faults: tuple[tuple[bytes, Fault], ...]
 
 
-Answer = Identity | Decoded | DecodedScore | DecodedLyrics | SidecarLyrics | Score
+Answer = Identity | Decoded | ByteArray | DecodedScore | DecodedLyrics | SidecarLyrics | Score
 
 
-def run_job(job: Job) -> Answer:
+def run_job(job: Job) -> Answer:  # noqa: PLR0911
     """Run one job; called in a worker process."""
     path = Path(os.fsdecode(job.path))
     if isinstance(job, Identify):
@@ -186,6 +232,9 @@ def run_job(job: Job) -> Answer:
         return _read_words(path, job)
     if isinstance(job, ReadScore):
         return _read_score(path, job.tune)
+    if isinstance(job, DecodeImage):
+        with open_recording(path) as file:
+            return _image(file, job.image, job.passage)
     return _decode(path, job)
 
 
@@ -292,7 +341,9 @@ def _decode(path: Path, job: Decode) -> Decoded:
     from segue.audio.features import describe
     from segue.audio.fingerprint import fingerprint
 
-    recording = read_recording(path, SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
+    with open_recording(path) as file:
+        recording = file.read(SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
+        images = _images(file, job.images)
     description = describe(recording, read_tags(path).genre)
     return Decoded(
         patches=musicnn_patches(recording),
@@ -301,4 +352,37 @@ def _decode(path: Path, job: Decode) -> Decoded:
         fingerprint=fingerprint(recording),
         duration_s=recording.duration_s,
         words=_describe_if_any(lyrics_in_recording(path, job.form)),
+        images=images,
+    )
+
+
+def _images(
+    file: RecordingFile, images: Sequence[Representation]
+) -> dict[Representation, ByteArray]:
+    """Compute images, without those whose excerpt, unlike the rest of the recording, has none."""
+    arrays: dict[Representation, ByteArray] = {}
+    for image in images:
+        # Libraries raise anything at broken files.
+        with contextlib.suppress(Exception):
+            arrays[image] = _image(file, image, None)
+    return arrays
+
+
+def _image(file: RecordingFile, image: Representation, passage: Span | None) -> ByteArray:
+    """Compute the image of a recording from its training excerpt.
+
+    Returns
+    -------
+    ndarray, shape (channels, bands, frames), uint8
+        Or a chroma sequence, see `segue.audio.cover_songs.quantised_chromagram`.
+    """
+    if image == CHROMA_SEQUENCE:
+        from segue.audio.cover_songs import quantised_chromagram, span_to_compare
+
+        return quantised_chromagram(file.read(SAMPLE_RATE_HZ, span_to_compare).excerpts[0])
+    recording = file.read(SAMPLE_RATE_HZ, training_span, only=passage, stereo=image.stereo)
+    samples = recording.excerpts[0]
+    channels = samples if image.stereo else samples[None]
+    return np.concatenate(
+        [log_mel_image(channel, LOG_MEL_SPECS[image.kind]) for channel in channels]
     )

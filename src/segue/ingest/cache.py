@@ -1,12 +1,13 @@
-"""Filling the cache with model inputs: spectrogram images, chroma, MusiCNN activations, rolls.
+"""The cache of what trained spaces read of tracks: images, MusiCNN activations, piano rolls.
 
-Files are decoded in worker processes, and each content is stored once under its hash. Audio
-previews for pages, which are not cached, are cut here too.
+Each content is stored once under its hash. `segue.ingest.add` writes what is wanted of the files
+that it decodes; `fill_cache` decodes the files of tracks that the cache lacks. Audio previews for
+pages, which are not cached, are cut here too.
 """
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,28 +15,31 @@ from typing import Final
 import av
 import numpy as np
 
-from segue.audio.cover_songs import quantised_chromagram, span_to_compare
+from segue.audio import cover_songs, spectrogram
 from segue.audio.embedding import SoundModel
-from segue.audio.spectrogram import (
-    LOG_MEL_SPECS,
-    SAMPLE_RATE_HZ,
-    ByteArray,
-    log_mel_image,
-    training_span,
+from segue.audio.spectrogram import LOG_MEL_SPECS
+from segue.builtin_spaces import REPRESENTATION_VERSION
+from segue.errors import DiskFull, Unreadable
+from segue.ingest.analysis import (
+    ACTIVATIONS,
+    CHROMA_SEQUENCE,
+    IMAGE_LIMIT_S,
+    PIANO_ROLLS,
+    TASK,
+    Answer,
+    Decode,
+    Decoded,
+    DecodedScore,
+    DecodedTune,
+    DecodeImage,
+    DecodeScore,
+    Job,
+    Representation,
 )
-from segue.ingest.add import DECODE_LIMIT_S, TASK
-from segue.ingest.analysis import Decode, Decoded, DecodedScore, DecodedTune, DecodeScore
-from segue.ingest.single_file import decode_recording, run_one
 from segue.ingest.workers import Fault, Workers
 from segue.io.audio import read_recording
-from segue.io.scores import UnreadableTune
 from segue.records import Failure, FloatArray, Span, Track
-from segue.store.cache import Cache
-
-IMAGE_TASK: Final = "segue.ingest.cache:compute_image"
-IMAGE_LIMIT_S: Final = 120.0
-#: The `kind` of an `ImageJob` that asks for a chroma sequence.
-CHROMA_SEQUENCE: Final = "course"
+from segue.store.cache import Array, Cache
 
 PREVIEW_TASK: Final = "segue.ingest.cache:encode_preview"
 PREVIEW_LIMIT_S: Final = 60.0
@@ -46,28 +50,11 @@ _FADE_S: Final = 0.1
 
 Watcher = Callable[[int, int], None]
 
-
-@dataclass(frozen=True, slots=True)
-class ImageJob:
-    """Asks for the spectrogram image or the chroma sequence of a recording.
-
-    Attributes
-    ----------
-    path : bytes
-    content_hash : str
-    kind : str
-        A key of `segue.audio.spectrogram.LOG_MEL_SPECS`, or `CHROMA_SEQUENCE`.
-    stereo : bool
-        One image per channel, stacked.
-    passage : Span, optional
-        The excerpt to use instead of the default one.
-    """
-
-    path: bytes
-    content_hash: str
-    kind: str
-    stereo: bool
-    passage: Span | None = None
+_VERSIONS: Final = {
+    CHROMA_SEQUENCE.kind: cover_songs.VERSION,
+    ACTIVATIONS.kind: REPRESENTATION_VERSION,
+    PIANO_ROLLS.kind: REPRESENTATION_VERSION,
+} | dict.fromkeys(LOG_MEL_SPECS, spectrogram.VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,59 +72,68 @@ class CacheReport:
     left_out: int
 
 
-# --- spectrogram images and chroma sequences ---
+def open_cache(folder: Path, representation: Representation) -> Cache:
+    """Open the cache of a representation, in the folder of a library."""
+    kind = representation.kind
+    stereo = "-stereo" if representation.stereo else ""
+    return Cache(folder / "cache" / f"{kind}{stereo}-v{_VERSIONS[kind]}")
 
 
-def compute_image(job: ImageJob) -> ByteArray:
-    """Decode the training excerpt of a file and compute its image; runs in a worker.
-
-    Returns
-    -------
-    ndarray, shape (channels, bands, frames), uint8
-        Or a chroma sequence, see `segue.audio.cover_songs.quantised_chromagram`.
-    """
-    path = Path(os.fsdecode(job.path))
-    if job.kind == CHROMA_SEQUENCE:
-        return quantised_chromagram(
-            read_recording(path, SAMPLE_RATE_HZ, span_to_compare).excerpts[0]
-        )
-    recording = read_recording(
-        path, SAMPLE_RATE_HZ, training_span, only=job.passage, stereo=job.stereo
-    )
-    samples = recording.excerpts[0]
-    channels = samples if job.stereo else samples[None]
-    return np.concatenate([log_mel_image(channel, LOG_MEL_SPECS[job.kind]) for channel in channels])
+def cache_key(representation: Representation, content_hash: str, tune: int) -> str:
+    """Return the key of a track in the cache of a representation."""
+    return f"{content_hash}t{tune}" if representation == PIANO_ROLLS else content_hash
 
 
-def image_of_file(path: Path, kind: str, passage: Span | None, *, stereo: bool) -> ByteArray:
-    """Compute the image of a file that need not be in the library, in a worker process.
-
-    Raises
-    ------
-    Unreadable
-        With the reason.
-    """
-    job = ImageJob(os.fsencode(path), "", kind, stereo, passage)
-    return run_one(Workers[ImageJob, ByteArray].run(IMAGE_TASK, [job], IMAGE_LIMIT_S, 1), path)
-
-
-def cache_images(
-    cache: Cache,
-    tracks: Sequence[Track],
-    kind: str,
-    *,
-    stereo: bool,
-    workers: int,
-    watch: Watcher | None = None,
-) -> CacheReport:
-    """Compute the images that the cache lacks.
+class CacheWriter:
+    """Writes the representations of newly decoded files into the cache.
 
     Parameters
     ----------
-    cache : Cache
+    folder : Path
+        Folder of the library.
+    representations : iterable of Representation
+        What the trained spaces of the library read.
+    """
+
+    def __init__(self, folder: Path, representations: Iterable[Representation]) -> None:
+        self._caches = {each: open_cache(folder, each) for each in representations}
+
+    def lacks(self, representation: Representation, content_hash: str, tune: int = 0) -> bool:
+        """Return whether a representation is wanted and not in the cache."""
+        cache = self._caches.get(representation)
+        return cache is not None and cache_key(representation, content_hash, tune) not in cache
+
+    def missing_images(self, content_hash: str) -> tuple[Representation, ...]:
+        """List the images of a recording that are to be computed."""
+        return tuple(
+            r for r in self._caches if r.kind in LOG_MEL_SPECS and self.lacks(r, content_hash)
+        )
+
+    def write(
+        self, representation: Representation, array: Array, content_hash: str, tune: int = 0
+    ) -> None:
+        """Store a representation that is lacking, as long as there is room."""
+        try:
+            self._caches[representation].write(cache_key(representation, content_hash, tune), array)
+        except DiskFull:  # reported when the tracks are embedded; the files are added first
+            del self._caches[representation]
+
+
+def fill_cache(
+    folder: Path,
+    representation: Representation,
+    tracks: Sequence[Track],
+    workers: int,
+    watch: Watcher | None = None,
+) -> tuple[Cache, CacheReport]:
+    """Open a cache, and decode the files of tracks that it lacks.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the library.
+    representation : Representation
     tracks : sequence of Track
-    kind, stereo
-        See `ImageJob`.
     workers : int
         Number of decoding processes.
     watch : callable, optional
@@ -148,105 +144,95 @@ def cache_images(
     DiskFull
         What was stored before stays.
     """
-    missing = {t.content_hash: t for t in tracks if t.content_hash not in cache}
-    jobs = [ImageJob(os.fsencode(t.path), key, kind, stereo) for key, t in missing.items()]
+    cache = open_cache(folder, representation)
+    by_key = {cache_key(representation, t.content_hash, t.tune): t for t in tracks}
+    missing: dict[bytes, dict[str, Track]] = {}
+    for key, track in by_key.items():
+        if key not in cache:
+            missing.setdefault(os.fsencode(track.path), {})[key] = track
+    jobs = [_job(representation, path) for path in missing]
+    extractor = _Extractor(threads=max(1, workers // 2))
     failures: list[Failure] = []
-    stored = 0
-    results = Workers[ImageJob, ByteArray].run(IMAGE_TASK, jobs, IMAGE_LIMIT_S, workers, watch)
-    for job, image in results:
-        if isinstance(image, Fault):
-            failures.append(Failure(missing[job.content_hash].path, image.reason))
-        elif cache.write(job.content_hash, image):
-            stored += 1
-        else:
-            break  # the cache is full
-    return CacheReport(tuple(failures), len(missing) - stored - len(failures))
+    left_out = sum(map(len, missing.values()))
+    for job, answer in Workers[Job, Answer].run(TASK, jobs, IMAGE_LIMIT_S, workers, watch):
+        for key, track in missing[job.path].items():
+            array = extractor.array(answer, track.tune)
+            if isinstance(array, Fault):
+                failures.append(Failure(track.path, array.reason))
+            elif not cache.write(key, array):
+                return cache, CacheReport(tuple(failures), left_out)
+            left_out -= 1
+    return cache, CacheReport(tuple(failures), left_out)
 
 
-# --- MusiCNN activations ---
-
-
-def cache_activations(
-    cache: Cache, tracks: Sequence[Track], *, workers: int, watch: Watcher | None = None
-) -> CacheReport:
-    """Compute the MusiCNN activations that the cache lacks; see `cache_images`.
-
-    An array has the shape (patches, 1506 + features), float32: the pooled activations of each
-    patch, then the features of the recording, which are the same in every row.
-    """
-    missing = {t.content_hash: t for t in tracks if t.content_hash not in cache}
-    if not missing:
-        return CacheReport((), 0)
-    by_path = {os.fsencode(track.path): track for track in missing.values()}
-    jobs = [Decode(path) for path in by_path]
-    failures: list[Failure] = []
-    stored = 0
-    model = SoundModel(threads=max(1, workers // 2))
-    for job, decoded in Workers[Decode, Decoded].run(TASK, jobs, DECODE_LIMIT_S, workers, watch):
-        track = by_path[job.path]
-        if isinstance(decoded, Fault):
-            failures.append(Failure(track.path, decoded.reason))
-        elif cache.write(track.content_hash, _activations(model, decoded)):
-            stored += 1
-        else:
-            break  # the cache is full
-    return CacheReport(tuple(failures), len(missing) - stored - len(failures))
-
-
-def activations_of_file(path: Path, passage: Span | None) -> FloatArray:
-    """Compute the activations of a file that need not be in the library.
+def represent_file(path: Path, representation: Representation, passage: Span | None) -> Array:
+    """Compute a representation of a file that need not be in the library.
 
     Raises
     ------
     Unreadable
         With the reason.
     """
-    return _activations(SoundModel(), decode_recording(path, passage))
+    job = _job(representation, os.fsencode(path), passage)
+    ((_, answer),) = Workers[Job, Answer].run(TASK, [job], IMAGE_LIMIT_S, 1)
+    array = _Extractor().array(answer)
+    if isinstance(array, Fault):
+        raise Unreadable(f"{path}: {array.reason}")
+    return array
 
 
-def _activations(model: SoundModel, decoded: Decoded) -> FloatArray:
-    pooled, _ = model.activations(decoded.patches)
+def _job(
+    representation: Representation, path: bytes, passage: Span | None = None
+) -> Decode | DecodeScore | DecodeImage:
+    """Return the job whose answer holds a representation of a file."""
+    if representation == ACTIVATIONS:
+        return Decode(path, passage)
+    if representation == PIANO_ROLLS:
+        return DecodeScore(path)
+    return DecodeImage(path, representation, passage)
+
+
+class _Extractor:
+    """Extracts representations from what workers send.
+
+    Parameters
+    ----------
+    threads : int
+        Number of torch's threads.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self._threads = threads
+        self._model: SoundModel | None = None
+
+    def array(self, answer: Answer | Fault, tune: int = 0) -> Array | Fault:
+        """Return the representation of a track, or the reason why there is none."""
+        if isinstance(answer, Fault | np.ndarray):
+            return answer
+        if isinstance(answer, Decoded):
+            if self._model is None:
+                self._model = SoundModel(self._threads)
+            pooled, _ = self._model.activations(answer.patches)
+            return activations(pooled, answer)
+        if not isinstance(answer, DecodedScore):
+            raise TypeError(f"{type(answer)} holds no representation")
+        if tune > len(answer.tunes):
+            return Fault(f"it has no tune {tune} any more; run `segue add` on it again")
+        decoded = answer.tunes[max(tune - 1, 0)]
+        return decoded.bars if isinstance(decoded, DecodedTune) else Fault(decoded.reason)
+
+
+def activations(pooled: FloatArray, decoded: Decoded) -> FloatArray:
+    """Return the MusiCNN activations of a recording as the cache holds them.
+
+    Returns
+    -------
+    ndarray, shape (patches, 1506 + features), float32
+        The pooled activations of each patch, then the features of the recording, which are the
+        same in every row.
+    """
     features = np.tile(decoded.features, (len(pooled), 1))
     return np.hstack([pooled, features]).astype(np.float32)
-
-
-# --- piano rolls ---
-
-
-def roll_key(track: Track) -> str:
-    """Return the key of a tune's piano roll in the cache."""
-    return f"{track.content_hash}t{track.tune}"
-
-
-def cache_rolls(
-    cache: Cache, tracks: Sequence[Track], *, workers: int, watch: Watcher | None = None
-) -> CacheReport:
-    """Compute the packed piano rolls of scores that the cache lacks; see `cache_images`."""
-    missing: dict[bytes, list[Track]] = {}
-    for track in {roll_key(t): t for t in tracks if roll_key(t) not in cache}.values():
-        missing.setdefault(os.fsencode(track.path), []).append(track)
-    jobs = [DecodeScore(path) for path in missing]
-    failures: list[Failure] = []
-    left_out = 0
-    results = Workers[DecodeScore, DecodedScore].run(TASK, jobs, DECODE_LIMIT_S, workers, watch)
-    for job, score in results:
-        for track in missing[job.path]:
-            tune = _tune(score, track.tune)
-            if isinstance(tune, str):
-                failures.append(Failure(track.path, tune))
-            elif not cache.write(roll_key(track), tune.bars):
-                left_out += 1
-    return CacheReport(tuple(failures), left_out)
-
-
-def _tune(score: DecodedScore | Fault, tune: int) -> DecodedTune | str:
-    """Return a tune of a decoded file, or the reason why there is none."""
-    if isinstance(score, Fault):
-        return score.reason
-    if tune > len(score.tunes):
-        return f"it has no tune {tune} any more; run `segue add` on it again"
-    decoded = score.tunes[max(tune - 1, 0)]
-    return decoded.reason if isinstance(decoded, UnreadableTune) else decoded
 
 
 # --- audio previews ---

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from segue.errors import BadArgument, Unreadable
-from segue.ingest.add import DECODE_LIMIT_S, TASK
 from segue.ingest.analysis import (
+    DECODE_LIMIT_S,
+    TASK,
     Answer,
     Decode,
     Decoded,

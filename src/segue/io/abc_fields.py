@@ -1,35 +1,26 @@
-r"""ABC notation: lines, directives and fields of a tune.
+r"""ABC notation: the fields and texts of a tune as values.
 
-Lines and texts of ABC: fields that go on, comments, and the letters that stand for others.
-
-As the standard has them (2.1, sections 3.3, 8.2 and 14.1): ``\'e`` and ``\vr``, ``&eacute;``,
-``\u00e9``.
-
-What the music of an ABC tune is while it is read: voices, their bars, the notes in them.
-
-What a tune says to players, ``%%MIDI program 40`` or ``I:MIDI program 40``, as abc2midi has it.
-
-Where it stands in a tune's header it holds for all voices, else for the one that it stands in.
-
-The fields of an ABC tune, from letters to numbers: metre, key, tempo, clef, endings; chords.
+Time signatures, keys, tempos, clefs, chord symbols, endings, and what decorations and words say
+about repeats and jumps, as the ABC standard 2.1 has them. Texts may hold escapes (sections 3.3 and
+8.2 of the standard): ``\'e``, ``\vr``, ``&eacute;``, ``\u00e9``.
 """
 
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Final
 
-from segue.io.play_order import NavigationMarks, NavigationText
+from segue.io.play_order import CODA, SEGNO
 from segue.text import clean
+from segue.theory.keys import LETTER_SEMITONES, fifths_position, signature_accidentals
 
-# --- abc texts ---
+# ---- lines and texts ---------------------------------------------------------------------
 
 _COMMENT: Final = re.compile(r"(?<!\\)%.*")
-_FIELD: Final = re.compile(r"\s*[A-Za-z]:")
-_GOES_ON: Final = re.compile(r"\s*\+:")
+_FIELD_NAME: Final = re.compile(r"\s*[A-Za-z]:")
+_CONTINUATION: Final = re.compile(r"\s*\+:")
 _ACCENTS: Final = {
     "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", "=": "\u0304", "u": "\u0306",
     ".": "\u0307", '"': "\u0308", "o": "\u030a", "r": "\u030a", "H": "\u030b", "v": "\u030c",
@@ -49,38 +40,38 @@ _ESCAPE: Final = re.compile(
 )
 
 
-def without_comment(line: str) -> str:
-    """Leave out what follows a percent sign."""
+def strip_comment(line: str) -> str:
+    """Return a line without its comment, which a percent sign begins."""
     return _COMMENT.sub("", line).rstrip()
 
 
-def joined_fields(lines: Iterable[str]) -> list[str]:
+def join_continued_fields(lines: Iterable[str]) -> list[str]:
     """Append lines of ``+:`` to the field that they continue.
 
-    Comments and directives may stand in between; what continues no field is left out.
+    Comments and directives may stand in between. Lines that continue no field are dropped.
     """
-    found: list[str] = []
-    field: int | None = None  # which line can go on
+    joined: list[str] = []
+    field: int | None = None  # the index of the line that can be continued
     for line in lines:
-        if match := _GOES_ON.match(line):
+        if match := _CONTINUATION.match(line):
             if field is not None:
-                found[field] = f"{without_comment(found[field])} {line[match.end() :].strip()}"
+                joined[field] = f"{strip_comment(joined[field])} {line[match.end() :].strip()}"
             continue
-        if _FIELD.match(line):
-            field = len(found)
+        if _FIELD_NAME.match(line):
+            field = len(joined)
         elif not line.lstrip().startswith("%"):
             field = None
-        found.append(line)
-    return found
+        joined.append(line)
+    return joined
 
 
-def text_of(raw: str) -> str:
-    """Return the text that a field or a remark shows, fit to be shown."""
-    return clean(_ESCAPE.sub(_letter, raw))
+def decode_text(raw: str) -> str:
+    """Return the text of a field or an annotation, with its escapes resolved, fit for display."""
+    return clean(_ESCAPE.sub(_resolve_escape, raw))
 
 
-def _letter(match: re.Match[str]) -> str:
-    """Return what an escape stands for; itself where it stands for nothing."""
+def _resolve_escape(match: re.Match[str]) -> str:
+    """Return the character of an escape, or the escape itself where it stands for nothing."""
     if itself := match["itself"]:
         return itself
     if code := match["short"] or match["long"]:
@@ -95,229 +86,36 @@ def _letter(match: re.Match[str]) -> str:
     return html.unescape(match["entity"])
 
 
-# --- abc voices ---
+# ---- pitch, key and clef -----------------------------------------------------------------
 
-SIGNS: Final = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
-STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """When in its bar, for how long (quarters), what, and whether the next one belongs to it."""
-
-    at: Fraction
-    length: Fraction
-    pitch: int
-    tied: bool
-    name: tuple[str, int] = ("", 0)  # letter and octave
-
-
-@dataclass(slots=True)
-class Written:
-    """A bar as it is written.
-
-    Attributes
-    ----------
-    metre, key : tuple of int
-        Beats and unit; sharps, and 1 for minor.
-    length : Fraction
-        In quarters.
-    opens, after_double : bool
-        A repeat begins here, or may begin where none is marked.
-    marks : Marks
-        What else it says of the order of playing.
-    coda_sign : bool
-        The sign where one leaves for the coda, or where that begins.
-    part : str
-        The part that begins here.
-    tempo_bpm : float
-        Quarters a minute from here on; 0 says nothing.
-    chords : list of (Fraction, str)
-        When in the bar, in quarters, which chord symbol stands there.
-    """
-
-    time_signature: tuple[int, int]
-    key: tuple[int, int]
-    notes: list[Note] = field(default_factory=list)
-    length: Fraction = Fraction(0)
-    opens: bool = False
-    after_double: bool = False
-    marks: NavigationMarks = field(default_factory=NavigationMarks)
-    coda_sign: bool = False
-    part: str = ""
-    tempo_bpm: float = 0.0
-    chords: list[tuple[Fraction, str]] = field(default_factory=list)
-
-    @property
-    def full(self) -> Fraction:
-        """Length that its metre gives it, in quarters."""
-        return Fraction(4 * self.time_signature[0], self.time_signature[1])
-
-
-@dataclass(slots=True)
-class Sounds:
-    """What is said of the sounds of a tune, whatever its voice: programs of MIDI's channels, drums.
-
-    Attributes
-    ----------
-    programs : dict of int to int
-        By channel, from 1.
-    drum_map : dict of int to int
-        The drums that written pitches stand for.
-    """
-
-    programs: dict[int, int] = field(default_factory=dict)
-    drum_map: dict[int, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Voice:
-    """A voice, and where its reader stands.
-
-    What is None is as the tune's header has it.
-    """
-
-    name: str = ""
-    sounds: Sounds = field(default_factory=Sounds)
-    program: int | None = None
-    channel: int | None = None  # from 1
-    bars: list[Written] = field(default_factory=list)
-    time_signature: tuple[int, int] = (4, 4)
-    unit: Fraction | None = None  # of a whole; else as the metre has it
-    key: tuple[int, int] = (0, 0)
-    signature: dict[str, int] = field(default_factory=dict)
-    octave: int | None = None  # by how many octaves and semitones it sounds higher than written
-    transpose: int | None = None
-    moved: int | None = None  # by how many semitones players are told to
-    bar: Written | None = None
-    at: Fraction = Fraction(0)
-    reached: Fraction = Fraction(0)  # by what an overlay lies under
-    altered: dict[str, int] = field(default_factory=dict)  # in this bar, in all octaves
-    held: dict[tuple[str, int], int] = field(default_factory=dict)  # tied: sounding as
-    last: int = 0  # how many notes the last symbol has; they end the bar's list
-    symbol: Fraction = Fraction(0)  # its length
-    factor: Fraction = Fraction(1)  # of the next symbol, after a broken rhythm
-    tuplet: Fraction = Fraction(1)
-    tuplet_left: int = 0
-    next_bar: dict[str, bool | int | str | float | frozenset[int]] = field(default_factory=dict)
-    endings: frozenset[int] = frozenset()
-    chord: str = ""  # of the next symbol
-    said: list[NavigationText] = field(default_factory=list)  # about the bar of the next symbol
-
-    @property
-    def shift(self) -> int:
-        """By how many semitones it sounds higher than it is written."""
-        return 12 * (self.octave or 0) + (self.transpose or 0) + (self.moved or 0)
-
-
-@dataclass(slots=True)
-class Tune:
-    """The voices of a tune, and the order of its parts, "AABB" say."""
-
-    voices: list[Voice]
-    parts: str = ""
-
-
-# --- abc directives ---
-
-_DRUM_CHANNEL: Final = 10
-_NUMBER: Final = re.compile(r"[+-]?\d{1,3}")
-_PITCH: Final = re.compile(r"(\^{1,2}|_{1,2}|=)?([A-Ga-g])([,']*)")
-
-
-def play_as(voice: Voice, words: Sequence[str]) -> None:
-    """Follow what is said after ``%%MIDI``; what is unknown is left.
-
-    Parameters
-    ----------
-    voice : Voice
-        The one that it is said to.
-    words : sequence of str
-        "program", "40", say.
-    """
-    kind, *said = words or [""]
-    numbers = [int(word) for word in said if _NUMBER.fullmatch(word)]
-    if kind == "drummap" and len(said) > 1 and numbers and 0 <= numbers[-1] < 128:
-        if match := _PITCH.fullmatch(said[0]):
-            voice.sounds.drum_map[pitch_of(*match.groups())] = numbers[-1]
-    elif not numbers:
-        return
-    elif kind == "program" and 0 <= numbers[-1] < 128:
-        if len(numbers) > 1:
-            voice.sounds.programs[numbers[0]] = numbers[1]
-        else:
-            voice.program = numbers[0]
-    elif kind == "channel":
-        voice.channel = numbers[0]
-    elif kind == "transpose":
-        voice.moved = numbers[0]
-    elif kind == "rtranspose":
-        voice.moved = (voice.moved or 0) + numbers[0]
-
-
-def is_drum(voice: Voice) -> bool:
-    """Tell whether a voice is on the channel of drums."""
-    return voice.channel == _DRUM_CHANNEL
-
-
-def pitch_of(sign: str | None, letter: str, octave: str) -> int:
-    """Return the MIDI pitch of a note as it is written, without key or transposition."""
-    higher = letter.islower() + octave.count("'") - octave.count(",")
-    return 60 + STEPS[letter.upper()] + 12 * higher + (SIGNS[sign] if sign else 0)
-
-
-def program_of(voice: Voice, number: int) -> int:
-    """Return the program that plays the voice that is the `number`th of its tune, from 0.
-
-    Where no channel is chosen, voices have one after the other, without that of drums.
-    """
-    if voice.program is not None:
-        return voice.program
-    own = number + 1 if number + 1 < _DRUM_CHANNEL else number + 2
-    return voice.sounds.programs.get(voice.channel or own, 0)
-
-
-# --- abc fields ---
-
+#: Semitones of the accidentals before a note.
+ACCIDENTALS: Final = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 _KEY: Final = re.compile(r"\s*([A-G])([#b]?)\s*([A-Za-z]*)")
-_SIGNED: Final = re.compile(r"(?<![\w=])(\^{1,2}|_{1,2}|=)([a-gA-G])(?![\w=])")
+_KEY_ACCIDENTAL: Final = re.compile(r"(?<![\w=])(\^{1,2}|_{1,2}|=)([a-gA-G])(?![\w=])")
 _CLEF: Final = re.compile(r"\b(?:treble|bass|alto|tenor|perc|none|[GFC]\d?)\d?([+-])(8|15)\b")
 _OCTAVE: Final = re.compile(r"\boctave\s*=\s*([+-]?\d)\b")
 _TRANSPOSE: Final = re.compile(r"\btranspose\s*=\s*([+-]?\d{1,2})\b")
-_UNIT: Final = re.compile(r"\s*1(?:/(\d{1,3})\b|\s*$)")
-_BEATS: Final = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
-_TEMPO: Final = re.compile(r"((?:\d{1,3}/\d{1,3}\s*)+|[A-G]\d*)?\s*=?\s*(\d{1,4}(?:\.\d+)?)\s*$")
-#: What may stand above a tune and be a chord: not "Fine", and not "D.C.".
-_CHORD: Final = re.compile(
-    r"(?P<chord>[A-G][#b♯♭]?"
-    r"(?:maj|min|dim|aug|sus|add|alt|omit|no|dom|ma|mi|[mMo+°ø^Δ#b♯♭(), /\d-])*?)"
-    r"(?:/(?P<bass>[A-Ga-g])(?P<sign>[#b♯♭+]?))?"
-)
-_SILENCE: Final = re.compile(r"n\.?\s?c\.?|no chord", re.IGNORECASE)
-_OTHERWISE: Final = re.compile(r"[;\n]|\s*\((?=[A-G])")  # "G(Em)" and "G;Em": Em in place of G
+#: Sharps of each mode, compared with the major key of the same tonic.
 _MODES: Final = {
     "": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "mix": -1, "dor": -2, "phr": -4,
     "lyd": 1, "loc": -5,
 }  # fmt: skip
-_SHARPS: Final = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 
 
-def time_signature_of(text: str, before: tuple[int, int]) -> tuple[int, int]:
-    """Return beats and unit; what was before where the field tells none that can be."""
-    told = text.strip()
-    if told.startswith("C|"):
-        return 2, 2
-    if told.startswith("C"):
-        return 4, 4
-    match = _BEATS.match(told)
-    if not match:
-        return before
-    beats, unit = sum(map(int, match[1].split("+"))), int(match[2])
-    return (beats, unit) if 0 < beats <= 64 and unit in {1, 2, 4, 8, 16, 32, 64} else before
+def octave_of(letter: str, marks: str) -> int:
+    """Return how many octaves a note lies above the octave of middle C."""
+    return letter.islower() + marks.count("'") - marks.count(",")
 
 
-def key_of(text: str) -> tuple[tuple[int, int], dict[str, int]] | None:
-    """Read a key.
+def written_pitch(accidental: str | None, letter: str, octave_marks: str) -> int:
+    """Return the MIDI pitch of a note as written, without key signature or transposition."""
+    alteration = ACCIDENTALS[accidental] if accidental else 0
+    octave = octave_of(letter, octave_marks)
+    return 60 + LETTER_SEMITONES[letter.upper()] + 12 * octave + alteration
+
+
+def parse_key_field(text: str) -> tuple[tuple[int, int], dict[str, int]] | None:
+    """Parse a K: field.
 
     Parameters
     ----------
@@ -326,53 +124,79 @@ def key_of(text: str) -> tuple[tuple[int, int], dict[str, int]] | None:
 
     Returns
     -------
-    tuple, or None where the field tells of a clef alone
-        Sharps, and 1 for minor; by how many semitones each letter is altered.
+    tuple or None
+        Sharps, and 1 for minor; and by how many semitones each letter is altered. None where the
+        field holds only a clef.
     """
     match = _KEY.match(text)
     sharps, minor = 0, 0
     if text.strip()[:2] in {"HP", "Hp"}:
         sharps = 2
     elif match:
-        name = "" if match[3] == "M" else match[3].lower()[:3]
-        sharps = _SHARPS[match[1]] + {"": 0, "#": 7, "b": -7}[match[2]] + _MODES.get(name, 0)
-        minor = int(name in {"m", "min", "aeo"})
-        sharps = 0 if name == "exp" else sharps
-    elif not text.strip().lower().startswith("none") and not _SIGNED.search(text):
+        mode = "" if match[3] == "M" else match[3].lower()[:3]
+        sharps = fifths_position(match[1] + match[2]) + _MODES.get(mode, 0)
+        minor = int(mode in {"m", "min", "aeo"})
+        sharps = 0 if mode == "exp" else sharps
+    elif not text.strip().lower().startswith("none") and not _KEY_ACCIDENTAL.search(text):
         return None
-    order = "FCGDAEB"
-    signature: dict[str, int] = {}
-    for number in range(abs(sharps)):
-        letter = order[number % 7] if sharps > 0 else order[::-1][number % 7]
-        signature[letter] = signature.get(letter, 0) + (1 if sharps > 0 else -1)
-    for sign, letter in _SIGNED.findall(text):
-        signature[letter.upper()] = SIGNS[sign]
+    signature = signature_accidentals(sharps)
+    for accidental, letter in _KEY_ACCIDENTAL.findall(text):
+        signature[letter.upper()] = ACCIDENTALS[accidental]
     return (sharps, minor), signature
 
 
-def octave_of(text: str) -> int | None:
-    """Return by how many octaves a key or a voice is moved, or else its clef; None if not told."""
-    if told := _OCTAVE.search(text):
-        return int(told[1])
+def parse_octave_shift(text: str) -> int | None:
+    """Return the octave shift of a K: or V: field, from `octave=` or its clef; None without one."""
+    if match := _OCTAVE.search(text):
+        return int(match[1])
     if clef := _CLEF.search(text):
         return (1 if clef[1] == "+" else -1) * (2 if clef[2] == "15" else 1)
     return None
 
 
-def transpose_of(text: str) -> int | None:
-    """Return by how many semitones a key or a voice is transposed; None if that is not told."""
-    told = _TRANSPOSE.search(text)
-    return int(told[1]) if told else None
+def parse_transposition(text: str) -> int | None:
+    """Return the semitones of `transpose=` in a K: or V: field; None without it."""
+    match = _TRANSPOSE.search(text)
+    return int(match[1]) if match else None
 
 
-def unit_of(text: str) -> Fraction | None:
-    """Return the unit note length, as a part of a whole note; None if none is told."""
-    match = _UNIT.match(text)
+# ---- time signature, unit note length and tempo ------------------------------------------
+
+_UNIT_LENGTH: Final = re.compile(r"\s*1(?:/(\d{1,3})\b|\s*$)")
+_TIME_SIGNATURE: Final = re.compile(r"\(?\s*(\d{1,3}(?:\s*\+\s*\d{1,3})*)\s*\)?\s*/\s*(\d{1,3})")
+_TEMPO: Final = re.compile(r"((?:\d{1,3}/\d{1,3}\s*)+|[A-G]\d*)?\s*=?\s*(\d{1,4}(?:\.\d+)?)\s*$")
+
+
+def parse_time_signature(text: str, default: tuple[int, int]) -> tuple[int, int]:
+    """Return the numerator and denominator of an M: field, or the default for an invalid one."""
+    text = text.strip()
+    if text.startswith("C|"):
+        return 2, 2
+    if text.startswith("C"):
+        return 4, 4
+    match = _TIME_SIGNATURE.match(text)
+    if not match:
+        return default
+    beats, unit = sum(map(int, match[1].split("+"))), int(match[2])
+    return (beats, unit) if 0 < beats <= 64 and unit in {1, 2, 4, 8, 16, 32, 64} else default
+
+
+def parse_unit_length(text: str) -> Fraction | None:
+    """Return the unit note length of an L: field in whole notes; None for an invalid one."""
+    match = _UNIT_LENGTH.match(text)
     return Fraction(1, max(int(match[1] or 1), 1)) if match else None
 
 
-def tempo_of(text: str, unit: Fraction) -> float:
-    """Return quarters a minute, 0 if the field tells none."""
+def parse_tempo(text: str, unit: Fraction) -> float:
+    """Return the quarters a minute of a Q: field, 0 where it holds no tempo.
+
+    Parameters
+    ----------
+    text : str
+        "1/4=120", "3/8=80", "C3=60" or "120", perhaps with a text in quotes.
+    unit : Fraction
+        Unit note length, in whole notes.
+    """
     match = _TEMPO.search(re.sub(r'"[^"]*"?', " ", text).strip())
     if not match:
         return 0.0
@@ -385,28 +209,59 @@ def tempo_of(text: str, unit: Fraction) -> float:
     return float(match[2]) * float(beat) * 4
 
 
-def chord_of(text: str) -> str:
-    """Return the chord symbol that a quoted text is, a bass in small letters as a capital.
+# ---- chord symbols -----------------------------------------------------------------------
 
-    "" of what is said in words, or placed by a sign as remarks are; of two chords to choose from,
-    the first one.
+#: What may stand above a tune and be a chord: not "Fine", and not "D.C.".
+_CHORD: Final = re.compile(
+    r"(?P<chord>[A-G][#b♯♭]?"
+    r"(?:maj|min|dim|aug|sus|add|alt|omit|no|dom|ma|mi|[mMo+°ø^Δ#b♯♭(), /\d-])*?)"
+    r"(?:/(?P<bass>[A-Ga-g])(?P<sign>[#b♯♭+]?))?"
+)
+_NO_CHORD: Final = re.compile(r"n\.?\s?c\.?|no chord", re.IGNORECASE)
+_ALTERNATIVE: Final = re.compile(r"[;\n]|\s*\((?=[A-G])")  # "G(Em)" and "G;Em": Em instead of G
+
+
+def parse_chord_symbol(text: str) -> str:
+    """Return the chord symbol of a quoted text; "" for words and annotations.
+
+    A lower-case bass becomes a capital; of two alternative chords the first one is returned.
     """
-    text = _OTHERWISE.split(text.strip())[0].strip()
-    if _SILENCE.fullmatch(text):
+    text = _ALTERNATIVE.split(text.strip())[0].strip()
+    if _NO_CHORD.fullmatch(text):
         return "N.C."
-    found = _CHORD.fullmatch(text)
-    if not found:
+    match = _CHORD.fullmatch(text)
+    if not match:
         return ""
-    sign = found["sign"] or ""
-    bass = f"/{found['bass'].upper()}{'#' if sign == '+' else sign}" if found["bass"] else ""
-    return found["chord"].strip() + bass
+    sign = match["sign"] or ""
+    bass = f"/{match['bass'].upper()}{'#' if sign == '+' else sign}" if match["bass"] else ""
+    return match["chord"].strip() + bass
 
 
-def endings_of(ending: str) -> frozenset[int]:
-    """Return the numbers of ``1,3`` or ``1-3``."""
-    found: set[int] = set()
-    for part in ending.split(","):
+# ---- repeats and jumps -------------------------------------------------------------------
+
+#: Decorations that are about repeats and jumps, in the words of scores.
+JUMP_DECORATIONS: Final = {
+    "segno": SEGNO, "coda": CODA, "fine": "Fine", "dacoda": "To Coda", "dacapo": "D.C.",
+    "d.c.": "D.C.", "d.s.": "D.S.", "d.c.alfine": "D.C. al Fine", "d.s.alfine": "D.S. al Fine",
+    "d.c.alcoda": "D.C. al Coda", "d.s.alcoda": "D.S. al Coda",
+}  # fmt: skip
+#: Letters that stand for decorations unless a U: field says otherwise (ABC 2.1, section 4.14).
+DEFAULT_SYMBOLS: Final = {"S": "segno", "O": "coda"}
+_SYMBOL: Final = re.compile(r"\s*([H-Wh-w~])\s*=\s*([!+])([^!+]*)\2")
+_MAX_ENDING: Final = 32
+
+
+def parse_symbol_definition(text: str) -> dict[str, str]:
+    """Parse a U: field, ``W = !fine!``: the letter, and the decoration that it stands for."""
+    match = _SYMBOL.match(text)
+    return {match[1]: match[3].strip()} if match else {}
+
+
+def parse_endings(text: str) -> frozenset[int]:
+    """Return the passes of an ending such as ``1,3`` or ``1-3``."""
+    passes: set[int] = set()
+    for part in text.split(","):
         first, _, last = part.partition("-")
         low = int(first[:2] or 0)
-        found |= set(range(low, max(int(last[:2] or 0) if last.isdigit() else low, low) + 1))
-    return frozenset(n for n in found if 0 < n <= 32)
+        passes |= set(range(low, max(int(last[:2] or 0) if last.isdigit() else low, low) + 1))
+    return frozenset(number for number in passes if 0 < number <= _MAX_ENDING)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.io.abc_fields import SIGNS
+from segue.io.abc_fields import ACCIDENTALS
 from segue.io.notation import (
     Bar,
     NoteHead,
@@ -23,12 +23,12 @@ from segue.io.notation import (
     key_changes,
     notate_part,
     place,
-    spell_pitch,
 )
 from segue.io.note_values import QUARTER, Tuplet
 from segue.io.written_score import beat_duration
 from segue.records import Part, Score
 from segue.text import clean
+from segue.theory.keys import fifths_name, signature_accidentals, spell_pitch
 
 _SIGN: Final = re.compile(r"[\\%]|&(?!\s)")
 _UNQUOTED: Final = str.maketrans("", "", '"\\')
@@ -36,12 +36,7 @@ _UNIT: Final = QUARTER // 2  # L:1/8
 _FINEST: Final = QUARTER // 48  # between places of chord symbols: triplets, and shorter than needed
 _BARS_TO_THE_LINE: Final = 4
 _MOST_VOICES: Final = 64  # that the reader reads
-_MAJOR: Final = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
-_MINOR: Final = (
-    "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#",
-)  # fmt: skip
-_SIGNS: Final = {alteration: sign for sign, alteration in SIGNS.items()}
-_SHARPENED: Final = "FCGDAEB"
+_SIGNS: Final = {alteration: sign for sign, alteration in ACCIDENTALS.items()}
 
 
 def write_abc(score: Score) -> str:
@@ -205,11 +200,8 @@ def _chord(heads: Sequence[NoteHead], length: str, sharps: int, altered: set[str
 def _note(head: NoteHead, sharps: int, altered: set[str]) -> str:
     """Name a note; signed where its key says otherwise, or its letter was signed in the bar."""
     letter, alteration, octave = spell_pitch(head.pitch, sharps)
-    count = abs(sharps)
-    signed = _SHARPENED[:count] if sharps > 0 else _SHARPENED[7 - count :]
-    usual = (1 if sharps > 0 else -1) if letter in signed else 0
     sign = ""
-    if alteration != usual or letter in altered:
+    if alteration != signature_accidentals(sharps).get(letter, 0) or letter in altered:
         sign = _SIGNS[alteration]
         altered.add(letter)
     if octave >= 5:
@@ -225,7 +217,7 @@ def _length(length: int | Fraction) -> str:
 
 def _key(key: tuple[int, int]) -> str:
     sharps, minor = key
-    return f"{_MINOR[sharps + 7]}m" if minor else _MAJOR[sharps + 7]
+    return fifths_name(sharps + 3 * minor) + "m" * minor
 
 
 def _clef(part: Part) -> str:

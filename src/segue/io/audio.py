@@ -10,7 +10,8 @@ import os
 import re
 import wave
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, Any, Final
@@ -540,6 +541,125 @@ MISSING_TOLERANCE = 0.1  # share of the requested duration that may be missing
 SILENCE = 1e-4  # peak, -80 dBFS
 
 
+class RecordingFile:
+    """An open audio file, from which several sets of excerpts can be decoded.
+
+    Parameters
+    ----------
+    file : file
+        Binary file.
+
+    Raises
+    ------
+    Unreadable
+        The file is empty.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        if not file.read(1):
+            raise Unreadable("empty file")
+        self._sections = sections(file)
+        self._length: AudioLength | None = None
+        self._recordings: dict[tuple[int, tuple[Span, ...], bool], Recording] = {}
+
+    def read(
+        self,
+        sample_rate_hz: int,
+        plan: SpanPlan,
+        *,
+        only: Span | None = None,
+        stereo: bool = False,
+    ) -> Recording:
+        """Decode excerpts, or return them if they were decoded before.
+
+        The decoder starts afresh for each set, so that the samples do not depend on other sets.
+
+        Parameters
+        ----------
+        sample_rate_hz, plan, only, stereo
+            See `read_recording`.
+        """
+        with open_container(self._sections[0].again()) as container:
+            if not container.streams.audio:
+                raise Unreadable("has no sound in it")
+            stream = container.streams.audio[0]
+            _check(stream)
+            if self._length is None:
+                self._length = audio_length(self._sections, container, stream)
+            duration_s = self._length.duration_s
+            if only and only.start_s > duration_s - MIN_DURATION_S:
+                raise Unreadable(
+                    f"the passage begins at {only.start_s:.0f} s, "
+                    f"but the recording ends at {duration_s:.0f} s"
+                )
+            spans = (only,) if only else tuple(plan(duration_s))
+            key = sample_rate_hz, spans, stereo
+            if key not in self._recordings:
+                self._recordings[key] = self._decode(container, self._length, *key)
+            return self._recordings[key]
+
+    def _decode(
+        self,
+        container: InputContainer,
+        length: AudioLength,
+        sample_rate_hz: int,
+        spans: tuple[Span, ...],
+        stereo: bool,
+    ) -> Recording:
+        stream = container.streams.audio[0]
+        file_rate_hz = stream.rate  # at the beginning; it may change where files were joined
+        excerpts = (
+            [decode_span(container, stream, span, file_rate_hz, stereo=stereo) for span in spans]
+            if length.seekable
+            else decode_sequentially(self._sections, spans, file_rate_hz, stereo=stereo)
+        )
+        requested_s = sum(min(span.end_s, length.duration_s) - span.start_s for span in spans)
+        decoded_s = sum(excerpt.shape[-1] for excerpt in excerpts) / file_rate_hz
+        if decoded_s < requested_s * (1 - MISSING_TOLERANCE):
+            raise Unreadable(
+                f"cut short: of {requested_s:.1f} s requested in {length.duration_s:.1f} s only "
+                f"{decoded_s:.1f} s are there; fetch the file again"
+            )
+        if decoded_s < MIN_DURATION_S:
+            raise Unreadable(
+                f"too short: {decoded_s:.2f} s of sound, at least {MIN_DURATION_S:g} s needed"
+            )
+        if max(float(np.abs(excerpt).max(initial=0)) for excerpt in excerpts) < SILENCE:
+            raise Unreadable("silence: nothing above -80 dBFS")
+        return Recording(
+            excerpts=tuple(resample(excerpt, file_rate_hz, sample_rate_hz) for excerpt in excerpts),
+            spans=spans,
+            duration_s=length.duration_s,
+            file_rate_hz=file_rate_hz,
+            file_channels=stream.channels,
+            codec=stream.codec_context.name,
+        )
+
+
+@contextmanager
+def open_recording(path: Path) -> Iterator[RecordingFile]:
+    """Open an audio file; its format is detected from the content.
+
+    Raises
+    ------
+    Unreadable
+        With the reason, and advice if there is any; also from within the context.
+    """
+    try:
+        with path.open("rb") as file:
+            yield RecordingFile(file)
+    except IsADirectoryError:
+        raise Unreadable("a folder, not a file") from None
+    except MemoryError:
+        raise  # also raised by FFmpeg; not a fault of the file
+    except av.error.FFmpegError as error:
+        raise Unreadable(
+            f"cannot be decoded: damaged, or no format that Segue reads ({error.strerror})"
+        ) from None
+    except OSError as error:
+        raise unreadable(error) from None
+
+
 def read_recording(
     path: Path,
     sample_rate_hz: int,
@@ -553,7 +673,6 @@ def read_recording(
     Parameters
     ----------
     path : Path
-        The format is detected from the content.
     sample_rate_hz : int
         Sample rate of the result.
     plan : callable
@@ -564,76 +683,13 @@ def read_recording(
         Return excerpts of shape (2, samples) instead of a mono downmix: a mono channel twice, or
         the first two of several channels.
 
-    Returns
-    -------
-    Recording
-
     Raises
     ------
     Unreadable
-        With the reason, and advice if there is any.
+        See `open_recording`.
     """
-    try:
-        with path.open("rb") as file:
-            return _read(file, sample_rate_hz, plan, only, stereo=stereo)
-    except IsADirectoryError:
-        raise Unreadable("a folder, not a file") from None
-    except MemoryError:
-        raise  # also raised by FFmpeg; not a fault of the file
-    except av.error.FFmpegError as error:
-        raise Unreadable(
-            f"cannot be decoded: damaged, or no format that Segue reads ({error.strerror})"
-        ) from None
-    except OSError as error:
-        raise unreadable(error) from None
-
-
-def _read(
-    file: IO[bytes], rate_hz: int, plan: SpanPlan, only: Span | None, *, stereo: bool
-) -> Recording:
-    if not file.read(1):
-        raise Unreadable("empty file")
-    file.seek(0)
-    parts = sections(file)
-    with open_container(parts[0]) as container:
-        if not container.streams.audio:
-            raise Unreadable("has no sound in it")
-        stream = container.streams.audio[0]
-        _check(stream)
-        file_rate_hz = stream.rate  # at the beginning; it may change where files were joined
-        duration_s, seekable = astuple(audio_length(parts, container, stream))
-        if only and only.start_s > duration_s - MIN_DURATION_S:
-            raise Unreadable(
-                f"the passage begins at {only.start_s:.0f} s, "
-                f"but the recording ends at {duration_s:.0f} s"
-            )
-        spans = [only] if only else plan(duration_s)
-        excerpts = (
-            [decode_span(container, stream, span, file_rate_hz, stereo=stereo) for span in spans]
-            if seekable
-            else decode_sequentially(parts, spans, file_rate_hz, stereo=stereo)
-        )
-        requested_s = sum(min(span.end_s, duration_s) - span.start_s for span in spans)
-        decoded_s = sum(excerpt.shape[-1] for excerpt in excerpts) / file_rate_hz
-        if decoded_s < requested_s * (1 - MISSING_TOLERANCE):
-            raise Unreadable(
-                f"cut short: of {requested_s:.1f} s requested in {duration_s:.1f} s only "
-                f"{decoded_s:.1f} s are there; fetch the file again"
-            )
-        if decoded_s < MIN_DURATION_S:
-            raise Unreadable(
-                f"too short: {decoded_s:.2f} s of sound, at least {MIN_DURATION_S:g} s needed"
-            )
-        if max(float(np.abs(excerpt).max(initial=0)) for excerpt in excerpts) < SILENCE:
-            raise Unreadable("silence: nothing above -80 dBFS")
-        return Recording(
-            excerpts=tuple(resample(excerpt, file_rate_hz, rate_hz) for excerpt in excerpts),
-            spans=tuple(spans),
-            duration_s=duration_s,
-            file_rate_hz=file_rate_hz,
-            file_channels=stream.channels,
-            codec=stream.codec_context.name,
-        )
+    with open_recording(path) as file:
+        return file.read(sample_rate_hz, plan, only=only, stereo=stereo)
 
 
 def write_wav(target: Path, samples: FloatArray, sample_rate_hz: int) -> None:

@@ -17,8 +17,8 @@ from typing import Any, Final
 from xml.parsers import expat
 
 from segue.errors import Unreadable
-from segue.io.abc_fields import text_of, without_comment
-from segue.io.abc_read import Tune, tunes_of
+from segue.io.abc_fields import decode_text, strip_comment
+from segue.io.abc_read import Tune, split_tune_book
 from segue.io.encodings import decode
 from segue.io.kern_read import UNITS_PER_QUARTER, SpinePart, SpineReader, parse_token
 from segue.io.lyrics import read_single_text
@@ -519,7 +519,7 @@ def abc_lyrics(content: bytes) -> list[str]:
     Unreadable
         The content is not ABC.
     """
-    return [_tune_lyrics(tune) for tune in tunes_of(content)]
+    return [_tune_lyrics(tune) for tune in split_tune_book(content)]
 
 
 def _tune_lyrics(tune: Tune) -> str:
@@ -530,7 +530,7 @@ def _tune_lyrics(tune: Tune) -> str:
         if line.startswith("%"):
             continue
         field = _FIELD.match(line)
-        kind, value = (field[1], without_comment(field[2])) if field else ("", "")
+        kind, value = (field[1], strip_comment(field[2])) if field else ("", "")
         if kind == "V":
             voice = next(iter(value.rstrip("]").split()), voice)
         is_music = in_music and line.strip() and (not field or line.lstrip().startswith("["))
@@ -541,7 +541,7 @@ def _tune_lyrics(tune: Tune) -> str:
             verse += 1
             voices[voice][verse].append(_join_abc_syllables(value))
         elif kind == "W":
-            after.append(text_of(value))
+            after.append(decode_text(value))
     most = max(voices.values(), key=lambda verses: sum(map(_length, verses.values())), default={})
     verses = [_CONTINUED.sub("", "\n".join(filter(None, rows))) for _, rows in sorted(most.items())]
     return "\n\n".join(filter(None, [*verses, "\n".join(after).strip()]))
@@ -549,7 +549,7 @@ def _tune_lyrics(tune: Tune) -> str:
 
 def _join_abc_syllables(raw: str) -> str:
     """Join the syllables of a line to words."""
-    text = text_of(raw.replace(r"\-", _HYPHEN).rstrip("\\"))
+    text = decode_text(raw.replace(r"\-", _HYPHEN).rstrip("\\"))
     text = _VERSE_NUMBER.sub("", text, count=1)
     continuation = "-" if _DIVISION.search(text + "\n", len(text.rstrip("-_*| \t"))) else ""
     text = _NO_SYLLABLE.sub(" ", _DIVISION.sub("", text).replace("~", " "))

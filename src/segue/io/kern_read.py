@@ -31,6 +31,7 @@ from segue.io.written_score import WrittenBar, WrittenNote, WrittenPart, Written
 from segue.records import Score
 from segue.text import clean
 from segue.theory.instruments import find_program
+from segue.theory.keys import LETTER_SEMITONES
 
 # --- kern tokens ---
 
@@ -40,7 +41,6 @@ _WHOLE: Final = 4 * UNITS_PER_QUARTER
 _SNARE: Final = 38
 _LENGTH: Final = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
 _PITCH: Final = re.compile(r"(([A-Ga-g])\2{0,9})(#{1,3}|-{1,3})?")
-_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _TIME_SIGNATURE: Final = re.compile(r"\*M(\d{1,3}(?:\+\d{1,3})*)/(\d{1,3})")
 _SIGNATURE: Final = re.compile(r"\*k\[((?:[a-g](?:#|-|n)+)*)\]")
 _KEY: Final = re.compile(r"\*([A-Ga-g])[#-]*:")
@@ -108,7 +108,7 @@ def parse_token(token: str) -> tuple[int | None, list[KernNote]]:
             letters, letter, signs = found.groups()
             octaves = len(letters) - 1 if letter.islower() else -len(letters)
             sign = (signs or "").count("#") - (signs or "").count("-")
-            pitch = 60 + _STEPS[letter.upper()] + 12 * octaves + sign
+            pitch = 60 + LETTER_SEMITONES[letter.upper()] + 12 * octaves + sign
             drum = "R" in note  # of no pitch: the letter tells the line only
             if 0 <= pitch <= 127:
                 ties = "]" in note or "_" in note, "[" in note or "_" in note

@@ -247,7 +247,6 @@ def _decoded(texts: Iterable[bytes]) -> dict[bytes, str]:
 
 # --- midi ---
 
-MIDI_SUFFIXES: Final = (".mid", ".midi")
 MAX_NOTES: Final = 500_000
 #: Tempos beyond are leftovers or mistakes; the one before goes on.
 TEMPO_RANGE_BPM: Final = (4.0, 1000.0)

@@ -32,6 +32,7 @@ from xml.sax.saxutils import escape, quoteattr
 from segue.errors import Unreadable
 from segue.text import clean
 from segue.theory.instruments import find_program
+from segue.theory.keys import ACCIDENTALS
 
 # --- music xml file ---
 
@@ -371,9 +372,6 @@ def _one_less(text: str) -> int | None:
 
 # --- music xml harmony ---
 
-#: No file can hold it: XML has no such letter.
-_MARK: Final = "\x02"
-_FINEST: Final = 1 << 20  # parts of a quarter
 _SILENCE: Final = "N.C."
 #: What each kind of MusicXML's is in letters.
 _KINDS: Final = {
@@ -401,7 +399,6 @@ _MINOR_THIRD: Final = re.compile(r"m(?!aj)|dim")
 _FIFTHS: Final = ((re.compile("dim|b5"), 6), (re.compile("aug"), 8))
 _SEVENTHS: Final = ((re.compile("maj"), 11), (re.compile("dim"), 9))
 _SIGNS: Final = {-2: "bb", -1: "b", 0: "", 1: "#", 2: "##"}
-_ALTERED: Final = {"#": 1, "♯": 1, "b": -1, "♭": -1}
 _SYMBOL: Final = re.compile(
     r"(?P<step>[A-G])(?P<signs>[#♯b♭]{0,2})(?P<kind>.*?)"
     r"(?:/\s*(?P<bass>[A-G])(?P<bass_signs>[#♯b♭]{0,2}))?"
@@ -440,7 +437,7 @@ def harmony(symbol: str, offset: str = "") -> str:
 
 
 def _pitch(name: str, step: str, signs: str) -> str:
-    alter = sum(_ALTERED[sign] for sign in signs)
+    alter = sum(ACCIDENTALS[sign] for sign in signs)
     altered = f"<{name}-alter>{alter}</{name}-alter>" if alter else ""
     return f"<{name}-step>{escape(step)}</{name}-step>{altered}"
 

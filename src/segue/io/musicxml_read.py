@@ -48,6 +48,7 @@ from segue.io.written_score import (
 )
 from segue.records import Score
 from segue.text import clean
+from segue.theory.keys import LETTER_SEMITONES
 
 # --- music xml marks ---
 
@@ -276,7 +277,6 @@ _MOST_BEATS: Final = 64
 _MOST_DIVISIONS: Final = 1 << 24
 _FINEST: Final = 1 << 40  # units a quarter may have
 _LONGEST: Final = 1 << 20  # quarters of one note
-_STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _VELOCITY: Final = 80
 _FORTE: Final = 0.9  # the velocity of one per cent of `dynamics`
 #: Quarters of each note value.
@@ -506,9 +506,9 @@ class _PartReader:
     def _pitch(self, pitch: ET.Element, said: dict[str, ET.Element]) -> int:
         """Return what a pitch sounds as; 60 is middle C."""
         step, octave = element_text(pitch, "step"), element_text(pitch, "octave")
-        if step not in _STEPS or not re.fullmatch(r"-?\d{1,2}", octave, re.ASCII):
+        if step not in LETTER_SEMITONES or not re.fullmatch(r"-?\d{1,2}", octave, re.ASCII):
             raise ValueError(f"a note of pitch {clean(step)[:20]!r} {clean(octave)[:20]!r}")
-        found = 12 * int(octave) + 12 + _STEPS[step]
+        found = 12 * int(octave) + 12 + LETTER_SEMITONES[step]
         if alter := pitch.findtext("alter"):
             found += round(_decimal(alter))
         if self.shift:

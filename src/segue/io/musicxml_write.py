@@ -29,13 +29,13 @@ from segue.io.notation import (
     divide_into_bars,
     key_changes,
     notate_part,
-    spell_pitch,
 )
 from segue.io.note_values import QUARTER, NoteValue
 from segue.io.written_score import beat_duration
 from segue.records import Part, Score
 from segue.text import clean
 from segue.theory.instruments import DRUM_NAMES, PROGRAM_NAMES
+from segue.theory.keys import MODES, spell_pitch
 
 _CONTAINER: Final = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -53,7 +53,6 @@ _SHOWN: Final = {
     57: "B5 circle-x", 59: "F5 circle-x",
 }  # fmt: skip
 _OTHER_DRUM: Final = "C5 slash"
-_MODES: Final = ("major", "minor")
 
 
 def write_music_xml(score: Score) -> bytes:
@@ -167,7 +166,7 @@ def _attributes(
     if before is None:
         told.append(f"<divisions>{QUARTER}</divisions>")
     if key:
-        mode = _MODES[min(max(key[1], 0), 1)]
+        mode = MODES[min(max(key[1], 0), 1)]
         shown = ' print-object="no"' if part.is_drum else ""
         told.append(f"<key{shown}><fifths>{key[0]}</fifths><mode>{mode}</mode></key>")
     if before is None or (bar.beats, bar.unit) != (before.beats, before.unit):

@@ -492,22 +492,6 @@ def _head(note: _Note, start: int, end: int) -> NoteHead:
     )
 
 
-def spell_pitch(pitch: int, sharps: int) -> tuple[str, int, int]:
-    """Spell a pitch in a key: letter, alteration in semitones, octave (middle C is in 4).
-
-    What is not of the scale is taken from its near side on the line of fifths: in C major from
-    E flat to G sharp, which has the leading notes of the keys beside it.
-    """
-    # C is 0 on the line of fifths, G 1, F -1; seven fifths up is the same letter, sharp.
-    fifths = pitch * 7 % 12
-    lowest = sharps - 3
-    fifths = lowest + (fifths - lowest) % 12
-    letter = "FCGDAEB"[(fifths + 1) % 7]
-    alteration = (fifths + 1) // 7
-    octave = (pitch - alteration) // 12 - 1
-    return letter, alteration, octave
-
-
 # --- beams ---
 
 #: How many beams a note value has.

@@ -44,7 +44,6 @@ _FINER: Final = (5, 7, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48)
 _NEEDED: Final = 2
 #: Share of the beats that must be readable for the whole to be left as it is.
 _READABLE: Final = 0.95
-_SHORTEST: Final = QUARTER // 8
 #: A rest is left out where it is shorter than this part of the time to the next onset ...
 _LEGATO: Final = 0.3
 #: ... and than this.

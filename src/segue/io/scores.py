@@ -100,7 +100,7 @@ def read_score_tags(path: Path, given: Tags = NO_TAGS) -> tuple[Tags, ...]:
         content = _content(path)
         suffix = path.suffix.lower()
         if suffix == ".abc":
-            return tuple(_tags_of_tune(tune, named) for tune in abc_read.tunes_of(content))
+            return tuple(_tags_of_tune(tune, named) for tune in abc_read.split_tune_book(content))
         title, composer, album = _HEADERS[suffix](content)
     except (Unreadable, KeyError):
         return (named,)
@@ -129,7 +129,7 @@ def _tags_of_tune(tune: abc_read.Tune, named: Tags) -> Tags:
 
 def _read_book(content: bytes) -> tuple[Score | UnreadableTune, ...]:
     found: list[Score | UnreadableTune] = []
-    for tune in abc_read.tunes_of(content):
+    for tune in abc_read.split_tune_book(content):
         try:
             found.append(abc_read.read_tune(tune))
         except Unreadable as error:

@@ -210,7 +210,9 @@ class WrittenScore:
     marks : list of Marks
         Of each bar, from all parts.
     order : PlayOrder or None
-        Where the file lists it; else the marks tell.
+        Where the file lists it; else that of the marks.
+    keeps_long_rests : bool
+        A bar is as long as its rests, even where they exceed its time signature.
     """
 
     title: str
@@ -219,6 +221,7 @@ class WrittenScore:
     parts: list[WrittenPart]
     marks: list[NavigationMarks]
     order: PlaybackOrder | None = None
+    keeps_long_rests: bool = False
 
 
 def unfold(written: WrittenScore) -> Score:
@@ -278,7 +281,7 @@ class _Player:
         if not time_signature[1]:
             return PlayedBar.without_time_signature(filled)
         full = Fraction(4 * time_signature[0], time_signature[1])
-        if filled > full:
+        if filled > full and not self.written.keeps_long_rests:
             ends = [note.end for bar in column for note in bar.notes]
             filled = max(full, Fraction(max(ends, default=0), per_quarter))
         return PlayedBar(*time_signature, filled or full)

@@ -46,7 +46,7 @@ from segue.search.ranking import Metric, select_hits
 from segue.search.separate_queries import rank_interleaved
 from segue.search.taste import Taste, apply_taste, skipped_ids
 from segue.store import Store, default_folder
-from segue.training.embedding import FileEmbedder
+from segue.training.embedding import FileEmbedder, embed_new_tracks, wanted_representations
 
 if TYPE_CHECKING:
     from segue.evaluation.retrieval import RetrievalMetrics
@@ -199,14 +199,20 @@ class Library(deprecation.RenamedAttributes):
             include_removed,
             retry,
         )
-        report = add(self._store, expanded, workers=count, options=options, watch=watch)
+        has_trained = any(info.trained for info in self._store.spaces.known())
+        report = add(
+            self._store,
+            expanded,
+            workers=count,
+            options=options,
+            representations=wanted_representations(self._store) if has_trained else (),
+            watch=watch,
+        )
         for kind in self._store.kinds():
             # Write the matrices now, so that the first query is fast.
             for space in DEFAULT_SPACES[kind]:
                 self._store.spaces.matrix(space)
-        if any(info.trained for info in self._store.spaces.known()):
-            from segue.training.embedding import embed_new_tracks
-
+        if has_trained:
             report.failures += embed_new_tracks(self._store, workers=count)
         return report
 

@@ -1,4 +1,4 @@
-"""Training of spaces and models from a library, and what they encode."""
+"""Training of spaces and models on a library, and what they encode."""
 
 import os
 from collections.abc import Callable, Collection
@@ -15,62 +15,88 @@ if TYPE_CHECKING:
     from segue.explore.comparison import Comparison, Reconstruction
     from segue.generate.melody.model import MelodyModel
     from segue.generate.notes.network import NoteModel
-    from segue.nn.trainer import ProgressCallback as TrainingWatcher
+    from segue.nn.trainer import ProgressCallback, TrainingOptions
     from segue.render.plots import Filter
-    from segue.training.kinds import Training
     from segue.training.models import ModelInfo
-    from segue.training.spaces import TrainingResult, Watcher
+    from segue.training.run import TrainingResult, Watcher
 
 
 class Learning:
-    """Spaces learned from a library; `segue.Library.learning`.
+    """Spaces and models trained on a library; `segue.Library.learning`.
+
+    The argument ``anew`` of `train` is now called ``restart``; the old name works for one more
+    release.
 
     Parameters
     ----------
     store : Store
         Database of the library.
-    copies : callable, optional
-        Lists the tracks that are copies of others, which name no filter a second time.
+    duplicates : callable, optional
+        Returns the ids of tracks that are duplicates of others, which `filters` leaves out.
     """
 
-    def __init__(self, store: Store, copies: Callable[[], Collection[int]] = tuple) -> None:
+    def __init__(self, store: Store, duplicates: Callable[[], Collection[int]] = tuple) -> None:
         self._store = store
-        self._copies = copies
+        self._duplicates = duplicates
 
     @renamed_arguments(anew="restart")
     def train(
         self,
         name: str,
-        training: "Training",
+        training: "TrainingOptions",
         *,
         resume: bool = False,
         restart: bool = False,
         workers: int | None = None,
         watch: "Watcher | None" = None,
-        watch_training: "TrainingWatcher | None" = None,
+        watch_training: "ProgressCallback | None" = None,
     ) -> "TrainingResult":
-        """Learn from the recordings, or the scores, of this library.
+        """Train a space or a model on the recordings, scores or lyrics of the library.
 
         Parameters
         ----------
         name : str
-            Of the space, which is then asked as ``like(…, space=…)`` and holds every track; or of
-            the model, which `note_model` and `melody_model` give back.
-        training : SoundTraining, ScoreTraining, NoteTraining, MelodyTraining or ComposerTraining
-            Its kind says what is learned: a space of recordings or of scores, what note follows
-            what, melodies to chords, composing. It holds what shall be otherwise than usual.
+            Name of a space, in which every track is then embedded, for ``like(…, space=name)``;
+            or of a model, for `note_model` and `melody_model`.
+        training : SoundTraining, ScoreTraining, NoteTraining, MelodyTraining, ComposerTraining or
+            LyricsTraining
+            Options. Their type selects what is trained: a space of recordings or scores, or a model
+            of notes, of melodies, of whole scores or of lyrics.
         resume : bool
-            Go on with a run that was interrupted.
+            Resume an interrupted run; the result is that of an uninterrupted one.
         restart : bool
-            Restart, even if an interrupted run could be resumed.
+            Discard an interrupted run.
         workers : int, optional
-            Decoding processes; else one per core.
-        watch, watch_training : callable, optional
-            Told of the files that are read, and of the training steps.
-        """
-        from segue.training.kinds import train  # brings in torch
+            Number of decoding processes; one per core by default.
+        watch : callable, optional
+            Called with a stage, the number of files read, and their total number.
+        watch_training : callable, optional
+            Called with a `segue.nn.trainer.Progress` after each training step.
 
-        return train(
+        Raises
+        ------
+        BadArgument
+            The name is taken, there is an interrupted run and neither `resume` nor `restart`, or
+            the device is not available.
+        NotFound
+            There is no such model to fine-tune, or no such artist.
+        TrainingFailed
+            There are too few training examples, or the loss is not finite.
+        BadCheckpoint
+            There is no run to resume, or it is damaged.
+
+        Examples
+        --------
+        >>> from segue.audio.training import SoundTraining
+        >>> options = SoundTraining("dual-axis", minutes=20)
+        >>> result = lib.learning.train("mine", options)  # doctest: +SKIP
+        >>> result.tracks, result.fit.best.validation_loss  # doctest: +SKIP
+        (1204, 0.0132)
+        >>> hits = lib.like("Für Elise", space="mine")  # doctest: +SKIP
+        """
+        from segue.training.run import train_model  # imports torch
+
+        return train_model(
             self._store,
             name,
             training,
@@ -82,79 +108,131 @@ class Learning:
         )
 
     def note_model(self, name: str = "note-lstm") -> "NoteModel":
-        """Load a model of notes of this library, else the bundled one."""
-        from segue.training.notes import load  # brings in torch
+        """Load a notes-and-durations model of this library, or the bundled one.
 
-        return load(self._store, name)
+        Examples
+        --------
+        >>> lib.learning.note_model().embedding("notes").shape  # doctest: +SKIP
+        (1024, 256)
+        """
+        from segue.training.models import NOTES, load_model  # imports torch
+
+        return load_model(self._store, NOTES, name)
 
     def melody_model(self, name: str = "melody") -> "MelodyModel":
-        """Load a model that writes melodies of this library, else the bundled one."""
-        from segue.training.melody import load  # brings in torch
+        """Load a melody model of this library, or the bundled one.
 
-        return load(self._store, name)
+        Examples
+        --------
+        >>> lib.learning.melody_model().styles  # doctest: +SKIP
+        """
+        from segue.training.models import MELODIES, load_model  # imports torch
+
+        return load_model(self._store, MELODIES, name)
 
     def source(self, kind: str, name: str) -> str:
-        """Say whose model answers to a name: this library's, or the bundled one.
+        """Describe the origin of the model with a name: this library, or Segue.
 
         Parameters
         ----------
-        kind : {"notes", "composing", "melodies"}
+        kind : {"notes", "composing", "melodies", "lyrics"}
+            Kind of model.
         name : str
+            Name of the model.
 
         Raises
         ------
         NotFound
             There is no model of that name.
-        """
-        from segue.training.models import FINDERS  # brings in torch
 
-        return FINDERS[kind](self._store, name).source
+        Examples
+        --------
+        >>> lib.learning.source("melodies", "shipped")  # doctest: +SKIP
+        'the model that comes with Segue'
+        """
+        from segue.training.models import MODEL_KINDS, find_model  # imports torch
+
+        return find_model(self._store, MODEL_KINDS[kind], name).source
 
     def models(self) -> "list[ModelInfo]":
-        """List models that come with Segue, and the models and spaces learned in this library."""
-        from segue.training.models import models  # brings in torch
+        """List the bundled models, and the models and spaces trained on this library.
 
-        return models(self._store)
+        Examples
+        --------
+        >>> [info.name for info in lib.learning.models() if info.from_library]  # doctest: +SKIP
+        ['mine', 'my-melodies']
+        """
+        from segue.training.models import list_models  # imports torch
+
+        return list_models(self._store)
 
     def remove(self, name: str) -> "ModelInfo":
-        """Take out a model or a space learned in this library, and say what it was.
+        """Remove a model or space that was trained on this library, and return what it was.
 
         Raises
         ------
         NotFound
-            Nothing of that name was learned here.
-        """
-        from segue.training.models import remove  # brings in torch
+            There is none of that name.
 
-        return remove(self._store, name)
+        Examples
+        --------
+        >>> lib.learning.remove("mine").kind  # doctest: +SKIP
+        'space of sound'
+        """
+        from segue.training.models import remove_model  # imports torch
+
+        return remove_model(self._store, name)
 
     def compare(
         self, first: "str | int | Path", second: "str | int | Path", n: int = 5
     ) -> "Comparison":
-        """Tell what makes two tracks of one kind alike, and what sets them apart.
+        """Compare two tracks of the library, of the same kind of music, feature by feature.
 
         Parameters
         ----------
         first, second : str, int or Path
-            Of this library.
+            Queries that each name one track of the library.
         n : int
-            How many pairs of bars, of scores.
+            Maximum number of pairs of similar bars, for scores.
+
+        Examples
+        --------
+        >>> comparison = lib.learning.compare("Für Elise", "Ace of Spades")  # doctest: +SKIP
         """
         from segue.explore.comparison import compare
 
-        one, other = (find_track(self._store, query) for query in (first, second))
-        return compare(self._store, one, other, n)
+        tracks = find_track(self._store, first), find_track(self._store, second)
+        return compare(self._store, *tracks, n)
 
     def reconstruct(self, query: "str | int | Path", space: str) -> "Reconstruction":
-        """Encode a recording and decode it again with a learned space's network."""
+        """Encode a recording and decode it again with the network of a trained space.
+
+        Examples
+        --------
+        >>> lib.learning.reconstruct("Für Elise", "mine").code.shape  # doctest: +SKIP
+        (256, 11)
+        """
         from segue.explore.comparison import reconstruct
 
         return reconstruct(self._store, space, find_track(self._store, query))
 
     def filters(self, space: str, *, tracks: int = 3) -> "list[Filter]":
-        """Return the first filters of a learned space, each with the tracks it answers to."""
-        from segue.explore.comparison import first_filters
+        """Return the filters of a trained space's first layers.
 
-        left_out = {*self._copies(), *non_music_ids(self._store)}
-        recordings = [track for track in self._store.tracks() if track.id not in left_out]
-        return first_filters(self._store, space, recordings, tracks)
+        Parameters
+        ----------
+        space : str
+            Name of the space.
+        tracks : int
+            Number of tracks that are named for each filter: those that activate it most.
+
+        Examples
+        --------
+        >>> [filter.layer for filter in lib.learning.filters("mine")][:2]  # doctest: +SKIP
+        ['along time, filter 1', 'along time, filter 2']
+        """
+        from segue.explore.comparison import first_layer_filters
+
+        excluded = {*self._duplicates(), *non_music_ids(self._store)}
+        recordings = [track for track in self._store.tracks() if track.id not in excluded]
+        return first_layer_filters(self._store, space, recordings, tracks)

@@ -1,6 +1,5 @@
 """The lyrics of a library: found by a half-remembered line, read, generated."""
 
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -58,8 +57,8 @@ def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
     if not store.lyrics.count():
         raise NotFound("this library knows no lyrics; add some with `segue add FOLDER`")
     index = _index(store)
-    weighted = index.weigh(asked)
-    near = index.likeness(weighted)
+    query = index.query(asked)
+    near = index.similarities(query)
     rows = np.argsort(-near, kind="stable")[:_LOOKED_AT]
     texts = dict(store.lyrics.texts(sorted(set(index.texts[rows].tolist()))))
     length = len(normalise(asked))
@@ -70,7 +69,7 @@ def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
         told, likeness = lines[at], float(near[row])
         if length > _OF_NEXT * len(told) and at + 1 < len(lines) and lines[at + 1]:
             # Who remembers so much may have begun within the line, and gone on to the next.
-            both = weighted.nearness_of(f"{told} {lines[at + 1]}")
+            both = query.similarity(f"{told} {lines[at + 1]}")
             if both > likeness:
                 told, likeness = f"{told} / {lines[at + 1]}", both
         if likeness > best.get(track, (LEAST, ""))[0]:
@@ -89,7 +88,7 @@ def _index(store: Store) -> LineIndex:
     if kept is not None:
         with suppress(KeyError):  # of another version's
             return LineIndex.from_arrays(kept)
-    index = LineIndex.of(store.lyrics.texts())
+    index = LineIndex.build(store.lyrics.texts())
     store.spaces.save_derived(_SPACE, _KEPT, index.arrays())
     return index
 
@@ -138,9 +137,9 @@ class Songbook:
         NotFound
             There is none, or several; the text names them, or the nearest.
         """
-        from segue.training.lyrics import library_songs, resolve_artist
+        from segue.training.lyrics import resolve_artist, songs_by_artist  # imports torch
 
-        return resolve_artist(name, Counter(one.tags.artist for one in library_songs(self._store)))
+        return resolve_artist(name, songs_by_artist(self._store))
 
     def model_name(self, artist: str) -> str:
         """Name the model that is learned of an artist, or with "" of everybody, by default."""

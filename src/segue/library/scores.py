@@ -9,7 +9,6 @@ from segue.errors import BadArgument
 from segue.media import SUFFIXES, medium_of
 from segue.records import Score, Track
 from segue.score.piano_roll import PianoRoll
-from segue.score.vae import sampling
 from segue.search.query import resolve
 from segue.store import Store
 
@@ -78,7 +77,9 @@ class Scores(RenamedAttributes):
             The shipped one, or one learned with `segue train score`.
         seed : int
         """
-        return sampling.sample(self._model(space), n, seed=seed)
+        from segue.score.vae.model import sample
+
+        return sample(self._model(space), n, seed=seed)
 
     def interpolate(
         self, first: Query, last: Query, steps: int = 8, *, space: str = ROLLS
@@ -92,12 +93,16 @@ class Scores(RenamedAttributes):
             At least 2; both ends count.
         space : str
         """
+        from segue.score.vae.model import interpolate
+
         model = self._model(space)
-        return sampling.interpolate(model, self.read(first), self.read(last), steps)
+        return interpolate(model, self.read(first), self.read(last), steps)
 
     def reconstruct(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
         """Encode a score and decode it again; return both rolls."""
-        return sampling.reconstruct(self._model(space), self.read(query))
+        from segue.score.vae.model import reconstruct
+
+        return reconstruct(self._model(space), self.read(query))
 
     def compose(
         self,
@@ -127,12 +132,11 @@ class Scores(RenamedAttributes):
         """
         from segue.generate.compose.composition import Composition
         from segue.theory.instruments import parse_instrument
-        from segue.training.composing import load  # brings in torch
-        from segue.training.spaces import SHIPPED
+        from segue.training.models import BUNDLED, COMPOSING, load_model  # imports torch
 
         added = None if add is None else parse_instrument(add)
         score = None if prompt is None else self.read(prompt)
-        composer = load(self._store, model or SHIPPED)
+        composer = load_model(self._store, COMPOSING, model or BUNDLED)
         return Composition(composer, options, bars, score, infill, added)
 
     def _model(self, space: str) -> "RollModel":

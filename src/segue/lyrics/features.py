@@ -1,68 +1,56 @@
-"""The named features of lyrics and the space `style`.
+"""Stylometric features of lyrics, the embedding space `style`, and the facts shown of a text.
 
-Everything measured of a text once, before it is summed up.
-
-What can be said of a text's style in named numbers, and the space `style` of them.
-
-Runs of characters and function words are what tells authors apart best, whatever they write of
-(Stamatatos, "A Survey of Modern Authorship Attribution Methods", JASIST 60, 2009); compared by
-the cosine of their standardised shares (Evert et al., "Understanding and Explaining Delta
-Measures for Authorship Attribution", Digital Scholarship in the Humanities 32, 2017). The others
-are what verse has more than prose. Shares are kept as their square roots, whose differences
-count alike for what is rare and what is common.
-
-What people are told of a text, and the numbers it is compared by.
+Character n-grams and function words tell authors apart best, whatever they write about (Stamatatos,
+"A Survey of Modern Authorship Attribution Methods", JASIST 60, 2009), compared by the cosine of
+their z-scores (Evert et al., "Understanding and Explaining Delta Measures for Authorship
+Attribution", Digital Scholarship in the Humanities 32, 2017). The other features describe verse:
+lines, metre, rhyme and repetition. Shares are kept as square roots, so that rare and common ones
+weigh alike.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load
 
+from segue.builtin_spaces import clipped_z_scores, load_constants
 from segue.errors import BadArgument
 from segue.feature_names import (
     FUNCTION_WORDS,
-    LAGS,
-    LINE_PLACES,
     MAX_LETTERS_PER_WORD,
+    MAX_LINE_LAG,
     MAX_LINES_PER_STANZA,
+    MAX_SYLLABLES_PER_LINE,
+    MAX_SYLLABLES_PER_WORD,
     MAX_WORDS_PER_LINE,
+    N_SYLLABLE_POSITIONS,
     NGRAM_BUCKETS,
     PUNCTUATION,
     STYLE_FEATURE_NAMES,
     STYLE_FEATURES_BY_GROUP,
-    SYLLABLES_OF_LINE,
-    SYLLABLES_OF_WORD,
 )
 from segue.lyrics.phonetics import count_syllables, rhyme_key, split_words
 from segue.records import FloatArray
 
-# --- measured ---
-
-#: What stands on a line of its own is the header of a section where it is in these.
-_OPENS, _CLOSES = "[", "]"
-MAX_CHARACTERS: Final = 100_000  # characters: what is said of so many is true of all
+#: Only the beginning of longer texts is analysed.
+MAX_CHARACTERS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line that is sung.
+    """A line of lyrics.
 
     Attributes
     ----------
     text : str
-        As it is written.
     words : tuple of str
-        Lower case.
+        In lower case.
     syllables : tuple of int
-        Of each word.
+        Number of syllables of each word.
     """
 
     text: str
@@ -72,16 +60,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class TextMeasurements:
-    """What the facts and the features of a text are made of.
+    """Lines and words of a text.
 
     Attributes
     ----------
     stanzas : tuple of tuple of Line
-        What stands between empty lines; each line has a word.
+        Lines with words, divided at empty lines.
     lines : tuple of Line
-        All of them.
+        The lines of all stanzas.
     words : tuple of str
-        All of them, lower case.
+        The words of all lines, in lower case.
     """
 
     stanzas: tuple[tuple[Line, ...], ...]
@@ -90,32 +78,35 @@ class TextMeasurements:
 
 
 def measure_text(text: str) -> TextMeasurements:
-    """Measure a text, of very long ones the beginning.
+    """Split a text into stanzas, lines and words.
 
     Parameters
     ----------
     text : str
-        As `segue.records.Lyrics.text`; headers of sections are not measured.
+        As `segue.records.Lyrics.text`; section headers in brackets are skipped.
 
     Raises
     ------
     BadArgument
-        It has no words.
+        The text has no words.
     """
     stanzas: list[list[Line]] = [[]]
-    for told in text[:MAX_CHARACTERS].split("\n"):
-        if told.startswith(_OPENS) and told.endswith(_CLOSES):
+    for line in text[:MAX_CHARACTERS].split("\n"):
+        if line.startswith("[") and line.endswith("]"):
             continue
-        words = tuple(word.lower() for word in split_words(told))
+        words = tuple(word.lower() for word in split_words(line))
         if words:
-            stanzas[-1].append(Line(told, words, tuple(map(count_syllables, words))))
-        elif stanzas[-1] and not told:
+            stanzas[-1].append(Line(line, words, tuple(map(count_syllables, words))))
+        elif stanzas[-1] and not line:
             stanzas.append([])
-    kept = tuple(tuple(stanza) for stanza in stanzas if stanza)
-    if not kept:
+    lines = tuple(line for stanza in stanzas for line in stanza)
+    if not lines:
         raise BadArgument("expected a text with words, got one without")
-    lines = tuple(line for stanza in kept for line in stanza)
-    return TextMeasurements(kept, lines, tuple(word for line in lines for word in line.words))
+    return TextMeasurements(
+        tuple(tuple(stanza) for stanza in stanzas if stanza),
+        lines,
+        tuple(word for line in lines for word in line.words),
+    )
 
 
 # --- features ---
@@ -123,18 +114,16 @@ def measure_text(text: str) -> TextMeasurements:
 #: Changes when, and only when, a golden vector moves by more than 1e-3.
 VERSION: Final = 1
 
-#: Standardised numbers are cut off here: one odd number must not decide.
-LIMIT: Final = 4.0
+_WINDOW_WORDS: Final = 50  # in which distinct words are counted
+#: Multiplier of Fibonacci hashing: 2^64 divided by the golden ratio.
+_HASH_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
+_FUNCTION_WORD_INDEX: Final = {word: index for index, word in enumerate(FUNCTION_WORDS)}
 
-_WINDOW: Final = 50  # words
-_STEP: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: spreads what is counted
-_FUNCTION: Final = {word: at for at, word in enumerate(FUNCTION_WORDS)}
-
-Numbers = NDArray[np.float64]
+FloatArray64 = NDArray[np.float64]
 
 
 def style_features(text: str) -> FloatArray:
-    """Measure the style of a text.
+    """Compute the features of a text.
 
     Parameters
     ----------
@@ -144,34 +133,33 @@ def style_features(text: str) -> FloatArray:
     Returns
     -------
     ndarray, shape (len(STYLE_FEATURE_NAMES),), float32
-        Encoded so that differences mean something, not yet standardised; finite.
+        Finite, not yet standardised.
 
     Raises
     ------
     BadArgument
-        It has no words.
+        The text has no words.
     """
-    return features_of(measure_text(text))
+    return _features(measure_text(text))
 
 
-def features_of(measured: TextMeasurements) -> FloatArray:
-    """Sum up what was measured of a text, as `style_features` does."""
-    numbers = {
+def _features(measured: TextMeasurements) -> FloatArray:
+    groups = {
         "characters": _characters(measured),
         "function words": _function_words(measured),
         "lines": _lines(measured),
-        "metre": _time_signature(measured),
+        "metre": _metre(measured),
         "rhyme": _rhyme(measured),
         "repetition": _repetition(measured),
     }
     vector = np.concatenate(
-        [np.asarray(numbers[group], np.float64) for group in STYLE_FEATURES_BY_GROUP]
+        [np.asarray(groups[group], np.float64) for group in STYLE_FEATURES_BY_GROUP]
     )
     return vector.astype(np.float32)
 
 
 def standardise_style(vector: FloatArray) -> FloatArray:
-    """Bring a vector into the space `style`.
+    """Standardise features, into the embedding space `style`.
 
     Parameters
     ----------
@@ -181,56 +169,48 @@ def standardise_style(vector: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray, same shape, float32
-        Each number less its mean and divided by its scale, within -4 to 4, and weighted by
-        group; by the shipped constants (weights/style.md).
+        Z-scores, clipped to -4 to 4 and weighted by group, with bundled constants
+        (weights/style.md).
 
     Raises
     ------
     BadArgument
-        It has another number of numbers.
+        The vector has another length.
     """
     if vector.shape[-1] != len(STYLE_FEATURE_NAMES):
         raise BadArgument(
             f"expected {len(STYLE_FEATURE_NAMES)} numbers, got {vector.shape[-1]}; "
             "describe the text again"
         )
-    constants = _constants()
-    standard = np.clip((vector - constants["mean"]) / constants["scale"], -LIMIT, LIMIT)
-    return np.asarray(standard * constants["weight"], np.float32)
+    constants = load_constants("style")
+    return np.asarray(clipped_z_scores(vector, constants) * constants["weight"], np.float32)
 
 
 def style_z_scores(vector: FloatArray) -> FloatArray:
-    """Tell of a vector of the space `style` how far each number is from the average.
-
-    Returns
-    -------
-    ndarray, same shape, float32
-        Standard deviations, within -4 to 4.
-    """
-    return np.asarray(vector / _constants()["weight"], np.float32)
+    """Recover the z-scores of a vector of the space `style`, without the weights of the groups."""
+    return np.asarray(vector / load_constants("style")["weight"], np.float32)
 
 
-@cache
-def _constants() -> dict[str, FloatArray]:
-    return load((files("segue") / "weights" / "style.safetensors").read_bytes())
-
-
-def _characters(measured: TextMeasurements) -> Numbers:
+def _characters(measured: TextMeasurements) -> FloatArray64:
     text = "\n" + "\n".join(line.text for line in measured.lines) + "\n"
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), "<u4").astype(np.uint64)
-    run = np.zeros(len(codes), np.uint64)
-    parts = []
+    hashed = np.zeros(len(codes), np.uint64)
+    shares = []
     for length, buckets in NGRAM_BUCKETS.items():
-        run = (run[: len(codes) - length + 1] + codes[length - 1 :] + np.uint64(1)) * _STEP
-        spread = run ^ (run >> np.uint64(29))
-        bucket = (spread * _STEP >> np.uint64(40)) % np.uint64(buckets)
-        parts.append(np.sqrt(_shares(bucket.astype(np.int64), buckets)))
-    return np.concatenate(parts)
+        # The hash of an n-gram continues that of the (n - 1)-gram at its start.
+        hashed = hashed[: len(codes) - length + 1] + codes[length - 1 :] + np.uint64(1)
+        hashed *= _HASH_FACTOR
+        mixed = hashed ^ (hashed >> np.uint64(29))
+        bucket = (mixed * _HASH_FACTOR >> np.uint64(40)) % np.uint64(buckets)
+        shares.append(np.sqrt(_shares(bucket.astype(np.int64), buckets)))
+    return np.concatenate(shares)
 
 
-def _function_words(measured: TextMeasurements) -> Numbers:
-    at = np.array([_FUNCTION[word] for word in measured.words if word in _FUNCTION], np.int64)
-    counts = np.bincount(at, minlength=len(FUNCTION_WORDS))
+def _function_words(measured: TextMeasurements) -> FloatArray64:
+    indices = [
+        _FUNCTION_WORD_INDEX[word] for word in measured.words if word in _FUNCTION_WORD_INDEX
+    ]
+    counts = np.bincount(np.array(indices, np.int64), minlength=len(FUNCTION_WORDS))
     return np.sqrt(counts / len(measured.words))
 
 
@@ -240,8 +220,10 @@ def _lines(measured: TextMeasurements) -> list[float]:
     letters = np.array([len(word) for word in words], np.float64)
     text = "".join(line.text for line in lines)
     capitals = sum(map(str.isupper, text))
-    begins = sum(line.text.lstrip("\"'“‘(«¿¡")[:1].isupper() for line in lines)
-    shouted = sum(word.isupper() and len(word) > 1 for line in lines for word in line.text.split())
+    initial_capitals = sum(line.text.lstrip("\"'“‘(«¿¡")[:1].isupper() for line in lines)
+    upper_case = sum(
+        word.isupper() and len(word) > 1 for line in lines for word in line.text.split()
+    )
     ends = [line.text[-1] for line in lines]
     return [
         *_histogram([len(line.words) for line in lines], MAX_WORDS_PER_LINE),
@@ -250,9 +232,9 @@ def _lines(measured: TextMeasurements) -> list[float]:
         float(np.log2(lengths.mean())),
         float(np.log2(lengths.std() / lengths.mean() + 0.05)),
         float(np.log2(letters.mean())),
-        float(begins / len(lines)) ** 0.5,
-        float((capitals - begins) / len(text)) ** 0.5 if capitals > begins else 0.0,
-        float(shouted / len(words)) ** 0.5,
+        float(initial_capitals / len(lines)) ** 0.5,
+        float(max(capitals - initial_capitals, 0) / len(text)) ** 0.5,
+        float(upper_case / len(words)) ** 0.5,
         *((sum(map(text.count, marks)) / len(text)) ** 0.5 for marks in PUNCTUATION.values()),
         *(
             (sum(end in marks for end in ends) / len(lines)) ** 0.5
@@ -261,29 +243,29 @@ def _lines(measured: TextMeasurements) -> list[float]:
     ]
 
 
-def _time_signature(measured: TextMeasurements) -> list[float]:
+def _metre(measured: TextMeasurements) -> list[float]:
     lines = measured.lines
     counts = np.array([sum(line.syllables) for line in lines], np.float64)
-    weak, ends, long_enough = np.zeros(LINE_PLACES), np.zeros(LINE_PLACES), np.zeros(LINE_PLACES)
+    weak, word_ends, reached = np.zeros((3, N_SYLLABLE_POSITIONS))
     for line in lines:
-        at = 0
+        position = 0
         for word, count in zip(line.words, line.syllables, strict=True):
-            if count == 1 and at < LINE_PLACES and word in _FUNCTION:
-                weak[at] += 1
-            at += count
-            if at <= LINE_PLACES:
-                ends[at - 1] += 1
-        long_enough[:at] += 1
+            if count == 1 and position < N_SYLLABLE_POSITIONS and word in _FUNCTION_WORD_INDEX:
+                weak[position] += 1
+            position += count
+            if position <= N_SYLLABLE_POSITIONS:
+                word_ends[position - 1] += 1
+        reached[:position] += 1
     changes = [
         float(np.log2(np.abs(counts[lag:] - counts[:-lag]).mean() + 0.5)) if len(counts) > lag
         else 0.0
-        for lag in range(1, LAGS + 1)
+        for lag in range(1, MAX_LINE_LAG + 1)
     ]  # fmt: skip
     return [
-        *_histogram(counts.astype(np.int64).tolist(), SYLLABLES_OF_LINE),
-        *_histogram([n for line in lines for n in line.syllables], SYLLABLES_OF_WORD),
-        *(weak / np.maximum(long_enough, 1)),
-        *(ends / np.maximum(long_enough, 1)),
+        *_histogram(counts.astype(np.int64).tolist(), MAX_SYLLABLES_PER_LINE),
+        *_histogram([n for line in lines for n in line.syllables], MAX_SYLLABLES_PER_WORD),
+        *(weak / np.maximum(reached, 1)),
+        *(word_ends / np.maximum(reached, 1)),
         *changes,
         float(np.log2(counts.mean())),
         float(np.log2(counts.std() + 0.5)),
@@ -293,25 +275,25 @@ def _time_signature(measured: TextMeasurements) -> list[float]:
 
 def _rhyme(measured: TextMeasurements) -> list[float]:
     lines = measured.lines
-    last = [line.words[-1] for line in lines]
-    sounds = [rhyme_key(word) for word in last]
-    lagged = np.zeros((LAGS, len(lines)), np.bool_)
-    same = np.zeros(len(lines), np.bool_)
-    for lag in range(1, LAGS + 1):
-        for at in range(lag, len(lines)):
-            alike = last[at] == last[at - lag]
-            same[at] |= alike
-            lagged[lag - 1, at] = sounds[at] == sounds[at - lag] and not alike
-    rhymes: NDArray[np.bool_] = np.asarray(lagged.any(axis=0))
-    lengths = [len(sound) for at, sound in enumerate(sounds) if rhymes[at]]
+    last_words = [line.words[-1] for line in lines]
+    keys = [rhyme_key(word) for word in last_words]
+    rhymes_at_lag = np.zeros((MAX_LINE_LAG, len(lines)), np.bool_)
+    repeats_word = np.zeros(len(lines), np.bool_)
+    for lag in range(1, MAX_LINE_LAG + 1):
+        for i in range(lag, len(lines)):
+            same_word = last_words[i] == last_words[i - lag]
+            repeats_word[i] |= same_word
+            rhymes_at_lag[lag - 1, i] = keys[i] == keys[i - lag] and not same_word
+    rhymes: NDArray[np.bool_] = np.asarray(rhymes_at_lag.any(axis=0))
+    lengths = [len(key) for key, rhyme in zip(keys, rhymes, strict=True) if rhyme]
     return [
-        *(float(found.mean()) ** 0.5 for found in lagged),
+        *(float(share) ** 0.5 for share in rhymes_at_lag.mean(axis=1)),
         float(rhymes.mean()) ** 0.5,
-        float(same.mean()) ** 0.5,
+        float(repeats_word.mean()) ** 0.5,
         float(np.log2(np.mean(lengths))) if lengths else 1.0,
         float(np.mean([_rhymes_within(line) for line in lines])) ** 0.5,
         float(np.mean([_alliterates(line) for line in lines])),
-        float(np.mean([sound[-1:] in "aeiouy" for sound in sounds])),
+        float(np.mean([key[-1:] in "aeiouy" for key in keys])),
     ]
 
 
@@ -321,63 +303,63 @@ def _rhymes_within(line: Line) -> bool:
 
 
 def _alliterates(line: Line) -> float:
-    told = [word for word in line.words if word not in _FUNCTION]
+    told = [word for word in line.words if word not in _FUNCTION_WORD_INDEX]
     return sum(a[0] == b[0] and a != b for a, b in pairwise(told)) / max(len(told) - 1, 1)
 
 
 def _repetition(measured: TextMeasurements) -> list[float]:
     words, lines = measured.words, measured.lines
     counts = Counter(words)
-    runs = list(zip(words, words[1:], words[2:], strict=False))
-    windows = [words[at : at + _WINDOW] for at in range(0, len(words), _WINDOW)]
-    distinct = [len(set(some)) / len(some) for some in windows if len(some) == _WINDOW]
-    before = list(pairwise(lines))
+    trigrams = list(zip(words, words[1:], words[2:], strict=False))
+    starts = range(0, len(words) - _WINDOW_WORDS + 1, _WINDOW_WORDS)
+    distinct = [len(set(words[i : i + _WINDOW_WORDS])) / _WINDOW_WORDS for i in starts]
+    line_pairs = list(pairwise(lines))
     return [
         _repeated([line.words for line in lines]),
         _repeated([tuple(line.words for line in stanza) for stanza in measured.stanzas]),
-        _repeated(runs),
-        _share(a.words[0] == b.words[0] for a, b in before),
-        _share(a.words[:2] == b.words[:2] for a, b in before),
+        _repeated(trigrams),
+        _share(a.words[0] == b.words[0] for a, b in line_pairs),
+        _share(a.words[:2] == b.words[:2] for a, b in line_pairs),
         _share(a == b for a, b in pairwise(words)),
         float(np.mean(distinct)) if distinct else len(counts) / len(words) * 0.5 + 0.4,
         sum(count == 1 for count in counts.values()) / len(words),
     ]
 
 
-def _repeated(some: Sequence[tuple[object, ...]]) -> float:
-    return (1 - len(set(some)) / len(some)) ** 0.5 if some else 0.0
+def _repeated(items: Sequence[tuple[object, ...]]) -> float:
+    return (1 - len(set(items)) / len(items)) ** 0.5 if items else 0.0
 
 
-def _share(found: Iterator[bool]) -> float:
-    told = list(found)
-    return (sum(told) / len(told)) ** 0.5 if told else 0.0
+def _share(conditions: Iterator[bool]) -> float:
+    values = list(conditions)
+    return (sum(values) / len(values)) ** 0.5 if values else 0.0
 
 
-def _histogram(values: list[int], most: int) -> Numbers:
-    """Return the square root of the share of each value from 1 to `most`, and more."""
-    at = np.clip(np.asarray(values, np.int64), 1, most) - 1
-    return np.sqrt(_shares(at, most))
+def _histogram(values: list[int], maximum: int) -> FloatArray64:
+    """Return square roots of the shares of the values 1 to `maximum`; the last bin is open."""
+    bins = np.clip(np.asarray(values, np.int64), 1, maximum) - 1
+    return np.sqrt(_shares(bins, maximum))
 
 
-def _shares(which: NDArray[np.int64], count: int) -> Numbers:
-    return np.bincount(which, minlength=count) / max(len(which), 1)
+def _shares(bins: NDArray[np.int64], count: int) -> FloatArray64:
+    return np.bincount(bins, minlength=count) / max(len(bins), 1)
 
 
 # --- description ---
 
-_NEAR: int = 4  # lines within which a rhyme is heard
+_RHYME_DISTANCE: Final = 4  # in lines
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextDescription:
-    """A text in named numbers.
+    """Facts and features of a text.
 
     Attributes
     ----------
     facts : dict of str to float or str
-        For people.
+        Shown to users.
     vector : ndarray, shape (len(STYLE_FEATURE_NAMES),), float32
-        From `segue.lyrics.features.style_features`: not yet standardised.
+        Features from `style_features`, not yet standardised.
     """
 
     facts: dict[str, float | str]
@@ -395,44 +377,42 @@ def describe_text(text: str) -> TextDescription:
     Raises
     ------
     BadArgument
-        It has no words.
+        The text has no words.
     """
     measured = measure_text(text)
-    return TextDescription(_facts(measured), features_of(measured))
+    return TextDescription(_facts(measured), _features(measured))
 
 
 def rhyme_scheme(last_words: list[str]) -> str:
-    """Name the rhymes of a stanza, "ABAB"; "-" where a line rhymes with none.
+    """Return the rhyme scheme of a stanza, such as "ABAB"; "-" for a line without a rhyme.
 
     Parameters
     ----------
     last_words : list of str
-        Of each line, lower case; the same word again rhymes, too.
+        Last word of each line in lower case; equal words rhyme, too.
     """
-    sounds = [rhyme_key(word) for word in last_words]
+    keys = [rhyme_key(word) for word in last_words]
     letters: dict[str, str] = {}
-    for sound in sounds:
-        if sounds.count(sound) > 1 and sound not in letters:
-            letters[sound] = chr(ord("A") + len(letters) % 26)
-    return "".join(letters.get(sound, "-") for sound in sounds)
+    for key in keys:
+        if keys.count(key) > 1 and key not in letters:
+            letters[key] = chr(ord("A") + len(letters) % 26)
+    return "".join(letters.get(key, "-") for key in keys)
 
 
 def _facts(measured: TextMeasurements) -> dict[str, float | str]:
     lines, words = measured.lines, measured.words
     counts = [sum(line.syllables) for line in lines]
-    last = [line.words[-1] for line in lines]
-    sounds = [rhyme_key(word) for word in last]
+    keys = [rhyme_key(line.words[-1]) for line in lines]
     rhymed = [
-        any(sounds[at] == sounds[other] for other in range(max(0, at - _NEAR), at))
-        or sounds[at] in sounds[at + 1 : at + _NEAR + 1]
-        for at in range(len(lines))
+        key in keys[max(0, i - _RHYME_DISTANCE) : i] + keys[i + 1 : i + _RHYME_DISTANCE + 1]
+        for i, key in enumerate(keys)
     ]
     schemes = [
         rhyme_scheme([line.words[-1] for line in stanza])
         for stanza in measured.stanzas
         if 2 <= len(stanza) <= 14
     ]
-    rhyming = [scheme for scheme in schemes if scheme.strip("-")]
+    rhyming_schemes = [scheme for scheme in schemes if scheme.strip("-")]
     facts: dict[str, float | str] = {
         "lines": float(len(lines)),
         "stanzas": float(len(measured.stanzas)),
@@ -443,6 +423,6 @@ def _facts(measured: TextMeasurements) -> dict[str, float | str]:
         "rhymed_lines": sum(rhymed) / len(lines),
         "repeated_lines": 1 - len({line.words for line in lines}) / len(lines),
     }
-    if rhyming:
-        facts["rhyme_scheme"] = max(rhyming, key=rhyming.count)
+    if rhyming_schemes:
+        facts["rhyme_scheme"] = max(rhyming_schemes, key=rhyming_schemes.count)
     return facts

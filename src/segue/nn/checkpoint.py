@@ -1,5 +1,8 @@
 """Checkpoints: tensors and JSON metadata in a safetensors file with a SHA-256 hash.
 
+`save_model` and `load_model` are for trained models, `save_checkpoint` and `load_checkpoint` for
+other states.
+
 Names of parameters and of hyperparameters have changed since version 0.1: `RENAMED_PARAMETERS` and
 `RENAMED_HYPERPARAMETERS` map the names in older files to those of today. They are applied after
 the hash is verified, so that the fingerprint of a file never changes.
@@ -8,22 +11,25 @@ the hash is verified, so that the fingerprint of a file never changes.
 import hashlib
 import io
 import json
+import lzma
 import re
 import struct
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from segue.errors import BadCheckpoint, DiskFull
+from segue.errors import BadArgument, BadCheckpoint, DiskFull
 from segue.files import atomic_write, remove_partials
 
 FORMAT: Final = 1
+Model = TypeVar("Model")
+
 #: File name of the model of a learned space, in the folder of its run.
 MODEL: Final = "space.safetensors"
 _MAX_BYTES: Final = 4 << 30
@@ -102,6 +108,11 @@ RENAMED_HYPERPARAMETERS: Final[Mapping[str, str]] = {
 }
 #: Keys of the metadata that hold hyperparameters.
 _HYPERPARAMETERS: Final = ("config", "configuration", "training")
+#: What building a model of incomplete or inconsistent content raises.
+_INCONSISTENT: Final = (
+    ArithmeticError, AttributeError, BadArgument, EOFError, LookupError, RuntimeError, TypeError,
+    ValueError, lzma.LZMAError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +208,77 @@ def load_checkpoint(path: Path, kind: str) -> Checkpoint:
     return Checkpoint(kind, metadata, rename_parameters(tensors, kind), digest[:12])
 
 
+def save_model(
+    path: Path,
+    kind: str,
+    version: int,
+    metadata: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    dtype: torch.dtype | None = None,
+) -> str:
+    """Write a model atomically, and return its fingerprint.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+    version : int
+        Increased when the meaning of inputs or outputs changes.
+    metadata : mapping
+        JSON values.
+    tensors : mapping of str to Tensor
+    dtype : torch.dtype, optional
+        Type of floating-point tensors in the file; by default as they are.
+
+    Raises
+    ------
+    DiskFull
+    """
+    if dtype:
+        tensors = _cast(tensors, dtype)
+    return save_checkpoint(path, kind, {**metadata, "version": version}, tensors)
+
+
+def load_model(
+    path: Path,
+    kind: str,
+    version: int,
+    build: Callable[[Checkpoint], Model],
+    remedy: str = "train it again",
+) -> Model:
+    """Read a model that `save_model` wrote.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+    version : int
+    build : callable
+        Makes the model of a checkpoint whose floating-point tensors are float32. An error of
+        Python's, torch's, or a `BadArgument` means that the content is inconsistent.
+    remedy : str
+        What to do about a file that cannot be used.
+
+    Raises
+    ------
+    BadCheckpoint
+        The file is missing, damaged, inconsistent, of another version, or of another kind.
+    """
+    checkpoint = load_checkpoint(path, kind)
+    if checkpoint.metadata.get("version") != version:
+        raise BadCheckpoint(
+            f"{path} holds {kind!r} of version {checkpoint.metadata.get('version')}, this Segue "
+            f"reads version {version}; {remedy}"
+        )
+    try:
+        return build(replace(checkpoint, tensors=_cast(checkpoint.tensors, torch.float32)))
+    except _INCONSISTENT as error:
+        reason = str(error).partition("\n")[0]
+        if isinstance(error, KeyError):
+            reason += " is missing"
+        raise BadCheckpoint(f"{path} holds no consistent {kind!r} ({reason}); {remedy}") from None
+
+
 def read_metadata(path: Path) -> dict[str, Any]:
     """Read the metadata of a checkpoint without its tensors; the hash is not verified.
 
@@ -258,6 +340,13 @@ def _rename_keys(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {RENAMED_HYPERPARAMETERS.get(key, key): _rename_keys(v) for key, v in value.items()}
+
+
+def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    return {
+        name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def _damaged(path: Path, error: Exception) -> BadCheckpoint:

@@ -1,12 +1,11 @@
-"""Sampling from language models: temperature, top-k, top-p and min-p; autoregressive generation.
+"""Sampling from language models: temperature, top-k, top-p and min-p.
 
 Functions of logits take any shape whose last axis is the vocabulary, and return new tensors. The
 logit of a masked token is minus infinity. Every filter keeps the most likely token.
 
-Shape legend: … any, B sequences, T positions, V vocabulary size.
+Shape legend: … any, V vocabulary size.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +14,6 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.nn.transformer import KVCache, Transformer
 
 MAX_TEMPERATURE: Final = 100.0  # beyond it the distribution is practically uniform
 MASKED: Final = float("-inf")
@@ -137,87 +135,3 @@ def keep_min_p(logits: Tensor, p: float) -> Tensor:
     probabilities = logits.softmax(dim=-1)
     threshold = probabilities.amax(dim=-1, keepdim=True) * p
     return logits.masked_fill(probabilities < threshold, MASKED)
-
-
-#: From the tokens in the context, shape (B, T), to those allowed next, shape (B, V) or (V,), bool.
-AllowedTokens = Callable[[Tensor], Tensor]
-
-
-def generate(
-    network: Transformer,
-    prompt: Tensor,
-    sampling: Sampling,
-    generator: torch.Generator | None = None,
-    *,
-    keep: int = 1,
-    allowed: AllowedTokens | None = None,
-) -> Iterator[Tensor]:
-    """Continue a prompt endlessly.
-
-    When the context is full, its older tokens but the first `keep` are dropped so that half of it
-    is free, and the KV cache is recomputed: as in training, dropped tokens have no influence.
-
-    Parameters
-    ----------
-    network : Transformer
-        See `for_inference` for a fast one.
-    prompt : Tensor, shape (B, T), int64
-        At least one token; of a prompt longer than the context, the end is used.
-    sampling : Sampling
-    generator : torch.Generator, optional
-        By default torch's global generator.
-    keep : int
-        Number of first tokens that always stay in the context, such as a header.
-    allowed : callable, optional
-        Returns which tokens are allowed next, for constrained decoding.
-
-    Yields
-    ------
-    Tensor, shape (B,), int64
-
-    Raises
-    ------
-    BadArgument
-        The prompt is empty or has unknown tokens, `keep` is too large, or no token is allowed.
-    """
-    stack = network.config.stack
-    _check_prompt(network, prompt, keep)
-    kv_cache = KVCache(stack, len(prompt), network.tokens.weight.dtype)
-    context = new = _truncate(prompt, keep, stack.context)
-    while True:
-        with torch.inference_mode():
-            logits = network.next_logits(new, kv_cache)
-            if allowed:
-                logits = logits.masked_fill(~allowed(context), MASKED)
-            token = sample(logits, sampling, generator)
-        yield token
-        new = token[:, None]
-        context = torch.cat([context, new], dim=1)
-        if not kv_cache.free:
-            context = new = _truncate(context, keep, stack.context)
-            kv_cache.truncate(0)
-
-
-def _truncate(tokens: Tensor, keep: int, context: int) -> Tensor:
-    """Return the first `keep` tokens and the last ones that fill half of the context."""
-    if tokens.shape[1] <= context:
-        return tokens
-    last = max(context // 2 - keep, 1)
-    return torch.cat([tokens[:, :keep], tokens[:, -last:]], dim=1)
-
-
-def _check_prompt(network: Transformer, prompt: Tensor, keep: int) -> None:
-    context, vocabulary = network.config.stack.context, network.config.vocabulary
-    if prompt.ndim != 2 or not prompt.numel():
-        raise BadArgument(
-            f"a prompt of shape {tuple(prompt.shape)}; it has rows of at least one token"
-        )
-    if not 0 <= int(prompt.min()) <= int(prompt.max()) < vocabulary:
-        raise BadArgument(
-            f"the prompt has tokens from {int(prompt.min())} to {int(prompt.max())}; the "
-            f"vocabulary of this network is from 0 to {vocabulary - 1}"
-        )
-    if not 0 <= keep < context // 2:
-        raise BadArgument(
-            f"{keep} tokens cannot be kept in a context of {context}; at most {context // 2 - 1}"
-        )

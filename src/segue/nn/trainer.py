@@ -1,9 +1,12 @@
 """The training loop: bit-exact resumption, early stopping, mixed precision, any device.
 
+`train_validation_split` divides the examples.
+
 All randomness of a step comes from a generator seeded with the run's seed and the index of the
 step, so that a resumed run draws the same batches and dropout masks as an uninterrupted one.
 """
 
+import hashlib
 import json
 import logging
 import math
@@ -15,17 +18,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
+from segue.errors import BadArgument, BadCheckpoint, TrainingFailed, check_seed
 from segue.nn.checkpoint import Checkpoint, load_checkpoint, match_state_dict, save_checkpoint
+from segue.records import Track
 
 Batch = tuple[Tensor, ...]
 
+MIN_PIECES: Final = 3
+VALIDATION_SHARE: Final = 0.1
 SAVE_EVERY_S: Final = 60.0  # longest loss of work in a power cut
 #: Steps timed to convert minutes into a number of steps, after half as many for warm-up.
 TIMED_STEPS: Final = 8
@@ -36,6 +42,42 @@ MAX_WARMUP_STEPS: Final = 50
 _PROBE_SIZE: Final = 512
 _PROBE_ROUNDS: Final = 5
 _SMOOTHING_STEPS: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """Options that the training of every model has.
+
+    Attributes
+    ----------
+    epochs : int, optional
+        Maximum number of epochs; by default the model's own.
+    minutes : float, optional
+        Time to train; overrides the number of epochs, by timing the first steps.
+    learning_rate : float, optional
+        Peak learning rate; by default the model's own.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    seed : int
+        Random seed.
+    """
+
+    epochs: int | None = None
+    minutes: float | None = None
+    learning_rate: float | None = None
+    device: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Validate the options.
+
+        Raises
+        ------
+        BadArgument
+        """
+        check_seed(self.seed)
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -585,3 +627,64 @@ class _Run:
 def _short(value: object) -> str:
     text = str(value)
     return text if len(text) < 60 else f"{text[:57]}…"
+
+
+# --- training and validation sets ---
+
+
+def split_group(track: Track) -> str:
+    """Return the group of a track, which is never divided between training and validation.
+
+    The album, or the folder for a track without one: tracks in a folder often belong together.
+    """
+    return track.tags.album or track.path.parent.name
+
+
+class SplitItem(Protocol):
+    """An item to split: `group` keeps items together, `name` identifies one without a group."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def group(self) -> str: ...  # noqa: D102
+
+
+P = TypeVar("P", bound=SplitItem)
+
+
+def train_validation_split(pieces: Sequence[P], what: str = "scores") -> tuple[list[P], list[P]]:
+    """Split pieces into a training set and a validation set of a tenth of the groups.
+
+    Groups are ordered by the SHA-256 of their names, so that the split is deterministic. Where
+    there are fewer than `MIN_PIECES` groups, pieces are split instead.
+
+    Parameters
+    ----------
+    pieces : sequence
+        Items with a `name` and a `group`.
+    what : str
+        Plural name of the items for the error message.
+
+    Returns
+    -------
+    train, validation : list
+
+    Raises
+    ------
+    TrainingFailed
+        There are fewer than `MIN_PIECES` pieces.
+    """
+    if len(pieces) < MIN_PIECES:
+        raise TrainingFailed(
+            f"there are {len(pieces)} {what} to train on, at least {MIN_PIECES} are needed (and "
+            "some hundred for a useful model); add more with `segue add`"
+        )
+    grouped = len({piece.group or piece.name for piece in pieces}) >= MIN_PIECES
+    keys = [piece.group or piece.name if grouped else piece.name for piece in pieces]
+    ordered = sorted(set(keys), key=lambda name: hashlib.sha256(name.encode()).digest())
+    validation_keys = set(ordered[: max(round(VALIDATION_SHARE * len(ordered)), 1)])
+    train: list[P] = []
+    validation: list[P] = []
+    for piece, key in zip(pieces, keys, strict=True):
+        (validation if key in validation_keys else train).append(piece)
+    return train, validation

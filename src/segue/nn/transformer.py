@@ -96,11 +96,6 @@ class TransformerConfig:
             raise BadArgument(f"a vocabulary of {self.vocabulary} tokens; there is at least 1")
 
 
-def small(vocabulary: int) -> TransformerConfig:
-    """Return the preset for hundreds of pieces: 4 layers of width 192."""
-    return TransformerConfig(vocabulary, StackConfig(192, 4, 4, 512, 0.2))
-
-
 def medium(vocabulary: int) -> TransformerConfig:
     """Return the preset for thousands of pieces: 6 layers of width 384, 11 million parameters."""
     return TransformerConfig(vocabulary, StackConfig(384, 6, 6, 1024, 0.1))

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 from segue.records import FloatArray
 from segue.render.plots import (
+    CAPTION_COLOUR,
     DPI,
+    TEXT_COLOUR,
     fonts,
     ignore_missing_glyphs,
     new_figure,
@@ -24,191 +26,82 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
-MAX_LEAVES: Final = 5000
-_ROWS: Final = 250  # of a column, at most
-_ROW_INCHES: Final = 0.135
-_COLUMN_INCHES: Final = 6.4
-_LABEL_SHARE: Final = 0.42
-
-
-@dataclass(frozen=True, slots=True)
-class DendrogramLayout:
-    """A tree laid out: leaves one above the other, joins to their right.
-
-    Attributes
-    ----------
-    rows : ndarray, shape (nodes,)
-        Where each node lies; leaves at 0, 1, 2 … in their order.
-    heights : ndarray, shape (nodes,)
-        0 for leaves.
-    joins : ndarray, shape (n - 1, 2), int64
-    """
-
-    rows: NDArray[np.float64]
-    heights: NDArray[np.float64]
-    merges: NDArray[np.int64]
-
-    @property
-    def lines(self) -> NDArray[np.float64]:
-        """The bracket of each join, shape (n - 1, 4, 2): height and row of its four corners."""
-        leaves = len(self.merges) + 1
-        left, right = self.merges[:, 0], self.merges[:, 1]
-        height = self.heights[leaves:]
-        return np.stack(
-            [
-                np.stack([self.heights[left], self.rows[left]], axis=1),
-                np.stack([height, self.rows[left]], axis=1),
-                np.stack([height, self.rows[right]], axis=1),
-                np.stack([self.heights[right], self.rows[right]], axis=1),
-            ],
-            axis=1,
-        )
-
-
-def layout_dendrogram(
-    merges: NDArray[np.int64], heights: NDArray[np.float64], order: NDArray[np.int64]
-) -> DendrogramLayout:
-    """Give every node of a tree its row."""
-    leaves = len(order)
-    rows = np.zeros(2 * leaves - 1)
-    rows[order] = np.arange(leaves)
-    for number, (left, right) in enumerate(merges.tolist()):
-        rows[leaves + number] = (rows[left] + rows[right]) / 2
-    return DendrogramLayout(rows, np.concatenate([np.zeros(leaves), heights]), merges)
-
-
-def draw_dendrogram(
-    branches: DendrogramLayout,
-    labels: Sequence[str],
-    order: NDArray[np.int64],
-    target: Path,
-    title: str,
-    caption: str,
-) -> None:
-    """Draw a dendrogram; one of many leaves is cut into columns that are read one by one.
-
-    Parameters
-    ----------
-    branches : Branches
-    labels : sequence of str
-        Of the leaves.
-    order : ndarray of int64
-        Of the leaves, from the top.
-    target : Path
-        Ends in .png, .svg or .pdf.
-    title, caption : str
-
-    Raises
-    ------
-    BadArgument
-        There are more leaves than can be read, or the file cannot be written.
-    """
-    n = len(labels)
-    if n > MAX_LEAVES:
-        raise BadArgument(
-            f"{n} leaves are more than a picture can show; write a page (-o tree.html), or take "
-            "--level artist or album"
-        )
-    columns = -(-n // _ROWS)
-    rows = -(-n // columns)
-    figure = new_figure(
-        columns * _COLUMN_INCHES + (2.0 if columns == 1 else 0), max(rows * _ROW_INCHES, 1.6) + 1.1
-    )
-    top = float(branches.heights.max()) or 1.0
-    for column in range(columns):
-        axes = figure.add_subplot(1, columns, column + 1)
-        first = column * rows
-        _draw_column(axes, branches, top, first, min(first + rows, n))
-        for row in range(first, min(first + rows, n)):
-            axes.text(
-                -0.015 * top, row, shorten(labels[order[row]], 46), fontsize=7, ha="right",
-                va="center", color="#222222",
-            )  # fmt: skip
-    figure.suptitle(shorten(title, 90), x=0.01, ha="left", fontsize=11)
-    figure.supxlabel(caption, fontsize=7.5, x=0.01, ha="left", color="#444444")
-    save(figure, target)
-
-
-def _draw_column(
-    axes: "Axes", branches: DendrogramLayout, top: float, first: int, last: int
-) -> None:
-    from matplotlib.collections import LineCollection
-
-    lines = branches.lines
-    inside = (lines[:, :, 1].max(axis=1) >= first - 1) & (lines[:, :, 1].min(axis=1) <= last)
-    axes.add_collection(
-        LineCollection(list(lines[inside]), colors="#0072b2", linewidths=0.9, capstyle="projecting")
-    )
-    axes.set_xlim(-top * _LABEL_SHARE / (1 - _LABEL_SHARE), top * 1.02)
-    axes.set_ylim(last - 0.4, first - 0.6)
-    axes.set_yticks([])
-    axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= top])
-    axes.tick_params(labelsize=7)
-    axes.set_xlabel("distance", fontsize=7.5, loc="right")
-    for side in ("top", "left", "right"):
-        axes.spines[side].set_visible(False)
-
-
-#: Distinct on white and on black: each is at least 18 from all before it in CIELAB, the first
-#: twelve at least 25. The first eight are for colour-blind readers too (Okabe & Ito 2008).
+#: Colours distinct on white and on black: each is at least 18 from all before it in CIELAB, the
+#: first twelve at least 25. The first eight suit colour-blind readers (Okabe & Ito 2008).
 PALETTE: Final = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a800", "#9467bd",
     "#a9746a", "#2eb82e", "#d81b60", "#7f9f3f", "#f4a37a", "#5f5fd3", "#17becf", "#c49c6b",
     "#8d3b1f", "#5b7c99", "#e377f0", "#6b6b2a",
 )  # fmt: skip
-#: What is left when there are more names than colours; the last of the names.
-OTHER: Final = "other"
 GREY: Final = "#b4b4b4"
-SCALE: Final = "viridis"
-_LABEL_POINTS: Final = 6.5
-_GAP_POINTS: Final = 1.5  # between a dot and its label
+#: Name of all tracks whose own name has no colour; it is the last of the names, and grey.
+OTHER: Final = "other"
+#: Colour map of numbers.
+COLOUR_MAP: Final = "viridis"
+#: Maximum number of leaves of a figure, and of rows in one of its columns.
+MAX_LEAVES: Final = 5000
+_MAX_ROWS: Final = 250
+_ROW_INCHES: Final = 0.135
+_COLUMN_INCHES: Final = 6.4
+#: Share of a column's width for the labels.
+_LABEL_SHARE: Final = 0.42
 MAX_LABELS: Final = 120
+_LABEL_POINTS: Final = 6.5
+#: Space between a point and its label, in typographic points.
+_GAP_POINTS: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class MapFigure:
-    """What is drawn: where, in which colour, called what.
+class Colouring:
+    """A name, or a number, that stands for the colour of each track.
 
     Attributes
     ----------
-    points : ndarray, shape (n, 2)
-    labels : sequence of str, length n
-    legend : tuple of str
-        Names of the colours; empty where colours stand for numbers.
-    of : ndarray, shape (n,), int64
-        Which name each has, -1 for none; empty where colours stand for numbers.
+    title : str
+        What the colours stand for.
+    names : tuple of str
+        Names, the most common first, `OTHER` last if it is there; empty for numbers.
+    name_index : ndarray, shape (n,), int64
+        Index of each track's name, -1 for none; empty for numbers.
     values : ndarray, shape (n,), float32
-        The numbers, NaN where unknown; empty where colours stand for names.
-    colour_title : str
+        Numbers, NaN if unknown; empty for names.
     """
 
-    points: FloatArray
-    labels: Sequence[str]
-    legend: tuple[str, ...]
+    title: str
+    names: tuple[str, ...]
     name_index: NDArray[np.int64]
     values: FloatArray
-    colour_title: str
 
 
-def colour_of(number: int, names: Sequence[str]) -> str:
-    """Return the colour of the name of that number; grey for none and for what is left."""
-    if not 0 <= number < len(names) or names[number] == OTHER:
+def name_colour(names: Sequence[str], index: int) -> str:
+    """Return the colour of a name; grey for `OTHER`, and for the index -1."""
+    if not 0 <= index < len(names) or names[index] == OTHER:
         return GREY
-    return PALETTE[number % len(PALETTE)]
+    return PALETTE[index % len(PALETTE)]
 
 
-def draw_map(data: MapFigure, target: Path, title: str, caption: str) -> None:
-    """Draw a map with a legend, and labels where there is room for them.
+def draw_map(
+    points: FloatArray,
+    labels: Sequence[str],
+    colouring: Colouring,
+    target: Path,
+    title: str,
+    caption: str,
+) -> None:
+    """Draw a map with a legend, and with labels where there is room for them.
 
     Parameters
     ----------
-    data : Dots
+    points : ndarray, shape (n, 2)
+        Positions.
+    labels : sequence of str, length n
+        Labels of the points.
+    colouring : Colouring
+        Colours of the points.
     target : Path
-        Ends in .png, .svg or .pdf.
-    title : str
-    caption : str
-        What the map was made with, and how far to trust it.
+        Path of the figure: .png, .svg or .pdf.
+    title, caption : str
+        Texts above and below the map.
 
     Raises
     ------
@@ -217,36 +110,11 @@ def draw_map(data: MapFigure, target: Path, title: str, caption: str) -> None:
     """
     figure = new_figure(9.6, 7.6)
     axes = figure.add_subplot()
-    x, y = data.points[:, 0], data.points[:, 1]
-    size = float(np.clip(4000 / max(len(x), 1), 1.5, 34))
-    # Vector files of many points are slow to open: data become a picture within.
-    looks: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.9, "rasterized": len(x) > 2000}
-    if data.legend:
-        handles, names = [], []
-        for number in (-1, *range(len(data.legend))):
-            here = data.name_index == number
-            if here.any():
-                if number < 0:  # hollow: "other" is grey
-                    hollow = looks | {"linewidths": 0.6}
-                    dot = axes.scatter(x[here], y[here], c="none", edgecolors=GREY, **hollow)
-                else:
-                    colour = colour_of(number, data.legend)
-                    dot = axes.scatter(x[here], y[here], c=colour, **looks)
-                handles.append(dot)
-                name = shorten(data.legend[number], 30) if number >= 0 else "none"
-                names.append(f"{name} ({here.sum()})")
-        # Given by hand: of labels, matplotlib passes over those that begin with "_".
-        figure.legend(
-            handles, names, loc="outside right upper", title=data.colour_title, frameon=False,
-            fontsize=7.5, title_fontsize=8.5, markerscale=float(np.clip(5 / np.sqrt(size), 1, 4)),
-            alignment="left",
-        )  # fmt: skip
+    size = float(np.clip(4000 / max(len(points), 1), 1.5, 34))
+    if colouring.names:
+        _scatter_names(figure, axes, points, colouring, size)
     else:
-        axes.scatter(x, y, c=GREY, **looks)
-        known = np.isfinite(data.values)
-        shown = axes.scatter(x[known], y[known], c=data.values[known], cmap=SCALE, **looks)
-        if known.any():
-            figure.colorbar(shown, ax=axes, shrink=0.6, label=data.colour_title)
+        _scatter_values(figure, axes, points, colouring, size)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_aspect("equal", adjustable="datalim")
@@ -254,74 +122,118 @@ def draw_map(data: MapFigure, target: Path, title: str, caption: str) -> None:
     for side in ("top", "right", "bottom", "left"):
         axes.spines[side].set_color("#cccccc")
     axes.set_title(shorten(title, 90), fontsize=11, loc="left")
-    figure.supxlabel(caption, fontsize=7.5, x=0.01, ha="left", color="#444444")
-    _label(figure, axes, data, size)
+    figure.supxlabel(caption, fontsize=7.5, x=0.01, ha="left", color=CAPTION_COLOUR)
+    _add_labels(figure, axes, points, labels, size)
     save(figure, target)
 
 
-def _label(figure: "Figure", axes: "Axes", data: MapFigure, size: float) -> None:
-    """Write labels beside points, where they cover nothing."""
+def _marker_style(points: FloatArray, size: float) -> dict[str, Any]:
+    # Vector files of many points are slow to open: the points become an image in them.
+    return {"s": size, "linewidths": 0, "alpha": 0.9, "rasterized": len(points) > 2000}
+
+
+def _scatter_names(
+    figure: "Figure", axes: "Axes", points: FloatArray, colouring: Colouring, size: float
+) -> None:
+    style = _marker_style(points, size)
+    handles, names = [], []
+    for index in (-1, *range(len(colouring.names))):
+        x, y = points[colouring.name_index == index].T
+        if not len(x):
+            continue
+        if index < 0:  # hollow, since "other" is grey
+            hollow = style | {"linewidths": 0.6}
+            handles.append(axes.scatter(x, y, c="none", edgecolors=GREY, **hollow))
+        else:
+            handles.append(axes.scatter(x, y, c=name_colour(colouring.names, index), **style))
+        name = shorten(colouring.names[index], 30) if index >= 0 else "none"
+        names.append(f"{name} ({len(x)})")
+    # Handles and names are given, since matplotlib ignores labels that begin with "_".
+    figure.legend(
+        handles, names, loc="outside right upper", title=colouring.title, frameon=False,
+        fontsize=7.5, title_fontsize=8.5, markerscale=float(np.clip(5 / np.sqrt(size), 1, 4)),
+        alignment="left",
+    )  # fmt: skip
+
+
+def _scatter_values(
+    figure: "Figure", axes: "Axes", points: FloatArray, colouring: Colouring, size: float
+) -> None:
+    style = _marker_style(points, size)
+    x, y = points.T
+    axes.scatter(x, y, c=GREY, **style)
+    known = np.isfinite(colouring.values)
+    values = colouring.values[known]
+    coloured = axes.scatter(x[known], y[known], c=values, cmap=COLOUR_MAP, **style)
+    if known.any():
+        figure.colorbar(coloured, ax=axes, shrink=0.6, label=colouring.title)
+
+
+def _add_labels(
+    figure: "Figure", axes: "Axes", points: FloatArray, labels: Sequence[str], size: float
+) -> None:
+    """Write labels beside points where they cover nothing."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.font_manager import FontProperties
 
     figure.set_dpi(DPI)
     use_plain_text(figure)
     with ignore_missing_glyphs():
-        figure.draw_without_rendering()  # fixes where the axes lie
+        figure.draw_without_rendering()  # computes the position of the axes
     figure.set_layout_engine("none")
     frame = axes.get_window_extent()
-    places = np.asarray(axes.transData.transform(data.points))
+    pixels = np.asarray(axes.transData.transform(points))
     renderer: Any = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     font = FontProperties(family=fonts(), size=_LABEL_POINTS)
-    some = _loneliest_first(places)
-    texts = [shorten(data.labels[row], 26) for row in some]
+    rows = _most_isolated_first(pixels)
+    texts = [shorten(labels[row], 26) for row in rows]
     with ignore_missing_glyphs():
         sizes = [renderer.get_text_width_height_descent(text, font, False)[:2] for text in texts]
-    spots = place_labels(
-        places, some, sizes, np.sqrt(size) / 2 / 72 * DPI, (frame.x0, frame.y0, frame.x1, frame.y1)
+    corners = place_labels(
+        pixels, rows, sizes, np.sqrt(size) / 2 / 72 * DPI, (frame.x0, frame.y0, frame.x1, frame.y1)
     )
-    for text, spot in zip(texts, spots, strict=True):
-        if spot is not None:
-            x, y = axes.transData.inverted().transform(spot)
+    for text, corner in zip(texts, corners, strict=True):
+        if corner is not None:
+            x, y = axes.transData.inverted().transform(corner)
             axes.text(
-                x, y, text, fontsize=_LABEL_POINTS, color="#222222", va="bottom", parse_math=False
+                x, y, text, fontsize=_LABEL_POINTS, color=TEXT_COLOUR, va="bottom", parse_math=False
             )
 
 
 def place_labels(
-    places: NDArray[np.float64],
+    points: NDArray[np.float64],
     rows: Sequence[int],
     sizes: Sequence[tuple[float, float]],
     radius: float,
     frame: tuple[float, float, float, float],
 ) -> list[tuple[float, float] | None]:
-    """Find where labels cover neither dots nor one another, beside, above or below their dot.
+    """Find positions beside, above or below points where labels cover no point and no label.
 
     Parameters
     ----------
-    places : ndarray, shape (n, 2)
-        Centres of the data, in pixels.
+    points : ndarray, shape (n, 2)
+        Centres of the points, in pixels.
     rows : sequence of int
-        Which data have a label, the most wanted first.
+        Points with a label, in order of priority.
     sizes : sequence of tuple of two float
-        Width and height of each label.
+        Width and height of each label, in pixels.
     radius : float
-        Of every dot.
+        Radius of the points, in pixels.
     frame : tuple of four float
-        Left, bottom, right and top of where labels may be.
+        Left, bottom, right and top of the area for labels.
 
     Returns
     -------
     list of tuple of two float, or None
-        Lower left corner of each label; None where there is no room. At most `MOST_LABELS`.
+        Lower left corner of each label; None if there is no room. At most `MAX_LABELS` are placed.
     """
-    boxes = np.hstack([places - radius, places + radius])
+    boxes = np.hstack([points - radius, points + radius])
     gap = radius + _GAP_POINTS / 72 * DPI
-    spots: list[tuple[float, float] | None] = []
+    corners: list[tuple[float, float] | None] = []
     for row, (width, height) in zip(rows, sizes, strict=True):
-        x, y = places[row].tolist()
-        free = None
-        if sum(spot is not None for spot in spots) < MAX_LABELS:
+        x, y = points[row].tolist()
+        corner = None
+        if sum(placed is not None for placed in corners) < MAX_LABELS:
             others = np.delete(boxes, row, axis=0)
             for left, bottom in (
                 (x + gap, y - height / 2),
@@ -335,29 +247,129 @@ def place_labels(
                     and frame[1] <= box[1] and box[3] <= frame[3]
                 )  # fmt: skip
                 if inside and not _overlaps(box, others):
-                    free = (left, bottom)
+                    corner = (left, bottom)
                     boxes = np.vstack([boxes, box])
                     break
-        spots.append(free)
-    return spots
+        corners.append(corner)
+    return corners
 
 
-def _loneliest_first(places: FloatArray) -> list[int]:
-    """Order points by how far the next one is; of many, a sample."""
+def _most_isolated_first(points: FloatArray) -> list[int]:
+    """Order points by distance to their nearest neighbour; of many points, a part."""
     from scipy.spatial import KDTree
 
-    if len(places) < 2:
-        return list(range(len(places)))
-    distance = np.asarray(KDTree(places).query(places, k=2)[0])[:, 1]
+    if len(points) < 2:
+        return list(range(len(points)))
+    distance = np.asarray(KDTree(points).query(points, k=2)[0])[:, 1]
     return [int(row) for row in np.argsort(-distance, kind="stable")[: 4 * MAX_LABELS]]
 
 
 def _overlaps(box: tuple[float, float, float, float], others: NDArray[np.float64]) -> bool:
-    return bool(
-        (
-            (others[:, 0] < box[2])
-            & (others[:, 2] > box[0])
-            & (others[:, 1] < box[3])
-            & (others[:, 3] > box[1])
-        ).any()
+    left, bottom, right, top = others.T
+    return bool(((left < box[2]) & (right > box[0]) & (bottom < box[3]) & (top > box[1])).any())
+
+
+# ---- dendrograms -------------------------------------------------------------------------
+
+
+def dendrogram_lines(
+    merges: NDArray[np.int64], heights: NDArray[np.float64], order: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the brackets of a dendrogram whose leaves lie below one another.
+
+    Parameters
+    ----------
+    merges, heights, order
+        See `segue.explore.dendrogram.Dendrogram`.
+
+    Returns
+    -------
+    ndarray, shape (n - 1, 4, 2)
+        Height and row of the four corners of each merge's bracket. The rows of leaves are 0, 1, 2 …
+        in their order; that of a merge is between those of its two nodes.
+    """
+    n = len(order)
+    rows = np.zeros(2 * n - 1)
+    rows[order] = np.arange(n)
+    for index, (left, right) in enumerate(merges.tolist()):
+        rows[n + index] = (rows[left] + rows[right]) / 2
+    left, right = merges.T
+    node_heights = np.concatenate([np.zeros(n), heights])
+    corners = [
+        (node_heights[left], rows[left]),
+        (heights, rows[left]),
+        (heights, rows[right]),
+        (node_heights[right], rows[right]),
+    ]
+    return np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)
+
+
+def draw_dendrogram(
+    lines: NDArray[np.float64],
+    labels: Sequence[str],
+    target: Path,
+    title: str,
+    caption: str,
+) -> None:
+    """Draw a dendrogram; one with many leaves is divided into columns.
+
+    Parameters
+    ----------
+    lines : ndarray, shape (n - 1, 4, 2)
+        Brackets from `dendrogram_lines`.
+    labels : sequence of str
+        Labels of the leaves from top to bottom.
+    target : Path
+        Path of the figure: .png, .svg or .pdf.
+    title, caption : str
+        Texts above and below the dendrogram.
+
+    Raises
+    ------
+    BadArgument
+        There are too many leaves to be legible, or the file cannot be written.
+    """
+    n = len(labels)
+    if n > MAX_LEAVES:
+        raise BadArgument(
+            f"{n} leaves are more than a picture can show; write a page (-o tree.html), or take "
+            "--level artist or album"
+        )
+    columns = -(-n // _MAX_ROWS)
+    rows = -(-n // columns)
+    figure = new_figure(
+        columns * _COLUMN_INCHES + (2.0 if columns == 1 else 0), max(rows * _ROW_INCHES, 1.6) + 1.1
     )
+    top = float(lines[:, :, 0].max()) or 1.0
+    for column in range(columns):
+        axes = figure.add_subplot(1, columns, column + 1)
+        first = column * rows
+        last = min(first + rows, n)
+        _draw_column(axes, lines, top, first, last)
+        for row in range(first, last):
+            axes.text(
+                -0.015 * top, row, shorten(labels[row], 46), fontsize=7, ha="right",
+                va="center", color=TEXT_COLOUR,
+            )  # fmt: skip
+    figure.suptitle(shorten(title, 90), x=0.01, ha="left", fontsize=11)
+    figure.supxlabel(caption, fontsize=7.5, x=0.01, ha="left", color=CAPTION_COLOUR)
+    save(figure, target)
+
+
+def _draw_column(
+    axes: "Axes", lines: NDArray[np.float64], top: float, first: int, last: int
+) -> None:
+    from matplotlib.collections import LineCollection
+
+    inside = (lines[:, :, 1].max(axis=1) >= first - 1) & (lines[:, :, 1].min(axis=1) <= last)
+    axes.add_collection(
+        LineCollection(list(lines[inside]), colors="#0072b2", linewidths=0.9, capstyle="projecting")
+    )
+    axes.set_xlim(-top * _LABEL_SHARE / (1 - _LABEL_SHARE), top * 1.02)
+    axes.set_ylim(last - 0.4, first - 0.6)
+    axes.set_yticks([])
+    axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= top])
+    axes.tick_params(labelsize=7)
+    axes.set_xlabel("distance", fontsize=7.5, loc="right")
+    for side in ("top", "left", "right"):
+        axes.spines[side].set_visible(False)

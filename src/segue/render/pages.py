@@ -1,16 +1,16 @@
 """HTML pages that work offline: track lists, maps, dendrograms, token similarities.
 
-Each is one file with data and program inside. It contains nothing of the machine that made it but
-paths of files relative to the page.
+Each is one file with data and program inside. Apart from paths relative to the page, it contains
+nothing of the machine that wrote it.
 """
 
 import base64
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,69 +22,90 @@ from segue.environment import import_in_package_folder
 from segue.errors import BadArgument
 from segue.files import write_text
 from segue.records import FloatArray, Track
+from segue.render import PAGE_SUFFIXES
+from segue.render.map_plots import COLOUR_MAP, GREY, Colouring, name_colour
 
-_PLACE: Final = "/*DATA*/"
-_ENDINGS: Final = (".html", ".htm")
+#: Colours of `OTHER` names and unknown numbers, and of tracks without a name.
+_PAGE_GREY: Final = "#9a9a9a"
+_NO_NAME_GREY: Final = "#6a6a6a"
+#: Number of colours of a scale of numbers.
+_SHADES: Final = 64
+#: Largest coordinate on the page of a map.
+_MAX_COORDINATE: Final = 65535
 
 
 def write_page(template: str, data: dict[str, Any], target: Path) -> None:
-    """Write a page, as a whole or not at all.
+    """Write a page atomically.
 
     Parameters
     ----------
     template : str
-        A file beside this one.
+        Name of a file in the folder ``templates``.
     data : dict
-        What its program finds under ``JSON.parse``; text is data there, never markup.
+        Data that the page's program reads by ``JSON.parse``; text in it is never markup.
     target : Path
-        Ends in .html.
+        Path of the page, .html.
 
     Raises
     ------
     BadArgument
         The file cannot be written.
     """
-    if target.suffix.lower() not in _ENDINGS:
+    if target.suffix.lower() not in PAGE_SUFFIXES:
         raise BadArgument(f"{target} is no page; name it something.html")
-    page = files("segue.render").joinpath("templates", template).read_text(encoding="utf-8")
-    text = json.dumps(_plain(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    # A script element ends at the first "</", whatever stands around it.
-    page = page.replace(_PLACE, text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
-    write_text(page, target)
+    text = json.dumps(without_nan(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # A script element ends at the first "</", even inside a string.
+    text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    write_text(page_source(template).replace("/*DATA*/", text), target)
+
+
+def page_source(template: str) -> str:
+    """Return a page without data: the frame of all pages, with the parts of a template."""
+    folder = files("segue.render").joinpath("templates")
+    frame, page = (
+        folder.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", template)
+    )
+    style, _, rest = page.removeprefix("<style>\n").partition("</style>\n")
+    body, _, script = rest.removesuffix("</script>\n").rpartition("<script>\n")
+    return (
+        frame.replace("/*STYLE*/", style).replace("<!--BODY-->", body).replace("/*SCRIPT*/", script)
+    )
+
+
+def without_nan(value: Any) -> Any:
+    """Replace numbers that are not finite, which JSON does not have, with None."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return value
 
 
 def link(track: Track, target: Path) -> str:
-    """Return the address of a track's file from the folder of a page; "" where it is gone."""
+    """Return the URL of a track's file relative to a page; "" if the file is missing."""
     if track.missing:
         return ""
     relative = os.path.relpath(track.path, target.absolute().parent)
     return quote(os.fsencode(relative))
 
 
-def _plain(value: Any) -> Any:
-    """Replace what JSON has no word for."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def write_list(
+def write_playlist_page(
     tracks: Sequence[Track], notes: Sequence[str], target: Path, title: str, caption: str
 ) -> None:
-    """Write a page that plays tracks one after the other.
+    """Write a page that plays tracks one after another.
 
     Parameters
     ----------
     tracks : sequence of Track
+        Tracks of the playlist.
     notes : sequence of str
-        What is told beside each.
+        Text beside each track.
     target : Path
-        Ends in .html.
+        Path of the page, .html.
     title, caption : str
+        Texts above the list.
     """
     data = {
         "title": title,
@@ -101,95 +122,74 @@ def write_list(
             for track, note in zip(tracks, notes, strict=True)
         ],
     }
-    write_page("list.html", data, target)
+    write_page("playlist.html", data, target)
 
 
-_GRID: Final = 65535
-_SHADES: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class MapPage:
-    """What a map's page shows.
-
-    Attributes
-    ----------
-    tracks : sequence of Track, length n
-    points : ndarray, shape (n, 2)
-    near : ndarray, shape (n, k), int32
-        The nearest tracks of each, in the space, as rows; -1 where there are no more.
-    likeness : ndarray, shape (n, k), float32
-        Their cosines.
-    tags : sequence of sequences of str, length n
-        How each track is described.
-    colour_title : str
-    palette : sequence of str
-        Colours as ``#rrggbb``.
-    colour : ndarray, shape (n,), int64
-        Which colour each track has.
-    legend : sequence of str
-        A name for each colour; empty where colours stand for numbers from `low` to `high`.
-    low, high : str
-    title, caption : str
-    """
-
-    tracks: Sequence[Track]
-    points: FloatArray
-    neighbours: NDArray[np.int32]
-    similarities: FloatArray
-    tags: Sequence[Sequence[str]]
-    colour_title: str
-    palette: Sequence[str]
-    colour: NDArray[np.int64]
-    legend: Sequence[str]
-    low: str
-    high: str
-    title: str
-    caption: str
-
-
-def write_map(page: MapPage, target: Path, previews: Mapping[int, bytes] | None = None) -> None:
+def write_map_page(
+    tracks: Sequence[Track],
+    points: FloatArray,
+    neighbours: NDArray[np.int32],
+    similarities: FloatArray,
+    tags: Sequence[Sequence[str]],
+    colouring: Colouring,
+    target: Path,
+    title: str,
+    caption: str,
+    previews: Mapping[int, bytes] | None = None,
+) -> None:
     """Write the page of a map.
 
     Parameters
     ----------
-    page : Shown
+    tracks : sequence of Track, length n
+        Tracks of the map.
+    points : ndarray, shape (n, 2)
+        Positions.
+    neighbours : ndarray, shape (n, k), int32
+        Rows of the nearest neighbours in the space; -1 if there are no more.
+    similarities : ndarray, shape (n, k), float32
+        Cosine similarities to them.
+    tags : sequence of sequence of str, length n
+        Description of each track.
+    colouring : Colouring
+        Colours of the tracks.
     target : Path
-        Ends in .html.
+        Path of the page, .html.
+    title, caption : str
+        Texts above and below the legend.
     previews : mapping of int to bytes, optional
-        Ogg Opus of tracks, by row, to be put into the page.
+        Excerpts of tracks as Ogg Opus, by row, that are embedded in the page.
     """
-    low = page.points.min(axis=0)
-    reach = float(np.ptp(page.points, axis=0).max()) or 1.0
-    grid = np.round((page.points - low) / reach * _GRID).astype(int)
-    artists, albums, folders, words = (_Numbered() for _ in range(4))
-    links = [link(track, target).rpartition("/") for track in page.tracks]
+    low = points.min(axis=0)
+    extent = float(np.ptp(points, axis=0).max()) or 1.0
+    grid = np.round((points - low) / extent * _MAX_COORDINATE).astype(int)
+    artists, artist_index = _factorise(track.tags.artist for track in tracks)
+    albums, album_index = _factorise(track.tags.album for track in tracks)
+    links = [link(track, target).rpartition("/") for track in tracks]
+    folders, folder_index = _factorise(folder + slash for folder, slash, _ in links)
+    words = {tag: index for index, tag in enumerate(dict.fromkeys(chain.from_iterable(tags)))}
     data = {
-        "title": page.title,
-        "caption": page.caption,
+        "title": title,
+        "caption": caption,
         "x": grid[:, 0].tolist(),
         "y": (grid[:, 1].max(initial=0) - grid[:, 1]).tolist(),
-        "ids": [track.id for track in page.tracks],
-        "seconds": [round(track.duration_s) for track in page.tracks],
-        "titles": [track.tags.title for track in page.tracks],
-        "artist": [artists.of(track.tags.artist) for track in page.tracks],
-        "album": [albums.of(track.tags.album) for track in page.tracks],
-        "artists": artists.names,
-        "albums": albums.names,
-        "tags": [[words.of(tag) for tag in some] for some in page.tags],
-        "words": words.names,
-        "folder": [folders.of(folder + slash) for folder, slash, _ in links],
-        "folders": folders.names,
+        "ids": [track.id for track in tracks],
+        "seconds": [round(track.duration_s) for track in tracks],
+        "titles": [track.tags.title for track in tracks],
+        "artist": artist_index,
+        "album": album_index,
+        "artists": artists,
+        "albums": albums,
+        "tags": [[words[tag] for tag in row] for row in tags],
+        "words": list(words),
+        "folder": folder_index,
+        "folders": folders,
         "file": [name for _, _, name in links],
-        "near": page.neighbours.ravel().tolist(),
-        "likeness": np.round(page.similarities.ravel() * 100).astype(int).tolist(),
-        "nearest": int(page.neighbours.shape[1]),
-        "colourTitle": page.colour_title,
-        "palette": list(page.palette),
-        "colour": page.colour.tolist(),
-        "legend": list(page.legend),
-        "low": page.low,
-        "high": page.high,
+        "near": neighbours.ravel().tolist(),
+        "likeness": np.round(similarities.ravel() * 100).astype(int).tolist(),
+        "nearest": int(neighbours.shape[1]),
+        "colourTitle": colouring.title,
+        **_colours(colouring),
         "previews": {
             str(row): base64.b64encode(sound).decode("ascii")
             for row, sound in (previews or {}).items()
@@ -198,40 +198,58 @@ def write_map(page: MapPage, target: Path, previews: Mapping[int, bytes] | None 
     write_page("map.html", data, target)
 
 
-class _Numbered:
-    """Names, each once, with a number."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def of(self, name: str) -> int:
-        return self._numbers.setdefault(name, len(self._numbers))
-
-    @property
-    def names(self) -> list[str]:
-        return list(self._numbers)
+def _factorise(values: Iterable[str]) -> tuple[list[str], list[int]]:
+    """Return the distinct values, and the index of each value among them."""
+    index: dict[str, int] = {}
+    indices = [index.setdefault(value, len(index)) for value in values]
+    return list(index), indices
 
 
-def colour_scale(values: FloatArray) -> tuple[list[str], NDArray[np.int64], str, str]:
-    """Turn numbers into colours: a palette, which of it each has, the lowest and highest.
+def _colours(colouring: Colouring) -> dict[str, Any]:
+    """Return a palette, the index of each track's colour in it, and what the legend shows.
 
-    What is unknown is grey. The highest and lowest hundredth share the outermost colours.
+    Numbers in the lowest and the highest hundredth share the outermost colours.
     """
+    values = colouring.values
+    if not colouring.names and len(values):
+        known = np.isfinite(values)
+        palette = [*_shades(), _PAGE_GREY]
+        if not known.any():
+            colour, ends = np.full(len(values), _SHADES), ("", "")
+        else:
+            low, high = (float(value) for value in np.percentile(values[known], [1, 99]))
+            scaled = np.clip((values - low) / ((high - low) or 1.0), 0, 1) * (_SHADES - 1)
+            colour = np.where(known, np.nan_to_num(scaled), _SHADES).astype(np.int64)
+            ends = f"{low:.4g}", f"{high:.4g}"
+        legend: list[str] = []
+    else:
+        legend, ends = list(colouring.names), ("", "")
+        palette = [
+            name_colour(legend, index).replace(GREY, _PAGE_GREY) for index in range(len(legend))
+        ]
+        colour = np.where(colouring.name_index < 0, len(legend), colouring.name_index)
+        if (colouring.name_index < 0).any():
+            legend.append("none")
+            palette.append(_NO_NAME_GREY)
+    return {
+        "palette": palette,
+        "colour": colour.tolist(),
+        "legend": legend,
+        "low": ends[0],
+        "high": ends[1],
+    }
+
+
+def _shades() -> list[str]:
+    """Return the colours of a scale of numbers as ``#rrggbb``."""
     import_in_package_folder("matplotlib")
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    known = values[np.isfinite(values)]
-    palette = [to_hex(colormaps["viridis"](i / (_SHADES - 1))) for i in range(_SHADES)]
-    if not len(known):
-        return [*palette, "#9a9a9a"], np.full(len(values), _SHADES), "", ""
-    low, high = (float(v) for v in np.percentile(known, [1, 99]))
-    scaled = np.clip((values - low) / ((high - low) or 1.0), 0, 1) * (_SHADES - 1)
-    of = np.where(np.isfinite(values), np.nan_to_num(scaled), _SHADES).astype(np.int64)
-    return [*palette, "#9a9a9a"], of, f"{low:.4g}", f"{high:.4g}"
+    return [to_hex(colormaps[COLOUR_MAP](shade / (_SHADES - 1))) for shade in range(_SHADES)]
 
 
-def write_tree(
+def write_dendrogram_page(
     lines: NDArray[np.float64],
     labels: Sequence[str],
     tracks: Sequence[Track | None],
@@ -239,19 +257,20 @@ def write_tree(
     title: str,
     caption: str,
 ) -> None:
-    """Write the page of a tree.
+    """Write the page of a dendrogram.
 
     Parameters
     ----------
-    lines : ndarray, shape (joins, 4, 2)
-        Height and row of the four corners of each join's bracket.
+    lines : ndarray, shape (merges, 4, 2)
+        Height and row of the four corners of each merge's bracket.
     labels : sequence of str
-        Of the leaves, from the top.
+        Labels of the leaves from top to bottom.
     tracks : sequence of Track or None
-        Of the leaves, where these are tracks.
+        Tracks of the leaves; None for artists and albums.
     target : Path
-        Ends in .html.
+        Path of the page, .html.
     title, caption : str
+        Texts above the dendrogram.
     """
     top = float(lines[:, :, 0].max()) or 1.0
     scaled = lines.copy()
@@ -262,41 +281,41 @@ def write_tree(
         "lines": np.round(scaled, 4).reshape(len(lines), -1).tolist(),
         "labels": list(labels),
         "links": [link(track, target) if track else "" for track in tracks],
-        "top": round(top, 4),
     }
-    write_page("tree.html", data, target)
+    write_page("dendrogram.html", data, target)
 
 
-def write_token_similarity(
+def write_token_similarity_page(
     cosines: FloatArray,
     labels: Sequence[str],
     counts: Sequence[int],
     order: NDArray[np.int64],
-    plane: NDArray[np.float64] | None,
+    points: NDArray[np.float64] | None,
     names: Sequence[str],
     target: Path,
     title: str,
     caption: str,
 ) -> None:
-    """Write the similarity matrix, and the pitch classes on a plane, as a page.
+    """Write a page of a similarity matrix of tokens, and of a projection of the pitch classes.
 
     Parameters
     ----------
     cosines : ndarray, shape (n, n)
+        Cosine similarities.
     labels : sequence of str
-        One for each row, the most frequent first.
+        Labels of the tokens, the most frequent first.
     counts : sequence of int
-        How often each was met.
+        Frequencies of the tokens.
     order : ndarray, shape (n,), int64
-        Their places when they are ordered by pitch or by length.
-    plane : ndarray, shape (12, 2), or None
-        Of the pitch classes from C; NaN where one has no place.
+        Tokens in order of pitch or duration.
+    points : ndarray, shape (12, 2), or None
+        Positions of the pitch classes from C; NaN for those without an embedding.
     names : sequence of str
-        Of the pitch classes.
+        Names of the pitch classes.
     target : Path
-        Ends in .html.
+        Path of the page, .html.
     title, caption : str
-        The caption is the plane's.
+        Title of the page, and caption of the projection.
     """
     data = {
         "title": title,
@@ -305,7 +324,7 @@ def write_token_similarity(
         "counts": list(counts),
         "order": order.tolist(),
         "cosines": np.round(cosines.astype(np.float64), 3).tolist(),
-        "plane": [] if plane is None else np.round(plane, 4).tolist(),
+        "plane": [] if points is None else np.round(points, 4).tolist(),
         "names": list(names),
     }
-    write_page("words.html", data, target)
+    write_page("tokens.html", data, target)

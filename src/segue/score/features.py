@@ -7,13 +7,12 @@ are invariant to key. Histograms are kept as square roots, so that rare and comm
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load
 
+from segue.builtin_spaces import clipped_z_scores, load_constants
 from segue.errors import BadArgument
 from segue.feature_names import (
     CHORDS,
@@ -107,9 +106,6 @@ def analyse_score(score: Score) -> ScoreAnalysis:
 #: Changes when, and only when, a golden vector moves by more than 1e-3.
 VERSION: Final = 1
 
-#: Standardised features are clipped here, so that one outlier does not dominate.
-MAX_Z_SCORE: Final = 4.0
-
 Numbers = NDArray[np.float64]
 
 
@@ -171,8 +167,8 @@ def standardise_score(vector: FloatArray) -> FloatArray:
             f"expected {len(SCORE_FEATURE_NAMES)} numbers, got {vector.shape[-1]}; "
             "describe the score again"
         )
-    constants = _constants()
-    standard = np.clip((vector - constants["mean"]) / constants["scale"], -MAX_Z_SCORE, MAX_Z_SCORE)
+    constants = load_constants("score-features")
+    standard = clipped_z_scores(vector, constants)
     for group, at in SCORE_FEATURE_GROUPS.items():
         if group in constants:
             standard[..., at] = standard[..., at] @ constants[group]
@@ -192,17 +188,12 @@ def score_z_scores(vector: FloatArray) -> FloatArray:
     ndarray, same shape, float32
         Z-scores, -4 to 4, without the whitening and the weights of the groups.
     """
-    constants = _constants()
+    constants = load_constants("score-features")
     standard = vector / constants["weight"]
     for group, at in SCORE_FEATURE_GROUPS.items():
         if group in constants:
             standard[..., at] = np.linalg.solve(constants[group].T, standard[..., at].T).T
     return np.asarray(standard, np.float32)
-
-
-@cache
-def _constants() -> dict[str, FloatArray]:
-    return dict(load((files("segue.weights") / "score-features.safetensors").read_bytes()))
 
 
 # --- feature groups ---

@@ -21,7 +21,7 @@ from segue.score.lines import MelodicLine, melodic_lines
 from segue.score.timing import bar_grid, note_table
 
 N_HASHES: Final = 128
-#: Intervals in an n-gram. Tuned, like the next, on one half of bench/shingles.py.
+#: Intervals in an n-gram. Tuned, like the next, on one half of bench/score_fingerprints.py.
 NGRAM_SIZE: Final = 6
 #: N-grams with fewer distinct intervals, such as scales and repeated notes, are ignored.
 _MIN_DISTINCT: Final = 3

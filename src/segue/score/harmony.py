@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from segue.records import Score
 from segue.score.timing import BarGrid, NoteTable, bar_grid, note_table
-from segue.theory.chords import key_signature, spell_chord, spell_tonic
-from segue.theory.keys import MODES, key_correlations
+from segue.theory.chords import spell_chord
+from segue.theory.keys import MODES, key_correlations, key_signature, spell_tonic
 
 FloatArray = NDArray[np.float64]
 

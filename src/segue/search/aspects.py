@@ -20,31 +20,7 @@ from segue.feature_names import (
     SOUND_FEATURE_NAMES,
     STYLE_FEATURE_NAMES,
 )
-from segue.records import FloatArray, Reason
-
-
-def similarity_contributions(
-    a: FloatArray, b: FloatArray, groups: Mapping[str, slice]
-) -> dict[str, float]:
-    """Divide the cosine similarity of two vectors among groups of dimensions.
-
-    Parameters
-    ----------
-    a, b : ndarray, shape (n,), float32
-        Standardised features.
-    groups : mapping of str to slice
-        Groups that cover all dimensions.
-
-    Returns
-    -------
-    dict of str to float
-        Contribution of each group; they sum to the cosine similarity. All are 0 if one of the
-        vectors is zero.
-    """
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    lengths = float(np.linalg.norm(a) * np.linalg.norm(b)) or 1.0
-    return {group: float(a[at] @ b[at]) / lengths for group, at in groups.items()}
-
+from segue.records import Reason
 
 #: Name of the remainder that no aspect accounts for.
 OTHER: Final = "other"

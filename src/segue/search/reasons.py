@@ -7,7 +7,7 @@ direction, and of a remainder outside all of them.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from segue.audio.embedding import load_head
 from segue.records import FloatArray, Medium, Reason
@@ -133,9 +133,9 @@ def _split_sound(a: _Vector, b: _Vector) -> list[Contribution]:
     # The levels of measured features are more reliable than those of the network, so come first.
     measured = _by_aspect(
         sound_aspects(),
-        head.feature_shares(features_a, features_b),
-        head.features_of(features_a),
-        head.features_of(features_b),
+        head.feature_contributions(features_a, features_b),
+        head.reconstruct_features(features_a),
+        head.reconstruct_features(features_b),
     )
     return [*measured, *bundled_directions()["sound"].contributions(network_a, network_b)]
 
@@ -373,9 +373,3 @@ def bundled_directions() -> dict[str, Directions]:
         space: Directions(tuple(json.loads(header["__metadata__"][space])), rows.astype(np.float32))
         for space, rows in load(data).items()
     }
-
-
-def directions_to_bytes(directions: Mapping[str, Directions]) -> bytes:
-    """Serialise directions by space as safetensors, with their names in the metadata."""
-    rows = {space: np.ascontiguousarray(d.rows, np.float16) for space, d in directions.items()}
-    return save(rows, {space: json.dumps(d.names) for space, d in directions.items()})

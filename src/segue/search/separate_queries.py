@@ -17,7 +17,8 @@ from segue.search.ranking import Metric, Ranking, load_vector_space, rank
 from segue.store import Store
 
 #: Two queries are similar if each is among this share of all tracks nearest to the other. With
-#: less similar queries, most results of the mean are close to one alone (bench/tables/apart.md).
+#: less similar queries, most results of the mean are close to one query alone
+#: (bench/tables/separate_queries.md).
 _NEAREST: Final = 0.3
 
 

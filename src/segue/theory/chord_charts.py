@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.theory.chord_grid import Chart, chord_row, steps_per_bar, steps_per_beat, strong_steps
-from segue.theory.chords import LETTERS, NO_CHORD, Chord, nearest_chord, parse_chord
+from segue.theory.chords import NO_CHORD, Chord, nearest_chord, parse_chord
+from segue.theory.keys import ACCIDENTALS, MAJOR_SCALE, MINOR_SCALE, parse_key
 
 MAX_BARS: Final = 1000
 _SHOWN: Final = 60  # letters on either side of a mistake
@@ -34,10 +35,6 @@ _ROMAN: Final = re.compile(
     r"(?P<sign>[#♯b♭]{0,2})(?P<degree>VII|VI|IV|V|III|II|I|vii|vi|iv|v|iii|ii|i)(?P<kind>.*)"
 )
 _DIMINISHED: Final = ("ø", "Ø", "°", "º", "o", "dim", "h")
-_MAJOR: Final = (0, 2, 4, 5, 7, 9, 11)
-_MINOR: Final = (0, 2, 3, 5, 7, 8, 10)
-_KEY: Final = re.compile(r"([A-Ga-g])([#♯b♭]?)\s*(m|min|minor|major|maj)?", re.IGNORECASE)
-
 ChordParser = Callable[[str], Chord]
 
 
@@ -95,7 +92,7 @@ def parse_roman_numerals(text: str, key: str, time_signature: tuple[int, int] = 
         As of `parse_chart`, or the key is none.
     """
     tonic, is_minor = parse_key(key)
-    scale = _MINOR if is_minor else _MAJOR
+    scale = MINOR_SCALE if is_minor else MAJOR_SCALE
 
     def chord(word: str) -> Chord:
         return replace(_roman(word, tonic, scale), name=word)
@@ -104,22 +101,6 @@ def parse_roman_numerals(text: str, key: str, time_signature: tuple[int, int] = 
         return "a degree such as ii, V7, bVII or vii°"
 
     return _parsed(text, time_signature, chord, nearest)
-
-
-def parse_key(key: str) -> tuple[int, bool]:
-    """Return the pitch class of a key's tonic, and whether it is minor.
-
-    Raises
-    ------
-    BadArgument
-    """
-    found = _KEY.fullmatch(key.strip())
-    if not found:
-        raise BadArgument(f"{key!r} is no key; write C, F#, Am or 'Bb minor'")
-    tonic = LETTERS[found[1].upper()] + {"#": 1, "♯": 1, "b": -1, "♭": -1}.get(found[2], 0)
-    mode = found[3] or ""
-    is_minor = mode == "m" or mode.casefold().startswith("min")
-    return tonic % 12, is_minor or (not mode and found[1].islower())
 
 
 def segment_chords(
@@ -259,16 +240,16 @@ def _roman(word: str, tonic: int, scale: tuple[int, ...]) -> Chord:
     if of_other:
         other = _roman(of_other[2], tonic, scale)
         is_minor = of_other[2].lstrip("#b♯♭").islower()
-        return _roman(of_other[1], other.root, _MINOR if is_minor else _MAJOR)
+        return _roman(of_other[1], other.root, MINOR_SCALE if is_minor else MAJOR_SCALE)
     found = _ROMAN.fullmatch(word)
     if not found:
         raise BadArgument(f"{word!r} is no degree")
-    sign = sum({"#": 1, "♯": 1}.get(each, -1) for each in found["sign"])
+    sign = sum(ACCIDENTALS[each] for each in found["sign"])
     kind, degree = found["kind"], _ROMANS[found["degree"].upper()]
     # Flats are told from the major scale in minor, too: bVII and VII are one there. What is
     # diminished on the seventh degree is on the leading note.
     if sign < 0 or (found["degree"] == "vii" and kind.startswith(_DIMINISHED)):
-        scale = _MAJOR
+        scale = MAJOR_SCALE
     root = (tonic + scale[degree] + sign) % 12
     if found["degree"].islower() and not kind.startswith(("m", "-", *_DIMINISHED)):
         kind = f"m{kind}"

@@ -22,7 +22,7 @@ from functools import cache
 from typing import Final
 
 from segue.errors import BadArgument
-from segue.theory.keys import PITCH_CLASSES
+from segue.theory.keys import MAJOR_SCALE, PITCH_CLASSES, fifths_name, pitch_class
 
 # --- chord spelling ---
 
@@ -41,8 +41,6 @@ _HIGHEST: Final = -1
 _TO_TONE: Final = {
     0: 0, 1: -5, 2: 2, 3: -3, 4: 4, 5: -1, 6: -6, 7: 1, 8: 8, 9: 3, 10: -2, 11: 5,
 }  # fmt: skip
-_LETTERS: Final = "FCGDAEB"
-_MOST_SHARPS: Final = 7
 
 
 def spell_chord(root: int, quality: str, bass: int, sharps: int, *, is_minor: bool = False) -> str:
@@ -71,53 +69,17 @@ def spell_chord(root: int, quality: str, bass: int, sharps: int, *, is_minor: bo
     >>> chord_name(9, "7", 1, -1, is_minor=True)
     'A7/C#'
     """
-    place = _place_of_root(root, quality, sharps, is_minor=is_minor)
-    name = _name(place) + quality
+    position = _root_position(root, quality, sharps, is_minor=is_minor)
+    name = fifths_name(position) + quality
     if bass == root:
         return name
-    tone = place + _TO_TONE[(bass - root) % 12]
+    tone = position + _TO_TONE[(bass - root) % 12]
     if not -8 <= tone <= 12:  # a double sharp or flat: nobody writes it below a slash
         tone += 12 if tone < 0 else -12
-    return f"{name}/{_name(tone)}"
+    return f"{name}/{fifths_name(tone)}"
 
 
-def spell_tonic(tonic: int, *, is_minor: bool, near: int = 0) -> str:
-    """Spell the tonic of a key: "Db" rather than "C#", with at most six sharps or five flats.
-
-    Parameters
-    ----------
-    tonic : int
-        Pitch class, 0 for C.
-    is_minor : bool
-    near : int
-        As in `key_signature`.
-    """
-    return _name(key_signature(tonic, is_minor=is_minor, near=near) + 3 * is_minor)
-
-
-def key_signature(tonic: int, *, is_minor: bool, near: int = 0) -> int:
-    """Count the sharps (below 0: flats) of a key's signature.
-
-    Parameters
-    ----------
-    tonic : int
-        Pitch class, 0 for C.
-    is_minor : bool
-    near : int
-        Sharps of the music around it: of two signatures, F# and Gb major say, the nearer one is
-        meant.
-
-    Returns
-    -------
-    int
-        -5 to 6 in music without sharps and flats, -7 to 7 elsewhere.
-    """
-    sharps = (7 * (tonic + 3 * is_minor) + 5) % 12 - 5
-    others = [same for same in (sharps - 12, sharps + 12) if abs(same) <= _MOST_SHARPS]
-    return min([sharps, *others], key=lambda one: abs(one - near))
-
-
-def _place_of_root(root: int, quality: str, sharps: int, *, is_minor: bool) -> int:
+def _root_position(root: int, quality: str, sharps: int, *, is_minor: bool) -> int:
     depth = _MINOR_KEY_DEPTH if is_minor else _MAJOR_DEPTH
     if quality.startswith(_DIMINISHED):
         depth = _DIMINISHED_DEPTH
@@ -128,19 +90,10 @@ def _place_of_root(root: int, quality: str, sharps: int, *, is_minor: bool) -> i
     return lowest + (root * 7 - lowest) % 12
 
 
-def _name(place: int) -> str:
-    """Return the name of a place on the line of fifths."""
-    sharpened, letter = divmod(place + 1, 7)
-    sign = "#" * sharpened if sharpened >= 0 else "b" * -sharpened
-    return _LETTERS[letter] + sign
-
-
 # --- chord symbols ---
 
 #: The root where there is no chord.
 SILENT: Final = -1
-LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_ACCIDENTALS: Final = {"#": 1, "♯": 1, "b": -1, "♭": -1, "x": 2, "𝄪": 2, "𝄫": -2}
 _NO_CHORD: Final = ("n.c.", "n.c", "nc", "n", "no chord")
 _ROOT: Final = re.compile(r"([A-G])([#♯b♭x𝄪𝄫]{0,2})")
 
@@ -256,11 +209,6 @@ def is_chord(symbol: str) -> bool:
     except BadArgument:
         return False
     return True
-
-
-def pitch_class(name: str) -> int:
-    """Return the pitch class of "Bb"; 0 is C."""
-    return (LETTERS[name[0]] + sum(_ACCIDENTALS[sign] for sign in name[1:])) % 12
 
 
 def invalid_chord(symbol: str) -> BadArgument:
@@ -455,7 +403,6 @@ _INTERVALS: Final = (
     "",  # written as the fifth below
     "tritone",
 )
-_MAJOR: Final = frozenset({0, 2, 4, 5, 7, 9, 11})
 
 
 def pitch_set_name(classes: Iterable[int]) -> str:
@@ -512,6 +459,6 @@ def keys_containing(classes: Iterable[int]) -> tuple[str, ...]:
     found = []
     for fifths in range(12):
         tonic = 7 * fifths % 12
-        if wanted <= {(tonic + step) % 12 for step in _MAJOR}:
+        if wanted <= {(tonic + step) % 12 for step in MAJOR_SCALE}:
             found += [f"{PITCH_CLASSES[tonic]} major", f"{PITCH_CLASSES[(tonic + 9) % 12]} minor"]
     return tuple(found)

@@ -1,44 +1,87 @@
-"""Embedding of files and of new tracks in all spaces of a library."""
+"""Embedding of new tracks and of files in the spaces of a library."""
 
+import contextlib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segue.errors import BadCheckpoint
 from segue.media import medium_of
 from segue.records import Failure, FloatArray, Span
 from segue.store import Store
 
+if TYPE_CHECKING:
+    from segue.ingest.analysis import Representation
+
+
+def wanted_representations(store: Store) -> "list[Representation]":
+    """List what the trained spaces of a library read of new tracks, each once."""
+    from segue.audio.learned_space import config_from_json
+    from segue.ingest.analysis import PIANO_ROLLS
+    from segue.nn.checkpoint import MODEL, read_metadata
+    from segue.training.models import model_folder
+    from segue.training.sound import representation
+
+    representations: dict[Representation, None] = {}
+    for info in store.spaces.known():
+        path = model_folder(store, info.space.name) / MODEL
+        if not info.trained or not path.exists():
+            continue
+        if info.space.kind == "score":
+            representations[PIANO_ROLLS] = None
+            continue
+        with contextlib.suppress(BadCheckpoint):  # reported by `embed_new_tracks`
+            config = config_from_json(read_metadata(path)["config"], path)
+            representations[representation(config)] = None
+    return list(representations)
+
 
 def embed_new_tracks(store: Store, *, workers: int = 1) -> list[Failure]:
-    """Place the tracks that a learned space lacks, in every space learned from the library.
+    """Embed the tracks that a trained space lacks, in every space trained on the library.
 
     Returns
     -------
     list of Failure
-        Models that cannot be read; their spaces stay as they are.
+        Models that cannot be read; their spaces are left as they are.
     """
     from segue.nn.checkpoint import MODEL
     from segue.training import scores, sound
-    from segue.training.spaces import model_folder
+    from segue.training.models import model_folder
 
     failures: list[Failure] = []
     for info in store.spaces.known():
         name, kind = info.space.name, info.space.kind
-        if not info.trained or not (model_folder(store, name) / MODEL).exists():
+        model = model_folder(store, name) / MODEL
+        if not info.trained or not model.exists():
             continue
-        lacking = store.tracks(store.spaces.tracks_without(name))
-        lacking = [track for track in lacking if not track.missing and track.kind == kind]
-        if not lacking:
+        tracks = store.tracks(store.spaces.tracks_without(name))
+        tracks = [track for track in tracks if not track.missing and track.kind == kind]
+        if not tracks:
             continue
-        place = scores.embed_tracks if kind == "score" else sound.embed_tracks
+        embed_tracks = scores.embed_tracks if kind == "score" else sound.embed_tracks
         try:
-            place(store, name, lacking, workers=workers)
+            vectors = embed_tracks(store, name, tracks, workers)
         except BadCheckpoint as error:
-            failures.append(Failure(model_folder(store, name) / MODEL, str(error)))
+            failures.append(Failure(model, str(error)))
+            continue
+        with store.writing(), store.transaction():
+            store_vectors(store, name, vectors)
     return failures
 
 
+def store_vectors(store: Store, space: str, vectors: Iterable[tuple[int, FloatArray]]) -> int:
+    """Write vectors by track id, within a transaction; return the number of those not empty."""
+    count = 0
+    for track, vector in vectors:
+        store.spaces.put(space, track, vector)
+        count += len(vector) > 0
+    return count
+
+
 class FileEmbedder:
-    """Embeds files that need not be in the library, in any of its spaces; each is read once.
+    """Embeds files that need not be in the library, in any of its spaces.
+
+    Each file is read once for the bundled spaces, and its vectors are cached.
 
     Parameters
     ----------
@@ -51,42 +94,42 @@ class FileEmbedder:
         self._embedded: dict[tuple[Path, Span | None], dict[str, FloatArray]] = {}
 
     def __call__(self, space: str, path: Path, passage: Span | None = None) -> FloatArray | None:
-        """Compute the vector of a file, or a segment of it, in a space.
+        """Compute the vector of a file, or an excerpt of it, in a space.
 
         Parameters
         ----------
         space : str
         path : Path
         passage : Span, optional
-            Segment of the file; the whole file by default.
+            Excerpt of the file; the whole file by default.
 
         Returns
         -------
         ndarray, shape (dimension,), or None
-            None where the space takes no such file.
+            None if the file cannot be embedded in the space.
 
         Raises
         ------
         Unreadable
             With the reason.
         """
-        from segue.ingest.single_file import embed_file  # brings in the decoders
+        from segue.ingest.single_file import embed_file  # imports the decoders
 
         key = path, passage
         if key not in self._embedded:
             self._embedded[key] = embed_file(path, passage)
-        if space not in self._embedded[key]:
-            found = self._learned(space, path, passage)
-            if found is None:
+        vectors = self._embedded[key]
+        if space not in vectors:
+            vector = self._embed_in_trained(space, path, passage)
+            if vector is None:
                 return None
-            self._embedded[key][space] = found
-        vector = self._embedded[key][space]
-        return vector if len(vector) else None
+            vectors[space] = vector
+        return vectors[space] if len(vectors[space]) else None
 
-    def _learned(self, space: str, path: Path, passage: Span | None) -> FloatArray | None:
-        """Embed a file in a learned space; None in one without a network, as that of listens."""
+    def _embed_in_trained(self, space: str, path: Path, passage: Span | None) -> FloatArray | None:
+        """Embed a file in a trained space; None if it has no network, as that of listens."""
         from segue.nn.checkpoint import MODEL
-        from segue.training.spaces import model_folder
+        from segue.training.models import model_folder
 
         if not (model_folder(self._store, space) / MODEL).exists():
             return None
@@ -96,6 +139,5 @@ class FileEmbedder:
         kind = next(i.space.kind for i in infos if i.space.name == space and i.trained)
         if kind != (medium_of(path) or "sound"):
             return None
-        if kind == "score":
-            return scores.embed_file(self._store, space, path)
-        return sound.embed_file(self._store, space, path, passage)
+        embed_in = scores.embed_file if kind == "score" else sound.embed_file
+        return embed_in(self._store, space, path, passage)

@@ -1,4 +1,4 @@
-"""Lyrics language models of a library: trained, named and found.
+"""Artists of the lyrics of a library, and the language models that know their styles.
 
 Artists are named by users, in any case and by a part of the name. Of several models that know an
 artist's style, the most specific one is chosen.
@@ -10,38 +10,25 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
-from segue.errors import BadArgument, NotFound
-from segue.generate.lyrics.language_model import MODEL_FILE, PRETRAINED, LanguageModel
-from segue.generate.lyrics.training import (
-    LyricsTraining,
-    split_by_artist,
-    tokenize_song,
-    train_lyrics,
-)
+from segue.errors import NotFound
+from segue.generate.lyrics.language_model import LanguageModel
 from segue.nn.checkpoint import read_metadata
-from segue.nn.trainer import ProgressCallback as TrainingWatcher
 from segue.records import Lyrics, Tags
-from segue.render.plots import draw_losses
 from segue.store import Store
-from segue.training.spaces import (
-    CURVE,
-    SHIPPED,
+from segue.training.models import (
+    BUNDLED,
+    LYRICS,
     ModelFile,
-    TrainingResult,
-    Watcher,
-    check_model_run,
-    find_model_file,
+    find_model,
     model_folder,
     model_names,
 )
 
-NAME: Final = "lyrics"
 #: Default name of a model of all artists; "lyrics" is the name of a bundled space.
 ALL_ARTISTS_MODEL: Final = "my-lyrics"
-BASE: Final = "base"
 _MAX_SUGGESTIONS: Final = 3
 
 
@@ -55,6 +42,11 @@ def library_songs(store: Store) -> list[Lyrics]:
     return list(songs.values())
 
 
+def songs_by_artist(store: Store) -> Counter[str]:
+    """Count the songs of each artist in a library; "" is for songs without an artist."""
+    return Counter(song.tags.artist for song in library_songs(store))
+
+
 def resolve_artist(name: str, songs_of: Counter[str]) -> str:
     """Return the artist with a name, ignoring case.
 
@@ -63,7 +55,7 @@ def resolve_artist(name: str, songs_of: Counter[str]) -> str:
     name : str
         Full name, or an unambiguous part of it.
     songs_of : Counter of str
-        Number of songs by artist; "" for songs without an artist.
+        Number of songs by artist, as from `songs_by_artist`.
 
     Raises
     ------
@@ -95,94 +87,6 @@ def resolve_artist(name: str, songs_of: Counter[str]) -> str:
     )
 
 
-def train(
-    store: Store,
-    name: str,
-    training: LyricsTraining,
-    *,
-    resume: bool = False,
-    restart: bool = False,
-    workers: int = 1,  # noqa: ARG001  # lyrics are in the library, no file is read
-    watch: Watcher | None = None,
-    watch_training: TrainingWatcher | None = None,
-) -> TrainingResult:
-    """Train a language model on the lyrics of a library, of all artists or of one.
-
-    Parameters
-    ----------
-    store : Store
-        Database of the library.
-    name : str
-        Name of the model; one of that name is replaced when training is done.
-    training : LyricsTraining
-        Its artist is resolved by `resolve_artist`.
-    resume, restart, workers, watch, watch_training
-        See `segue.training.scores.train`.
-
-    Returns
-    -------
-    TrainingResult
-        `tracks` is the number of songs.
-
-    Raises
-    ------
-    BadArgument
-        There is a space of that name, or the initial model is of another preset.
-    NotFound
-        There is no initial model, or no such artist.
-    TrainingFailed, BadCheckpoint
-        See `segue.training.scores.train`.
-    """
-    folder = check_model_run(store, name, MODEL_FILE, resume=resume, restart=restart)
-    start = load_model(store, training.start) if training.start else None
-    if start and start.metadata["training"]["preset"] != training.preset:
-        raise BadArgument(
-            f"the model {training.start!r} is of the preset "
-            f"{start.metadata['training']['preset']!r}, not {training.preset!r}: give that with "
-            "--preset, or leave --from out"
-        )
-    songs = library_songs(store)
-    if training.artist:
-        artist = resolve_artist(training.artist, Counter(song.tags.artist for song in songs))
-        songs = [song for song in songs if song.tags.artist == artist]
-        training = replace(training, artist=artist)
-    if watch:
-        watch("songs", len(songs), len(songs))
-    known = [song.text for song in start.training_songs] if start else []
-    split = split_by_artist([tokenize_song(song) for song in songs], known)
-    _, trained = train_lyrics(
-        training, split, folder, start=start, resume=resume, watch=watch_training
-    )
-    draw_losses(trained.history, folder / CURVE, f"{name}: {training.preset}")
-    return TrainingResult(name, trained, len(songs), (), 0, folder)
-
-
-def load_model(store: Store, name: str) -> LanguageModel:
-    """Load a model by name; see `find_model`.
-
-    Raises
-    ------
-    NotFound
-        There is no model of that name.
-    BadCheckpoint
-        The file is damaged or of another version.
-    """
-    return LanguageModel.load(find_model(store, name).path)
-
-
-def find_model(store: Store, name: str) -> ModelFile:
-    """Find a model of the library, or the bundled one, named "base".
-
-    Raises
-    ------
-    NotFound
-        There is no model of that name.
-    """
-    return find_model_file(
-        store, name, (BASE, PRETRAINED), "that writes lyrics", "segue train lyrics"
-    )
-
-
 def model_name(store: Store, artist: str) -> str:
     """Return the default name of an artist's model, such as "lyrics-robert-burns".
 
@@ -193,9 +97,9 @@ def model_name(store: Store, artist: str) -> str:
     if not artist:
         return ALL_ARTISTS_MODEL
     words = _ascii_words(artist)
-    name = "-".join([NAME, *words])
-    others = {song.tags.artist for song in library_songs(store)} - {artist}
-    path = model_folder(store, name) / MODEL_FILE
+    name = "-".join(["lyrics", *words])
+    others = songs_by_artist(store).keys() - {artist}
+    path = model_folder(store, name) / LYRICS.file
     if path.exists():
         others |= {_artist_of(read_metadata(path))} - {artist}
     characters = sum(map(str.isalnum, artist))
@@ -209,9 +113,9 @@ def _ascii_words(name: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", ascii_name)
 
 
-def _artist_of(about: Mapping[str, Any]) -> str:
+def _artist_of(metadata: Mapping[str, Any]) -> str:
     """Return the artist that a model was trained for, from its checkpoint's metadata."""
-    return str(about["told"]["artist"])
+    return str(metadata["told"]["artist"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +157,14 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
     NotFound
         No model knows the artist.
     """
-    names = [name] if name else [*model_names(store, MODEL_FILE), SHIPPED]
-    files = [find_model(store, each) for each in names]
-    abouts = {file: read_metadata(file.path) for file in files}
-    known = Counter(each for about in abouts.values() for each in about["voices"])
+    names = [name] if name else [*model_names(store, LYRICS), BUNDLED]
+    files = [find_model(store, LYRICS, each) for each in names]
+    metadata = {file: read_metadata(file.path) for file in files}
+    known = Counter(each for model in metadata.values() for each in model["voices"])
     try:
         resolved = resolve_artist(artist, known)
     except NotFound as error:
-        in_library = Counter(song.tags.artist for song in library_songs(store))
+        in_library = songs_by_artist(store)
         untrained = resolve_artist(artist, in_library + known)  # its error suggests both
         if untrained not in known:
             raise NotFound(
@@ -270,10 +174,10 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
         raise error from None
 
     def preference(file: ModelFile) -> tuple[bool, bool, bool, float]:
-        trained_for = _artist_of(abouts[file])
+        trained_for = _artist_of(metadata[file])
         newest_first = -file.path.stat().st_mtime
         return trained_for != resolved, bool(trained_for), not file.from_library, newest_first
 
-    file = min((file for file in files if resolved in abouts[file]["voices"]), key=preference)
+    file = min((file for file in files if resolved in metadata[file]["voices"]), key=preference)
     model = LanguageModel.load(file.path)
     return TrainedStyle(resolved, model, model.style_index(resolved), file)

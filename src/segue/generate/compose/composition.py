@@ -18,18 +18,16 @@ from segue.evaluation.generated import (
     scale_consistency,
 )
 from segue.generate.compose.editing import add_part, insert_bars
-from segue.generate.compose.known_bars import fingerprint_parts
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.sampler import BarSampler
 from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, score_to_bars, steps_per_bar
-from segue.io.notation import spell_pitch
+from segue.generate.copying import fingerprint_parts, longest_shared_bars
 from segue.io.written_score import beat_duration
 from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, estimate_chords, estimate_key, with_estimated_key
 from segue.score.timing import BarGrid, bar_grid, excerpt
-from segue.theory.chords import key_signature, spell_tonic
 from segue.theory.instruments import DRUMS, instrument_name
-from segue.theory.keys import MODES
+from segue.theory.keys import MODES, key_signature, spell_pitch, spell_tonic
 
 if TYPE_CHECKING:
     from segue.generate.compose.model import Composer
@@ -344,12 +342,12 @@ class Composition:
     def report(self) -> dict[str, Any]:
         """Summary, originality and statistics of the bars, and what reproduces them."""
         index = self.composer.index
-        shared = index.longest_shared_passage(fingerprint_parts(self.generated))
+        shared = longest_shared_bars(index, fingerprint_parts(self.generated))
         passage = {
-            "bars": shared.bars,
-            "piece": shared.piece,
-            "last_bar": shared.end + 1 + self._offset if shared.bars else None,
-            "instrument": instrument_name(shared.instrument) if shared.bars else "",
+            "bars": shared.length,
+            "piece": index.names[shared.piece] if shared.length else "",
+            "last_bar": shared.end + 1 + self._offset if shared.length else None,
+            "instrument": instrument_name(shared.part) if shared.length else "",
         }
         options = {
             "metre" if name == "time_signature" else name: value

@@ -1,7 +1,5 @@
 """The composing transformer: checkpoint, index of its training set, cached decoding."""
 
-import json
-import lzma
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,10 +10,9 @@ import torch
 from torch import Tensor
 
 from segue.builtin_spaces import WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.compose.known_bars import BarIndex
 from segue.generate.compose.tokens import VOCABULARY_SIZE
-from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.generate.copying import PassageIndex
+from segue.nn.checkpoint import Checkpoint, load_model, save_model
 from segue.nn.quantization import (
     Precision,
     float_state_dict,
@@ -41,7 +38,7 @@ class Composer:
     ----------
     network : Transformer
         The language model.
-    index : BarIndex
+    index : PassageIndex
         Bars of the training set, for copy detection.
     metadata : mapping
         JSON values: how it was trained.
@@ -50,7 +47,7 @@ class Composer:
     """
 
     network: Transformer
-    index: BarIndex
+    index: PassageIndex
     metadata: Mapping[str, Any]
     fingerprint: str = ""
 
@@ -68,28 +65,18 @@ class Composer:
         BadCheckpoint
             The file is missing, damaged, or of another version of the tokens.
         """
-        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
+        remedy = "train again with `segue train score --preset transformer`"
+        return load_model(path, CHECKPOINT_KIND, VERSION, cls._build, remedy)
+
+    @classmethod
+    def _build(cls, checkpoint: Checkpoint) -> Self:
         metadata, tensors = checkpoint.metadata, dict(checkpoint.tensors)
-        vocabulary = metadata["config"]["vocabulary"]
-        if metadata["version"] != VERSION or vocabulary != VOCABULARY_SIZE:
-            raise BadCheckpoint(
-                f"{path} has {vocabulary} tokens of version {metadata['version']}, this Segue "
-                f"{VOCABULARY_SIZE} of version {VERSION}; train again with "
-                "`segue train score --preset transformer`"
-            )
-        try:
-            stack = StackConfig(**metadata["config"]["stack"])
-            index = _load_index(tensors, metadata["pieces"])
-            network = load_transformer(TransformerConfig(VOCABULARY_SIZE, stack), tensors)
-        except (
-            BadArgument,
-            KeyError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-            lzma.LZMAError,
-        ) as error:
-            raise BadCheckpoint(f"{path} is inconsistent ({error}); train again") from None
+        config = metadata["config"]
+        if config["vocabulary"] != VOCABULARY_SIZE:
+            raise ValueError(f"{config['vocabulary']} tokens, expected {VOCABULARY_SIZE}")
+        index = _take_index(tensors, metadata["pieces"])
+        stack = StackConfig(**config["stack"])
+        network = load_transformer(TransformerConfig(VOCABULARY_SIZE, stack), tensors)
         return cls(network, index, metadata["told"], checkpoint.fingerprint)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> str:
@@ -109,25 +96,20 @@ class Composer:
         tensors = float_state_dict(self.network)
         if dtype == torch.int8:
             tensors, dtype = quantize_weights(tensors), torch.float16
-        tensors = {
-            name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-            for name, tensor in tensors.items()
-        }
-        tensors[_INDEX] = torch.from_numpy(np.frombuffer(self.index.compress(), np.uint8).copy())
+        tensors[_INDEX] = torch.frombuffer(bytearray(self.index.compress()), dtype=torch.uint8)
         metadata = {
             "config": asdict(self.network.config),
-            "version": VERSION,
             "pieces": list(self.index.names),
-            "told": json.loads(json.dumps(dict(self.metadata))),
+            "told": dict(self.metadata),
         }
-        return save_checkpoint(path, CHECKPOINT_KIND, metadata, tensors)
+        return save_model(path, CHECKPOINT_KIND, VERSION, metadata, tensors, dtype)
 
 
-def _load_index(tensors: dict[str, Tensor], names: Sequence[str]) -> BarIndex:
+def _take_index(tensors: dict[str, Tensor], names: Sequence[str]) -> PassageIndex:
     """Take the index out of the tensors of a checkpoint."""
     if _INDEX in tensors:
-        return BarIndex.decompress(tensors.pop(_INDEX).numpy().tobytes(), names)
-    return BarIndex(  # as in files of version 0.1
+        return PassageIndex.decompress(tensors.pop(_INDEX).numpy().tobytes(), names)
+    return PassageIndex(  # as in files of version 0.1
         tensors.pop("known.contents").numpy().view(np.uint32),
         tensors.pop("known.steps").numpy(),
         tensors.pop("known.pieces").numpy().astype(np.int32),

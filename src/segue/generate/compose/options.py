@@ -14,13 +14,12 @@ from segue.generate.compose.tokens import (
     tempo_to_bpm,
 )
 from segue.io.written_score import beat_duration
+from segue.theory.keys import pitch_class
 
 if TYPE_CHECKING:
     from segue.nn.sampling import Sampling
 
 MAX_REPETITION: Final = 4.0
-_ALTERATIONS: Final = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}
-_LETTERS: Final = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _KEY: Final = re.compile(r"([a-g])([#♯b♭]?)\s*(m|min|minor|maj|major|)")
 
 
@@ -95,7 +94,7 @@ def parse_key(name: str) -> int:
     if not match:
         raise BadArgument(f"no key {name!r}; write it as C, Dm, F# minor, Bb major …")
     letter, alteration, mode = match.groups()
-    tonic = (_LETTERS[letter] + _ALTERATIONS[alteration]) % 12
+    tonic = pitch_class(letter.upper() + alteration)
     return tonic * 2 + (mode in ("m", "min", "minor"))
 
 

@@ -22,7 +22,6 @@ from segue.generate.compose.grammar import (
     infill_prefix,
     part_prefix,
 )
-from segue.generate.compose.known_bars import CopyTracker, fingerprint_bar
 from segue.generate.compose.options import CompositionOptions, beat_length, tempo_bin
 from segue.generate.compose.repetition import RepetitionModel
 from segue.generate.compose.tokens import (
@@ -40,6 +39,7 @@ from segue.generate.compose.tokens import (
     semitones_to_c,
     tempo_to_bpm,
 )
+from segue.generate.copying import BarTracker, PassageTracker, fingerprint_bar
 from segue.theory.instruments import (
     DRUMS,
     instrument_name,
@@ -165,11 +165,6 @@ class LogitBiases:
         """Set the chord roots of the current bar, as (step, pitch class)."""
         self._roots = roots
 
-    @property
-    def unheard(self) -> bool:
-        """Whether a requested part has not played yet."""
-        return bool(self._unheard or self._unheard_chords)
-
     def maximize_unheard(self) -> None:
         """Give requested parts that have not played yet the largest bias, for the last bar."""
         self._instrument_bias |= dict.fromkeys(self._unheard, _MAX_INSTRUMENT_BIAS)
@@ -268,7 +263,7 @@ class BarSampler:
 
         from segue.generate.compose.model import CachedDecoder  # imports torch
 
-        self._index = composer.index
+        self._no_passage = PassageTracker(composer.index)
         self.options = options
         self.precision: Precision = "int8"  # fastest for one sequence, and always the same
         self._decoder = CachedDecoder(composer.network, self.precision)
@@ -281,7 +276,7 @@ class BarSampler:
         self._ranges: dict[int, tuple[int, int]] = {}
         self._polyphony: dict[int, int] = {}
         self._drums: frozenset[int] | None = None
-        self._trackers: dict[int, CopyTracker] = {}
+        self._trackers: dict[int, BarTracker] = {}
         self._recent: list[Bar] = []
         self._repetition: RepetitionModel | None = None
         self._biases = LogitBiases(options.instruments or (), self._mode)
@@ -540,7 +535,7 @@ class BarSampler:
         masked = logits.masked_fill(~torch.from_numpy(allowed), MASKED)
         return int(sample(masked, sampling, self._generator))
 
-    def _is_acceptable(self, bar: Bar, trackers: dict[int, CopyTracker]) -> bool:
+    def _is_acceptable(self, bar: Bar, trackers: dict[int, BarTracker]) -> bool:
         """Return whether a bar neither copies nor repeats too much."""
         if any(tracker.copied > self.options.max_copy for tracker in trackers.values()):
             return False
@@ -548,10 +543,10 @@ class BarSampler:
         equal = [each for each in self._recent if (each.notes, each.time_signature) == content]
         return not bar.notes or len(equal) < _MAX_REPEATS
 
-    def _track(self, bar: Bar) -> dict[int, CopyTracker]:
+    def _track(self, bar: Bar) -> dict[int, BarTracker]:
         """Return the copy trackers of the instruments of a bar after it."""
         return {
-            instrument: self._trackers.get(instrument, CopyTracker(self._index)).append(
+            instrument: self._trackers.get(instrument, BarTracker(self._no_passage)).append(
                 fingerprint_bar(bar, instrument)
             )
             for instrument in bar.instruments - {DRUMS}

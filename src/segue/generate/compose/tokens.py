@@ -15,6 +15,7 @@ from segue.errors import BadArgument
 from segue.records import Part, Score
 from segue.score.timing import bar_grid
 from segue.theory.instruments import DRUM_NAMES, DRUMS, PROGRAM_NAMES
+from segue.theory.keys import PITCH_CLASSES
 
 STEPS_PER_QUARTER: Final = 12
 #: Supported time signatures, numerator and denominator.
@@ -164,10 +165,9 @@ def token_name(token: int) -> str:
     """Return a readable name of a token; "pedal 1" is pressed, "pedal 0" released."""
     kind = TOKEN_KINDS[token]
     value = token - FIRST_TOKEN[kind]
-    names = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
     match kind:
         case "key":
-            name = f"{names[value // 2]} {'minor' if value % 2 else 'major'}"
+            name = f"{PITCH_CLASSES[value // 2]} {'minor' if value % 2 else 'major'}"
         case "fill":
             name = f"fill {value + 1} bars"
         case "bar":
@@ -181,7 +181,7 @@ def token_name(token: int) -> str:
         case "drum":
             name = DRUM_NAMES.get(value, f"drum {value}")
         case "pitch":
-            name = f"{names[value % 12]}{value // 12 - 1}"
+            name = f"{PITCH_CLASSES[value % 12]}{value // 12 - 1}"
         case "long":
             name = f"{SHORT_DURATIONS * (value + 1)} steps and"
         case "duration":

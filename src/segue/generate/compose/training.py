@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from segue.errors import BadArgument, TrainingFailed, check_seed
+from segue.errors import BadArgument, TrainingFailed
 from segue.generate.compose.composition import key_index
 from segue.generate.compose.grammar import (
     encode_bar,
@@ -25,7 +25,6 @@ from segue.generate.compose.grammar import (
     infill_prefix,
     part_prefix,
 )
-from segue.generate.compose.known_bars import BarIndex, fingerprint_parts
 from segue.generate.compose.model import MODEL, Composer
 from segue.generate.compose.tokens import (
     END,
@@ -36,9 +35,10 @@ from segue.generate.compose.tokens import (
     score_to_bars,
     semitones_to_c,
 )
+from segue.generate.copying import PassageIndex, fingerprint_parts, index_bars
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
 from segue.nn.quantization import float_state_dict
-from segue.nn.trainer import Batch, FitResult, ProgressCallback
+from segue.nn.trainer import Batch, FitResult, ProgressCallback, TrainingOptions
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
 
@@ -226,44 +226,17 @@ def fingerprint(pieces: Sequence[TrainingPiece]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ComposerTraining:
-    """Training options.
+class ComposerTraining(TrainingOptions):
+    """Training options; the learning rate is by default one of `LEARNING_RATES`.
 
     Attributes
     ----------
-    epochs : int, optional
-        Maximum number of epochs of `STEPS_PER_EPOCH` steps; by default `EPOCHS`, or as many as fit
-        into `minutes`.
-    minutes : float, optional
-        Time to train.
-    learning_rate : float, optional
-        Peak learning rate; by default one of `LEARNING_RATES`.
     start : str
         "" to train from scratch, "shipped" to fine-tune the pretrained model, or the name of
         another model of the library.
-    device : str
-        See `segue.nn.trainer.TrainerConfig`.
-    seed : int
-        Random seed.
     """
 
-    epochs: int | None = None
-    minutes: float | None = None
-    learning_rate: float | None = None
     start: str = ""
-    device: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Validate the options.
-
-        Raises
-        ------
-        BadArgument
-        """
-        check_seed(self.seed)
-        if self.learning_rate is not None and self.learning_rate <= 0:
-            raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
 
 
 def new_network(seed: int = 0) -> Transformer:
@@ -358,13 +331,11 @@ def train_composer(
         "seconds": result.history[-1].seconds,
         "precision": result.precision,
     }
-    index = index_bars(train)
+    index = index_pieces(train)
     composer = Composer(network, start.index.concatenate(index) if start else index, metadata)
     return replace(composer, fingerprint=composer.save(folder / MODEL)), result
 
 
-def index_bars(pieces: Sequence[TrainingPiece]) -> BarIndex:
+def index_pieces(pieces: Sequence[TrainingPiece]) -> PassageIndex:
     """Return an index of the bars of pieces, for copy detection."""
-    return BarIndex.build(
-        [(piece.name, fingerprint_parts(piece.bars).values()) for piece in pieces]
-    )
+    return index_bars([(piece.name, fingerprint_parts(piece.bars).values()) for piece in pieces])

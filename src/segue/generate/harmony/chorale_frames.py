@@ -9,12 +9,15 @@ In rests of less than two beats the other voices hold their notes; longer rests 
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument
+from segue.builtin_spaces import WEIGHTS
+from segue.errors import BadArgument, BadCheckpoint
+from segue.generate.copying import PassageIndex, longest_shared_notes
 from segue.records import Part, Score
 from segue.score.timing import BarGrid, bar_grid
 
@@ -242,3 +245,81 @@ def _fold_into_range(pitch: IntArray) -> IntArray:
     low, high = SOPRANO_RANGE
     pitch = pitch - 12 * np.maximum(-(-(pitch - high) // 12), 0)
     return np.asarray(pitch + 12 * np.maximum(-(-(low - 3 - pitch) // 12), 0), np.int64)
+
+
+# --- copy detection ---
+
+CHECKPOINT_KIND: Final = "known chorales"
+PRETRAINED: Final = WEIGHTS / "chorale-runs.safetensors"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownChorales:
+    """The training set of the chorale network, as n-grams of its lower voices.
+
+    Attributes
+    ----------
+    voices : tuple of PassageIndex
+        Of alto, tenor and bass; see `segue.generate.copying.melody_ngrams`.
+    """
+
+    voices: tuple[PassageIndex, ...]
+
+    def report(self, pitches: NDArray[np.integer]) -> dict[str, Any]:
+        """Report the longest passage that a voice shares with the same voice of a chorale.
+
+        Parameters
+        ----------
+        pitches : ndarray of int, shape (frames, 4)
+            MIDI pitches of soprano, alto, tenor and bass in each sixteenth; below 0 for silence.
+
+        Returns
+        -------
+        dict
+            "notes", 0 if there are not six; "sixteenths" from the first onset to the last; and
+            the names of "voice" and "chorale".
+        """
+        report: dict[str, Any] = {"notes": 0, "sixteenths": 0, "voice": "", "chorale": ""}
+        for index, name, voice in zip(self.voices, VOICE_NAMES[1:], pitches.T[1:], strict=True):
+            notes = voice_notes(voice)
+            shared = longest_shared_notes(index, notes)
+            if shared.length > report["notes"]:
+                report = {
+                    "notes": shared.length,
+                    "sixteenths": int(notes[shared.end, 1] - notes[shared.start, 1]),
+                    "voice": name,
+                    "chorale": index.names[shared.piece],
+                }
+        return report
+
+    @classmethod
+    def load(cls, path: Path = PRETRAINED) -> "KnownChorales":
+        """Read n-grams, by default those of the bundled network's training set.
+
+        Raises
+        ------
+        BadCheckpoint
+            The file is missing or damaged.
+        """
+        from segue.nn.checkpoint import load_checkpoint
+
+        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
+        try:
+            voices = [
+                PassageIndex.from_starts(
+                    checkpoint.tensors[f"{name}.runs"].numpy().view(np.uint16),
+                    checkpoint.tensors[f"{name}.starts"].numpy(),
+                    checkpoint.metadata["names"],
+                )
+                for name in VOICE_NAMES[1:]
+            ]
+        except (BadArgument, KeyError, TypeError, ValueError) as error:
+            raise BadCheckpoint(f"{path} holds no chorales ({error})") from None
+        return cls(tuple(voices))
+
+
+def voice_notes(pitches: NDArray[np.integer]) -> IntArray:
+    """Return pitch and first frame of each note of a voice; equal successive frames are one."""
+    onsets = np.flatnonzero(np.diff(pitches, prepend=-2) != 0)
+    onsets = onsets[pitches[onsets] >= 0]
+    return np.column_stack([pitches[onsets], onsets]).astype(np.int64)

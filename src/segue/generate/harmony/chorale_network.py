@@ -14,19 +14,18 @@ row.
 Shape legend: B chorales, T frames, D width, N pitches (0 is silence).
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.builtin_spaces import WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
-from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.quantization import dequantize_weights, quantize_weights
+from segue.errors import BadArgument
+from segue.nn.checkpoint import Checkpoint, load_model
+from segue.nn.quantization import dequantize_weights
 from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
 
 NUM_VOICES: Final = 4
@@ -347,26 +346,6 @@ def _frames_held(frames: Tensor, last: Tensor | None = None, held: Tensor | None
     return torch.where(onset >= 0, times - onset, before + 1 + times).clamp(max=MAX_HELD)
 
 
-def save_chorale_network(
-    network: ChoraleTransformer, path: Path, metadata: Mapping[str, Any]
-) -> str:
-    """Write a network atomically; return its fingerprint.
-
-    Parameters
-    ----------
-    network : ChoraleTransformer
-    path : Path
-    metadata : mapping
-        JSON values: how it was trained, and validation figures.
-
-    Raises
-    ------
-    DiskFull
-    """
-    about = {"configuration": asdict(network.config), "version": VERSION, "told": dict(metadata)}
-    return save_checkpoint(path, CHECKPOINT_KIND, about, quantize_weights(network.state_dict()))
-
-
 def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:
     """Read a network, by default the bundled one.
 
@@ -375,21 +354,15 @@ def load_chorale_network(path: Path = PRETRAINED) -> ChoraleTransformer:
     BadCheckpoint
         The file is missing, damaged, or of another version.
     """
-    checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-    about, tensors = checkpoint.metadata, checkpoint.tensors
-    if about.get("version") != VERSION:
-        raise BadCheckpoint(
-            f"{path} knows chorales of version {about.get('version')}, this Segue writes version "
-            f"{VERSION}; save it again"
+    return load_model(path, CHECKPOINT_KIND, VERSION, _build)
+
+
+def _build(checkpoint: Checkpoint) -> ChoraleTransformer:
+    config = checkpoint.metadata["configuration"]
+    network = ChoraleTransformer(
+        ChoraleConfig(
+            StackConfig(**config["stack"]), config["head_layers"], config["feature_dropout"]
         )
-    try:
-        config = about["configuration"]
-        network = ChoraleTransformer(
-            ChoraleConfig(
-                StackConfig(**config["stack"]), config["head_layers"], config["feature_dropout"]
-            )
-        )
-        network.load_state_dict(dequantize_weights(tensors))
-    except (KeyError, TypeError, RuntimeError, BadArgument) as error:
-        raise BadCheckpoint(f"{path} holds no complete chorale network ({error})") from None
+    )
+    network.load_state_dict(dequantize_weights(checkpoint.tensors))
     return network.eval().requires_grad_(False)

@@ -3,26 +3,27 @@
 The hidden states are chords, relative to the tonic; the observations are the notes of the melody
 (Rabiner 1989). A melody is cut into slots, the shortest durations of a chord: half bars where a bar
 has four beats or more and a middle, else whole bars. Transition and emission probabilities are
-estimated from songs with known chords, all transposed to one tonic; rare contexts back off to wider
-ones by Witten-Bell smoothing (1991). The key is not given: the likeliest of all 24 is taken. The
-best chord sequence is found by the Viterbi algorithm, others by forward filtering and backward
-sampling.
+estimated from songs with known chords (`recipes/chords.py`). The key is not given: the likeliest of
+all 24 is taken. The best chord sequence is found by the Viterbi algorithm, others by forward
+filtering and backward sampling.
 
 Shape legend: M modes (major, minor), S states of a mode, T slots, 12 pitch classes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.builtin_spaces import WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
+from segue.errors import BadArgument
 from segue.records import Part, Score
 from segue.score.timing import BarGrid, bar_grid
+
+if TYPE_CHECKING:
+    from segue.nn.checkpoint import Checkpoint
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -56,13 +57,11 @@ QUALITIES: Final[dict[str, tuple[int, ...]]] = {
     "dim7": (0, 3, 6, 9),
     "aug": (0, 4, 8),
 }
-MODES: Final = ("major", "minor")
 #: A chord is numbered as 12 times the index of its quality, plus its root. This is no chord.
 NO_CHORD_STATE: Final = 12 * len(QUALITIES)
 #: Number of states: the most frequent chords of a mode.
 NUM_STATES: Final = 40
 MAX_TEMPERATURE: Final = 10.0
-_PSEUDO_COUNT: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,27 +171,6 @@ def _on_beat(ticks: IntArray, grid: BarGrid, bar: IntArray, ticks_per_quarter: i
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AnnotatedSong:
-    """A song of the training set.
-
-    Attributes
-    ----------
-    tonic : int
-        Pitch class.
-    mode : int
-        Index in `MODES`.
-    chords : ndarray, shape (T,), int64
-        Chord of each slot, as it sounds; `NO_CHORD_STATE` for none.
-    slots : ChordSlots
-    """
-
-    tonic: int
-    mode: int
-    chords: IntArray
-    slots: ChordSlots
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class ChordHMM:
     """Log-probabilities of the model; chords and pitch classes are relative to the tonic.
 
@@ -227,7 +205,7 @@ class ChordSequence:
     tonic : int
         Pitch class.
     mode : int
-        Index in `MODES`.
+        0 for major, 1 for minor.
     chords : ndarray, shape (T,), int64
         Chords as they sound.
     log_likelihood : float
@@ -240,96 +218,11 @@ class ChordSequence:
     log_likelihood: float
 
 
-# ---- estimation --------------------------------------------------------------------------
-
-
-def fit_chord_hmm(songs: Sequence[AnnotatedSong], emission_weight: float) -> ChordHMM:
-    """Estimate transition and emission probabilities.
-
-    Parameters
-    ----------
-    songs : sequence of AnnotatedSong
-        At least one in each mode.
-    emission_weight : float
-
-    Raises
-    ------
-    BadArgument
-        There is no song in one of the modes.
-    """
-    states, transitions, final, emissions = [], [], [], []
-    for mode, name in enumerate(MODES):
-        in_mode = [song for song in songs if song.mode == mode]
-        if not in_mode:
-            raise BadArgument(f"no song in {name} to count; there must be some in each mode")
-        chords = [relative_to_tonic(song.chords, song.tonic) for song in in_mode]
-        counts = np.bincount(np.concatenate(chords), minlength=NO_CHORD_STATE + 1)[:NO_CHORD_STATE]
-        frequent = np.argsort(-counts, kind="stable")[:NUM_STATES]
-        state_of = np.full(NO_CHORD_STATE + 1, -1)
-        state_of[frequent] = np.arange(NUM_STATES)
-        states.append(frequent)
-        unigram = (counts[frequent] + _PSEUDO_COUNT) / (counts[frequent] + _PSEUDO_COUNT).sum()
-        transitions.append(_transitions([state_of[each] for each in chords], in_mode, unigram))
-        last = state_of[
-            [each[each < NO_CHORD_STATE][-1] for each in chords if (each < NO_CHORD_STATE).any()]
-        ]
-        final.append(_witten_bell(np.bincount(last[last >= 0], minlength=NUM_STATES), unigram))
-        emissions.append(_emissions(frequent, chords, in_mode))
-    return ChordHMM(
-        np.stack(states), np.log(np.stack(transitions)), np.log(np.stack(final)),
-        np.log(np.stack(emissions)), emission_weight,
-    )  # fmt: skip
-
-
 def relative_to_tonic(chords: IntArray, tonic: int, *, inverse: bool = False) -> IntArray:
     """Transpose chords so that the tonic is 0, or back."""
     shift = tonic if inverse else -tonic
     transposed = chords // 12 * 12 + (chords + shift) % 12
     return np.where(chords == NO_CHORD_STATE, NO_CHORD_STATE, transposed)
-
-
-def _transitions(
-    states: Sequence[IntArray], songs: Sequence[AnnotatedSong], unigram: FloatArray
-) -> FloatArray:
-    counts = np.zeros((2, NUM_STATES + 1, NUM_STATES))
-    for sequence, song in zip(states, songs, strict=True):
-        previous = np.append(NUM_STATES, sequence[:-1])
-        previous = np.where(previous < 0, NUM_STATES, previous)
-        counted = (sequence >= 0) & (song.slots.position < WHOLE_BAR)
-        halves = song.slots.position[counted]
-        np.add.at(counts, (halves, previous[counted], sequence[counted]), 1)
-    probabilities = np.empty_like(counts)
-    for half in range(2):
-        marginal = _witten_bell(counts[half].sum(axis=0), unigram)
-        probabilities[half] = [_witten_bell(row, marginal) for row in counts[half]]
-    return probabilities
-
-
-def _emissions(
-    states: IntArray, chords: Sequence[IntArray], songs: Sequence[AnnotatedSong]
-) -> FloatArray:
-    durations = np.zeros((NO_CHORD_STATE + 1, 2, 12))
-    for sequence, song in zip(chords, songs, strict=True):
-        np.add.at(durations, sequence, np.roll(song.slots.durations, -song.tonic, axis=2))
-    in_key = durations[:NO_CHORD_STATE].sum(axis=0) + _PSEUDO_COUNT
-    above_root = np.zeros((len(QUALITIES), 2, 12))
-    for chord in range(NO_CHORD_STATE):
-        above_root[chord // 12] += np.roll(durations[chord], -(chord % 12), axis=1)
-    above_root += _PSEUDO_COUNT * above_root.sum(axis=2, keepdims=True) + _PSEUDO_COUNT
-    probabilities = np.empty((len(states), 2, 12))
-    for state, chord in enumerate(states.tolist()):
-        # The prior is the geometric mean of the notes over the quality and the notes of the key.
-        prior = np.sqrt(np.roll(above_root[chord // 12], chord % 12, axis=1) * in_key)
-        prior /= prior.sum(axis=1, keepdims=True)
-        for weight in (WEAK, STRONG):
-            probabilities[state, weight] = _witten_bell(durations[chord, weight], prior[weight])
-    return probabilities
-
-
-def _witten_bell(counts: NDArray[np.number], prior: FloatArray) -> FloatArray:
-    """Smooth counts by a prior, weighted by the number of distinct events (Witten & Bell 1991)."""
-    distinct = max(int((counts > 0).sum()), 1)
-    return np.asarray((counts + distinct * prior) / (counts.sum() + distinct), np.float64)
 
 
 # ---- decoding ----------------------------------------------------------------------------
@@ -453,31 +346,12 @@ def _slot_emissions(hmm: ChordHMM, slots: ChordSlots, tonic: int, mode: int) -> 
 # ---- checkpoint --------------------------------------------------------------------------
 
 #: Attributes of `ChordHMM` by tensor of the checkpoint.
-_TENSORS: Final = {
+CHECKPOINT_TENSORS: Final = {
     "chords": "states",
     "follows": "transitions",
     "ends": "final",
     "sung": "emissions",
 }
-
-
-def save_chord_hmm(hmm: ChordHMM, path: Path) -> str:
-    """Write a model; return its fingerprint.
-
-    Raises
-    ------
-    DiskFull
-    """
-    import torch
-
-    from segue.nn.checkpoint import save_checkpoint
-
-    about = {"version": VERSION, "trust": hmm.emission_weight, "qualities": list(QUALITIES)}
-    tensors = {
-        tensor: torch.from_numpy(getattr(hmm, name)).float() for tensor, name in _TENSORS.items()
-    }
-    tensors["chords"] = torch.from_numpy(hmm.states).to(torch.int16)
-    return save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
 
 
 def load_chord_hmm(path: Path = PRETRAINED) -> ChordHMM:
@@ -488,23 +362,22 @@ def load_chord_hmm(path: Path = PRETRAINED) -> ChordHMM:
     BadCheckpoint
         The file is missing, damaged, or of another version.
     """
-    from segue.nn.checkpoint import load_checkpoint
+    from segue.nn.checkpoint import load_model
 
-    checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-    about, tensors = checkpoint.metadata, checkpoint.tensors
-    if about.get("version") != VERSION or about.get("qualities") != list(QUALITIES):
-        raise BadCheckpoint(f"{path} numbers chords otherwise than this Segue; fit it again")
-    try:
-        states, *log_probs = (tensors[name].numpy() for name in _TENSORS)
-        emission_weight = float(about["trust"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadCheckpoint(f"{path} holds no complete chord model ({error})") from None
+    return load_model(path, CHECKPOINT_KIND, VERSION, _build, "fit it again")
+
+
+def _build(checkpoint: "Checkpoint") -> ChordHMM:
+    if checkpoint.metadata["qualities"] != list(QUALITIES):
+        raise ValueError("it numbers chords otherwise than this Segue")
+    states, *log_probs = (checkpoint.tensors[name].numpy() for name in CHECKPOINT_TENSORS)
     shapes = [array.shape for array in (states, *log_probs)]
     expected = [
         (2, NUM_STATES), (2, 2, NUM_STATES + 1, NUM_STATES), (2, NUM_STATES),
         (2, NUM_STATES, 2, 12),
     ]  # fmt: skip
     if shapes != expected:
-        raise BadCheckpoint(f"{path} holds tables of shapes {shapes}, expected {expected}")
+        raise ValueError(f"tables of shapes {shapes}, expected {expected}")
     transitions, final, emissions = (array.astype(np.float64) for array in log_probs)
+    emission_weight = float(checkpoint.metadata["trust"])
     return ChordHMM(states.astype(np.int64), transitions, final, emissions, emission_weight)

@@ -26,7 +26,8 @@ from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, Chord, ScoreKey, estimate_key
 from segue.score.lines import extract_melody
 from segue.score.timing import bar_grid
-from segue.theory.chords import key_signature, spell_chord, spell_tonic
+from segue.theory.chords import spell_chord
+from segue.theory.keys import key_signature, spell_tonic
 
 if TYPE_CHECKING:
     from segue.generate.harmony.chorale_network import ChoraleTransformer
@@ -304,7 +305,8 @@ def key_prior(score: Score, melody: Part) -> FloatArray:
 def _chord_harmony(
     score: Score, melody: Part, slots: ChordSlots, sequence: "ChordSequence"
 ) -> ChordHarmony:
-    from segue.generate.harmony.chord_hmm import MODES, NO_CHORD_STATE, QUALITIES
+    from segue.generate.harmony.chord_hmm import NO_CHORD_STATE, QUALITIES
+    from segue.theory.keys import MODES
 
     mode = MODES[sequence.mode]
     is_minor = mode == "minor"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
-from segue.generate.lyrics.copying import KnownSong, SharedText, SongIndex
+from segue.generate.copying import KnownSong, SharedPassage, SongIndex
 from segue.generate.lyrics.language_model import LanguageModel
 from segue.generate.lyrics.network import UNCONDITIONAL
 from segue.generate.lyrics.sampler import (
@@ -387,8 +387,8 @@ def lyrics_report(
     return LyricsReport(
         real_words=index.known_words(words) or 0.0,
         new_runs=index.novel_ngrams(words, _NOVEL_NGRAM),
-        copied_words=_with_source(index.longest_shared_words(words), index),
-        copied_characters=_with_source(index.longest_shared_characters(text), index),
+        copied_words=_copied_passage(index, index.longest_shared_words(words), words),
+        copied_characters=_copied_passage(index, index.longest_shared_characters(text), text),
         figures=lyrics_statistics(lines),
         own={each: artist_statistics(songs[each], len(lines)) for each in artists},
         lines=tuple(map(AttributedLine, lines, line_artists, attributed)),
@@ -480,10 +480,14 @@ def _correct_shares(line_artists: Sequence[str], attributed: Sequence[str]) -> d
     }
 
 
-def _with_source(shared: SharedText, index: SongIndex) -> CopiedPassage:
-    song = index.songs[shared.song] if shared.length else None
-    artist, title = (song.artist, song.title) if song else ("", "")
-    return CopiedPassage(shared.length, shared.text, artist, title)
+def _copied_passage(
+    index: SongIndex, shared: SharedPassage, items: str | list[str]
+) -> CopiedPassage:
+    if not shared.length:
+        return CopiedPassage(0, "", "", "")
+    song, passage = index.songs[shared.piece], items[shared.start : shared.end + 1]
+    text = passage if isinstance(passage, str) else " ".join(passage)
+    return CopiedPassage(shared.length, text, song.artist, song.title)
 
 
 def _cut(lines: list[str], length: int) -> list[list[str]]:

@@ -42,7 +42,7 @@ BlendMode = Literal["mixture", "product", "contrast"]
 TURNS: Final[tuple[TurnBy, ...]] = ("line", "stanza", "word")
 BLEND_MODES: Final[tuple[BlendMode, ...]] = ("mixture", "product", "contrast")
 #: At this scale lines are attributed to the artist about as often as the artist's own lines are;
-#: without guidance, eight tenths as often (bench/verse_writing.py).
+#: without guidance, eight tenths as often (bench/generated_lyrics.py).
 GUIDANCE_SCALE: Final = 0.5
 #: Weight of the difference from the base model in "contrast".
 CONTRAST: Final = 1.5

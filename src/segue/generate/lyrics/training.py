@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, TrainingFailed, check_seed
+from segue.errors import TrainingFailed
 from segue.generate.lyrics.language_model import (
     MODEL_FILE,
     LanguageModel,
@@ -28,7 +28,7 @@ from segue.generate.lyrics.language_model import (
 from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.vocabulary import Tokens, encode_song
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
-from segue.nn.trainer import Batch, FitResult, ProgressCallback
+from segue.nn.trainer import Batch, FitResult, ProgressCallback, TrainingOptions
 from segue.records import Lyrics
 
 MIN_SONGS: Final = 3
@@ -193,8 +193,8 @@ _SMALL_CORPUS_RECIPE: Final = _Recipe(
 
 
 @dataclass(frozen=True, slots=True)
-class LyricsTraining:
-    """Training options.
+class LyricsTraining(TrainingOptions):
+    """Training options; an epoch has 100 steps, and early stopping applies in any case.
 
     Attributes
     ----------
@@ -205,35 +205,11 @@ class LyricsTraining:
         Artist on whose songs to train; "" for all.
     start : str
         Model to fine-tune: "" for none, "base" for the bundled one, or a name in the library.
-    epochs : int, optional
-        Maximum number of epochs of 100 steps; early stopping applies either way.
-    minutes : float, optional
-        Time budget, to which the number of epochs is adapted.
-    learning_rate : float, optional
-        Peak learning rate; the preset's by default.
-    device : str
-    seed : int
     """
 
     preset: Preset = "default"
     artist: str = ""
     start: str = ""
-    epochs: int | None = None
-    minutes: float | None = None
-    learning_rate: float | None = None
-    device: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Validate the options.
-
-        Raises
-        ------
-        BadArgument
-        """
-        check_seed(self.seed)
-        if self.learning_rate is not None and self.learning_rate <= 0:
-            raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
 
 
 class WindowSampler:

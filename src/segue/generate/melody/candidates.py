@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, check_seed
-from segue.generate.copying import NgramIndex, SharedPassage
+from segue.generate.copying import SharedPassage, longest_shared_notes
 from segue.generate.melody.lead_sheet import LOWEST_PITCH
 from segue.generate.melody.training import RANKING_STATISTICS, melody_statistics, note_onsets
 from segue.io.written_score import beat_duration
@@ -166,12 +166,11 @@ def generate_melodies(
     sampled = model.sample(chart, style, samples, sampling, generator, max_copy_bars)
     melodies = list({melody.tobytes(): melody for melody in sampled}.values())
     nll = model.nll([chart] * len(melodies), melodies, style)
-    index = model.training_melodies.index()
     candidates = []
     for melody, each in zip(melodies, nll, strict=True):
         score = melody_score(chart, melody, style, tempo_bpm, title)
         log_likelihood = -float(each.sum(axis=1).mean())
-        candidates.append(_evaluate(model, chart, melody, style, log_likelihood, score, index))
+        candidates.append(_evaluate(model, chart, melody, style, log_likelihood, score))
     candidates.sort(key=lambda each: (each.deviation, -each.log_likelihood))
     return [replace(each, rank=rank) for rank, each in enumerate(candidates[:count], start=1)]
 
@@ -183,7 +182,6 @@ def _evaluate(
     style: str,
     log_likelihood: float,
     score: Score,
-    index: NgramIndex,
 ) -> MelodyCandidate:
     statistics = melody_statistics(chart, melody)
     reference = model.reference[style]
@@ -194,11 +192,10 @@ def _evaluate(
     deviation = sum(_excess_deviation(value, *reference[name]) for name, value in values.items())
     onset, symbol = note_onsets(melody)
     notes = np.column_stack([symbol - 1 + LOWEST_PITCH, onset])
-    shared = index.longest_shared_passage(notes)
+    shared = longest_shared_notes(model.training_melodies, notes)
     bars, name = 0.0, ""
-    if shared.notes:
-        last = shared.start + shared.notes - 1
-        bars = float(onset[last] - onset[shared.start]) / chart.steps_per_bar
+    if shared.length:
+        bars = float(onset[shared.end] - onset[shared.start]) / chart.steps_per_bar
         name = model.training_melodies.names[shared.piece]
     return MelodyCandidate(
         0, score, melody, log_likelihood, float(deviation), statistics, shared, bars, name

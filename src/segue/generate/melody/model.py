@@ -13,7 +13,6 @@ ranking candidates and for detecting copies.
 Shape legend: B melodies, T events, S chords, D width, N symbols (0 is a rest), L durations.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.builtin_spaces import WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.copying import CopyTracker, Hashes, NgramIndex
+from segue.errors import BadArgument
+from segue.generate.copying import NoteTracker, PassageIndex
 from segue.generate.melody.lead_sheet import (
     CHORD_FEATURES,
     CHORD_INDEX,
@@ -41,7 +40,7 @@ from segue.generate.melody.lead_sheet import (
     chord_features,
     conditioning_features,
 )
-from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.nn.checkpoint import Checkpoint, load_model, save_model
 from segue.nn.sampling import MASKED, Sampling, sample
 from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray
@@ -269,35 +268,6 @@ def _embedding(count: int, width: int) -> nn.Embedding:
     return embedding
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainingMelodies:
-    """The melodies of a training set as n-gram hashes, see `segue.generate.copying`.
-
-    Attributes
-    ----------
-    names : tuple of str
-    starts : ndarray, shape (melodies,), int64
-        Index of each melody's first hash.
-    hashes : ndarray, shape (n,), uint16
-    """
-
-    names: tuple[str, ...]
-    starts: NDArray[np.int64]
-    hashes: Hashes
-
-    def index(self) -> NgramIndex:
-        """Return an index of the n-grams."""
-        return NgramIndex(self.hashes, self.starts)
-
-    def concatenate(self, other: "TrainingMelodies") -> "TrainingMelodies":
-        """Return the melodies of both."""
-        return TrainingMelodies(
-            (*self.names, *other.names),
-            np.concatenate([self.starts, other.starts + len(self.hashes)]),
-            np.concatenate([self.hashes, other.hashes]),
-        )
-
-
 class MelodyModel:
     """A melody network with what is needed to sample from it and to rank the samples.
 
@@ -307,7 +277,8 @@ class MelodyModel:
     reference : mapping of str to mapping of str to (float, float)
         For each style, mean and standard deviation of the statistics of real melodies; under
         "pitch" the lowest and the highest pitch.
-    training_melodies : TrainingMelodies
+    training_melodies : PassageIndex
+        Of `segue.generate.copying.melody_ngrams`, for detecting copies.
     metadata : mapping
         JSON values: how it was trained, and validation figures.
     """
@@ -316,7 +287,7 @@ class MelodyModel:
         self,
         network: MelodyNetwork,
         reference: Mapping[str, Mapping[str, tuple[float, float]]],
-        training_melodies: TrainingMelodies,
+        training_melodies: PassageIndex,
         metadata: Mapping[str, Any],
     ) -> None:
         self.network = network.eval()
@@ -344,40 +315,30 @@ class MelodyModel:
         BadCheckpoint
             The file is missing, damaged, or of another version.
         """
-        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-        about = checkpoint.metadata
-        if about.get("version") != VERSION:
-            raise BadCheckpoint(
-                f"{path} has conditioning features of version {about.get('version')}, this Segue "
-                f"has version {VERSION}; train it again"
+        return load_model(path, CHECKPOINT_KIND, VERSION, cls._build)
+
+    @classmethod
+    def _build(cls, checkpoint: Checkpoint) -> Self:
+        metadata, tensors = checkpoint.metadata, dict(checkpoint.tensors)
+        config = dict(metadata["config"])
+        stack, styles = StackConfig(**config.pop("stack")), tuple(config.pop("styles"))
+        network = MelodyNetwork(MelodyConfig(stack, styles, **config))
+        melodies = PassageIndex.from_starts(
+            tensors.pop("training_melodies.hashes").numpy().view(np.uint16),
+            tensors.pop("training_melodies.starts").numpy(),
+            metadata["taught"],
+        )
+        network.load_state_dict(tensors)
+        reference = {
+            style: {name: (float(low), float(high)) for name, (low, high) in values.items()}
+            for style, values in metadata["usual"].items()
+        }
+        if set(reference) != set(styles):
+            raise ValueError(
+                f"statistics of the styles {', '.join(reference)}, but its network knows "
+                f"{', '.join(styles)}"
             )
-        try:
-            config = dict(about["config"])
-            network = MelodyNetwork(
-                MelodyConfig(
-                    StackConfig(**config.pop("stack")), tuple(config.pop("styles")), **config
-                )
-            )
-            tensors = dict(checkpoint.tensors)
-            hashes = tensors.pop("training_melodies.hashes").numpy().view(np.uint16)
-            starts = tensors.pop("training_melodies.starts").numpy().astype(np.int64)
-            network.load_state_dict({name: each.float() for name, each in tensors.items()})
-            reference = {
-                style: {name: (float(low), float(high)) for name, (low, high) in values.items()}
-                for style, values in about["usual"].items()
-            }
-            names = tuple(about["taught"])
-        except (KeyError, TypeError, ValueError, RuntimeError, BadArgument) as error:
-            raise BadCheckpoint(
-                f"{path} holds no complete melody model ({error}); train it again"
-            ) from None
-        if set(reference) != set(network.config.styles) or len(starts) != len(names):
-            raise BadCheckpoint(
-                f"{path} lists the styles {', '.join(reference)} and {len(names)} melodies, but "
-                f"its network knows {', '.join(network.config.styles)} and {len(starts)}; train it "
-                "again"
-            )
-        model = cls(network, reference, TrainingMelodies(names, starts, hashes), about["told"])
+        model = cls(network, reference, melodies, metadata["told"])
         model.fingerprint = checkpoint.fingerprint
         return model
 
@@ -396,16 +357,15 @@ class MelodyModel:
         """
         about = {
             "config": asdict(self.network.config),
-            "version": VERSION,
             "usual": self.reference,
             "taught": list(self.training_melodies.names),
-            "told": json.loads(json.dumps(self.metadata)),
+            "told": self.metadata,
         }
-        tensors = {name: each.to(dtype) for name, each in self.network.state_dict().items()}
+        tensors = dict(self.network.state_dict())
         melodies = self.training_melodies
-        tensors["training_melodies.hashes"] = torch.from_numpy(melodies.hashes.view(np.int16))
+        tensors["training_melodies.hashes"] = torch.from_numpy(melodies.keys.view(np.int16))
         tensors["training_melodies.starts"] = torch.from_numpy(melodies.starts.astype(np.int32))
-        self.fingerprint = save_checkpoint(path, CHECKPOINT_KIND, about, tensors)
+        self.fingerprint = save_model(path, CHECKPOINT_KIND, VERSION, about, tensors, dtype)
 
     def style_index(self, name: str) -> int:
         """Return the index of a style.
@@ -495,10 +455,10 @@ class MelodyModel:
         chords = torch.from_numpy(chord_features(chart))[None]
         encoding = network.encode_chords(chords, torch.tensor([chords.shape[1]]), styles[:1])
         encoding = encoding.expand(count, -1, -1)
-        known = self.training_melodies.index()
         mask = self._range_mask(style)
         melodies = [
-            _PartialMelody(chart, mask, CopyTracker(known), max_copy_bars) for _ in range(count)
+            _PartialMelody(chart, mask, NoteTracker(self.training_melodies), max_copy_bars)
+            for _ in range(count)
         ]
         cache = KVCache(network.config.stack, count)
         history: list[Tensor] = []
@@ -534,7 +494,7 @@ class _PartialMelody:
     """A melody that is being generated, and the masks of its next event."""
 
     def __init__(
-        self, chart: Chart, range_mask: Tensor, copies: CopyTracker, max_copy_bars: float
+        self, chart: Chart, range_mask: Tensor, copies: NoteTracker, max_copy_bars: float
     ) -> None:
         self._state = ConditioningState(chart)
         self._range_mask = range_mask

@@ -9,7 +9,7 @@ from scratch or by fine-tuning.
 import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from segue.errors import TrainingFailed
 from segue.evaluation.generated import groove_consistency, pitch_class_entropy, scale_consistency
-from segue.generate.copying import ngram_hashes
+from segue.generate.copying import PassageIndex, melody_ngrams
 from segue.generate.melody.lead_sheet import (
     CHORD_INDEX,
     LOWEST_PITCH,
@@ -36,11 +36,9 @@ from segue.generate.melody.model import (
     MelodyLosses,
     MelodyModel,
     MelodyNetwork,
-    TrainingMelodies,
 )
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
-from segue.nn.split import MIN_PIECES, train_validation_split
-from segue.nn.trainer import Batch, FitResult, ProgressCallback
+from segue.nn.trainer import MIN_PIECES, Batch, FitResult, ProgressCallback, train_validation_split
 from segue.nn.transformer import StackConfig
 from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, strong_steps
 
@@ -146,7 +144,7 @@ class MelodyTraining(LMTrainingConfig):
 
     context: int = 192
     steps_per_epoch: int = 100
-    learning_rate: float = 2e-3
+    learning_rate: float = field(default=2e-3, kw_only=True)
     ema_decay: float = 0.995
     patience: int = 10
     start: str = ""
@@ -337,10 +335,8 @@ def build_melody_model(
     hashes = []
     for sheet in train:
         onset, symbol = note_onsets(sheet.melody)
-        hashes.append(ngram_hashes(np.column_stack([symbol - 1 + LOWEST_PITCH, onset])))
-    starts = np.cumsum([0, *map(len, hashes)])[:-1].astype(np.int64)
-    names = tuple(sheet.name for sheet in train)
-    melodies = TrainingMelodies(names, starts, np.concatenate(hashes))
+        hashes.append(melody_ngrams(np.column_stack([symbol - 1 + LOWEST_PITCH, onset])))
+    melodies = PassageIndex.from_sequences(hashes, [sheet.name for sheet in train])
     styles = network.config.styles
     model = MelodyModel(network, {style: {} for style in styles}, melodies, metadata)
     for style in styles:

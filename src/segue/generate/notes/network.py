@@ -7,7 +7,6 @@ are initialised within ±0.05, as in Keras, so that what is learned soon exceeds
 Shape legend: B pieces, T tokens, V vocabulary size, H hidden size.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segue.builtin_spaces import WEIGHTS
-from segue.errors import BadArgument, BadCheckpoint
+from segue.errors import BadArgument
 from segue.generate.notes.tokens import UNKNOWN, Vocabulary
-from segue.nn.checkpoint import load_checkpoint, save_checkpoint
+from segue.nn.checkpoint import Checkpoint, load_model, save_model
 from segue.records import FloatArray
 
 CHECKPOINT_KIND: Final = "note-lstm"
@@ -159,30 +158,26 @@ class NoteModel:
         BadCheckpoint
             The file is missing, damaged, or of another version of the tokens.
         """
-        checkpoint = load_checkpoint(path, CHECKPOINT_KIND)
-        tensors = {name: tensor.float() for name, tensor in checkpoint.tensors.items()}
-        try:
-            config = _config(checkpoint.metadata, path)
-            words = checkpoint.metadata["words"]
-            vocabularies = {
-                name: Vocabulary(tuple(words[name]["tokens"]), tuple(words[name]["counts"]))
-                for name in STREAMS
-            }
-            cooccurrence = {name: tensors.pop(f"cooccurrence.{name}").numpy() for name in STREAMS}
-            network = NoteLSTM(config)
-            network.load_state_dict(tensors)
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise BadCheckpoint(
-                f"{path} is no complete note-lstm model ({error}); train again"
-            ) from None
+        return load_model(path, CHECKPOINT_KIND, VERSION, cls._build)
+
+    @classmethod
+    def _build(cls, checkpoint: Checkpoint) -> Self:
+        metadata, tensors = checkpoint.metadata, dict(checkpoint.tensors)
+        config = NoteLSTMConfig(**metadata["config"])
+        vocabularies, cooccurrence = {}, {}
         for name in STREAMS:
-            vocabulary, size = vocabularies[name], getattr(config, name)
-            lengths = len(vocabulary), len(vocabulary.counts), len(cooccurrence[name])
-            if lengths != (size, size, size):
-                raise BadCheckpoint(
-                    f"{path} has {len(vocabulary)} {name}, but its network {size}; train again"
-                )
-        model = cls(network, vocabularies, cooccurrence, checkpoint.metadata["told"])
+            words = metadata["words"][name]
+            vocabulary = Vocabulary(tuple(words["tokens"]), tuple(words["counts"]))
+            vectors = tensors.pop(f"cooccurrence.{name}").numpy()
+            if vocabulary.tokens[:1] != (UNKNOWN,):
+                raise ValueError(f"the first of the {name} is not {UNKNOWN}")
+            size = getattr(config, name)
+            if (len(vocabulary), len(vocabulary.counts), len(vectors)) != (size, size, size):
+                raise ValueError(f"{len(vocabulary)} {name}, but its network has {size}")
+            vocabularies[name], cooccurrence[name] = vocabulary, vectors
+        network = NoteLSTM(config)
+        network.load_state_dict(tensors)
+        model = cls(network, vocabularies, cooccurrence, metadata["told"])
         model.fingerprint = checkpoint.fingerprint
         return model
 
@@ -206,15 +201,13 @@ class NoteModel:
         }
         metadata = {
             "config": asdict(self.network.config),
-            "version": VERSION,
             "words": words,
-            "told": json.loads(json.dumps(self.metadata)),
+            "told": self.metadata,
         }
         tensors = dict(self.network.state_dict())
         for name, vectors in self.cooccurrence.items():
             tensors[f"cooccurrence.{name}"] = torch.from_numpy(vectors)
-        tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
-        self.fingerprint = save_checkpoint(path, CHECKPOINT_KIND, metadata, tensors)
+        self.fingerprint = save_model(path, CHECKPOINT_KIND, VERSION, metadata, tensors, dtype)
 
     def embedding(self, stream: str) -> FloatArray:
         """Return the embeddings of "notes" or "durations", shape (V, 512), float32."""
@@ -243,19 +236,3 @@ class NoteModel:
             logits = getattr(self.network, stream)(ids[None, :-1])[0]
             nll = F.cross_entropy(logits, ids[1:], reduction="none")
         return np.asarray(nll.numpy(), np.float32)
-
-
-def _config(metadata: Mapping[str, Any], path: Path) -> NoteLSTMConfig:
-    if metadata["version"] != VERSION:
-        raise BadCheckpoint(
-            f"{path} was trained on tokens of version {metadata['version']}, this Segue has "
-            f"version {VERSION}; train again"
-        )
-    try:
-        config = NoteLSTMConfig(**metadata["config"])
-    except BadArgument as error:
-        raise BadCheckpoint(f"{path} has invalid sizes ({error}); train again") from None
-    for name in STREAMS:
-        if metadata["words"][name]["tokens"][:1] != [UNKNOWN]:
-            raise BadCheckpoint(f"the first of the {name} in {path} is not {UNKNOWN}; train again")
-    return config

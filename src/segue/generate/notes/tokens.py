@@ -29,12 +29,11 @@ from numpy.typing import NDArray
 from segue.records import FloatArray, Score
 from segue.score.timing import note_table
 from segue.theory.chords import normal_order
-from segue.theory.keys import PITCH_CLASSES
+from segue.theory.keys import LETTER_SEMITONES, PITCH_CLASSES
 
 #: The coarsest grid that contains sixteenths and triplet eighths.
 STEPS_PER_QUARTER: Final = 12
 UNKNOWN: Final = "unkw"
-_LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 #: Letter, sharps or flats, octave; the minus of "C-1" belongs to the octave.
 _PITCH: Final = re.compile(r"([A-Ga-g])(?:([#♯]+)|([b♭]+|-(?!1$)))?(-1|[0-9])")
 #: Largest distance of tokens that co-occur.
@@ -161,7 +160,7 @@ def parse_pitch(token: str) -> int | None:
         return None
     letter, sharps, flats, octave = match.groups()
     shift = len(sharps or "") - len(flats or "")
-    pitch = _LETTERS[letter.upper()] + shift + 12 * (int(octave) + 1)
+    pitch = LETTER_SEMITONES[letter.upper()] + shift + 12 * (int(octave) + 1)
     return pitch if 0 <= pitch < 128 else None
 
 

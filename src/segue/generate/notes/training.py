@@ -3,7 +3,7 @@
 import hashlib
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segue.errors import BadArgument, check_seed
+from segue.errors import BadArgument
 from segue.generate.notes.network import (
     IGNORED,
     MODEL,
@@ -28,8 +28,16 @@ from segue.generate.notes.tokens import (
     cooccurrence_vectors,
     count_cooccurrences,
 )
-from segue.nn.split import train_validation_split
-from segue.nn.trainer import Batch, FitResult, Objective, ProgressCallback, TrainerConfig, fit
+from segue.nn.trainer import (
+    Batch,
+    FitResult,
+    Objective,
+    ProgressCallback,
+    TrainerConfig,
+    TrainingOptions,
+    fit,
+    train_validation_split,
+)
 
 #: Number of tokens before the one that is predicted, as published.
 WINDOW: Final = 100
@@ -43,34 +51,20 @@ _SMOOTHING_STEPS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class NoteTraining:
-    """Training options.
+class NoteTraining(TrainingOptions):
+    """Training options; by default early stopping after at most `EPOCHS`.
 
     Attributes
     ----------
-    epochs : int, optional
-        Maximum number of epochs; by default early stopping after at most `EPOCHS`.
-    minutes : float, optional
-        Time to train; overrides the number of epochs.
-    learning_rate : float
-        Peak learning rate.
     hidden : int
         Hidden size of the LSTMs.
     fewest : int
         Rarer tokens are out of the vocabulary; 2, so that the embedding of `unkw` is trained.
-    device : str
-        See `segue.nn.trainer.TrainerConfig`.
-    seed : int
-        Random seed.
     """
 
-    epochs: int | None = None
-    minutes: float | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float = field(default=2e-3, kw_only=True)
     hidden: int = 256
     fewest: int = 2
-    device: str = "auto"
-    seed: int = 0
 
     def __post_init__(self) -> None:
         """Validate the options.
@@ -79,9 +73,7 @@ class NoteTraining:
         ------
         BadArgument
         """
-        check_seed(self.seed)
-        if self.learning_rate <= 0:
-            raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
+        TrainingOptions.__post_init__(self)
         if self.fewest < 1:
             raise BadArgument(f"a minimum count of {self.fewest}; it is at least 1")
 

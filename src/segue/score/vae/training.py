@@ -16,10 +16,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segue.errors import BadArgument, check_seed
+from segue.errors import BadArgument
 from segue.nn.checkpoint import MODEL
-from segue.nn.split import train_validation_split
-from segue.nn.trainer import Batch, FitResult, Objective, ProgressCallback, TrainerConfig, fit
+from segue.nn.trainer import (
+    Batch,
+    FitResult,
+    Objective,
+    ProgressCallback,
+    TrainerConfig,
+    TrainingOptions,
+    fit,
+    train_validation_split,
+)
 from segue.score import piano_roll
 from segue.score.piano_roll import (
     N_PITCHES,
@@ -29,14 +37,12 @@ from segue.score.piano_roll import (
     BoolArray,
     RollNotes,
     extract_notes,
-    pack_bars,
     rasterise_notes,
     unpack_bars,
 )
 from segue.score.vae.model import PatternProjection, RollModel
 from segue.score.vae.network import (
     Losses,
-    NoteEncoder,
     RollVAE,
     RollVAEConfig,
     conv_config,
@@ -50,8 +56,8 @@ PUBLISHED_BETA: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreTraining:
-    """Options of training.
+class ScoreTraining(TrainingOptions):
+    """Training options; by default early stopping after at most `EPOCHS`.
 
     Attributes
     ----------
@@ -64,25 +70,12 @@ class ScoreTraining:
         Weight of the KL divergence; by default that of the network.
     warm_up : int
         Steps over which the weight rises linearly from 0.
-    epochs : int, optional
-        Number of epochs; by default early stopping after at most `EPOCHS`.
-    minutes : float, optional
-        Training time; sets the number of epochs.
-    learning_rate : float, optional
-        By default that of the network.
-    device : str
-    seed : int
     """
 
     encoder: Literal["default", "conv", "lstm"] = "default"
     convolutions: int = 2
     beta: float | None = None
     warm_up: int = 200
-    epochs: int | None = None
-    minutes: float | None = None
-    learning_rate: float | None = None
-    device: str = "auto"
-    seed: int = 0
 
     def __post_init__(self) -> None:
         """Check that the options go together.
@@ -91,7 +84,7 @@ class ScoreTraining:
         ------
         BadArgument
         """
-        check_seed(self.seed)
+        TrainingOptions.__post_init__(self)
         for is_wrong, message in (
             (
                 self.convolutions not in (2, 3),
@@ -103,10 +96,6 @@ class ScoreTraining:
             ),
             (self.beta is not None and self.beta < 0, f"--beta {self.beta}: it is 0 or above"),
             (self.warm_up < 0, f"--warm-up {self.warm_up}: a number of steps, 0 or above"),
-            (
-                self.learning_rate is not None and self.learning_rate <= 0,
-                f"a learning rate of {self.learning_rate}; it is above 0",
-            ),
         ):
             if is_wrong:
                 raise BadArgument(message)
@@ -159,11 +148,6 @@ class RollTrack:
     bars: NDArray[np.uint8]
     group: str = ""
     weight: float = 1.0
-
-    @classmethod
-    def from_cells(cls, name: str, cells: BoolArray, group: str = "") -> "RollTrack":
-        """Pack cells, shape (bars, 48, 84, 5), bool."""
-        return cls(name, pack_bars(cells), group)
 
     def starts(self) -> NDArray[np.int64]:
         """Return the first bars of the windows that are not silent."""
@@ -305,14 +289,13 @@ STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
 VALIDATION_BATCHES: Final = 3
 LEARNING_RATE: Final = 3e-3
-FINETUNING_RATE: Final = 1.5e-3
 PUBLISHED_RATE: Final = 1e-3
 #: Weight of the contrastive loss.
 CONTRASTIVE_WEIGHT: Final = 200.0
 #: Free bits of each latent dimension, in nats, against posterior collapse.
 FREE_NATS: Final = 0.05
 #: Scales the loss to about 1, so that learning rates suit all networks.
-_SCALE: Final = 1 / 100
+LOSS_SCALE: Final = 1 / 100
 #: Validation windows for the thresholds and the Gaussian of the latents.
 CALIBRATION_WINDOWS: Final = 1024
 #: Training windows for the projection of the pattern histograms.
@@ -400,7 +383,7 @@ def train_on_split(
             }
         )
         total = losses.reconstruction + beta * clamped_kl + CONTRASTIVE_WEIGHT * losses.contrast
-        return total * _SCALE
+        return total * LOSS_SCALE
 
     validation = validation_sampler.fixed_batches(VALIDATION_BATCHES, training.seed)
     objective = Objective(
@@ -422,7 +405,7 @@ def train_on_split(
     )
     run = {
         "configuration": asdict(config),
-        "tracks": _fingerprint(train_tracks, validation_tracks),
+        "tracks": tracks_fingerprint(train_tracks, validation_tracks),
         "learning_rate": loop.learning_rate,
         "beta": training.kl_weight,
         "warm_up": training.warm_up,
@@ -462,66 +445,6 @@ def train_on_split(
     return model, trained
 
 
-def finetune_decoder(
-    model: RollModel,
-    train_tracks: Sequence[RollTrack],
-    validation_tracks: Sequence[RollTrack],
-    folder: Path,
-    minutes: float,
-    *,
-    resume: bool = False,
-    watch: ProgressCallback | None = None,
-) -> FitResult:
-    """Train the decoder and the absolute part further, with the invariant part frozen.
-
-    The contrastive loss takes two windows of each song, and few of them are decoded; decoding
-    alone sees more windows in the same time.
-
-    Parameters
-    ----------
-    model : RollModel
-        Model of the default network; it is changed in place, and calibrated again.
-    train_tracks, validation_tracks : sequence of RollTrack
-    folder : Path
-        Folder for the state of the run.
-    minutes : float
-    resume : bool
-    watch : callable, optional
-    """
-    training = ScoreTraining(**model.metadata["training"])
-    network = model.network
-    assert isinstance(network.encoder, NoteEncoder)  # noqa: S101
-    network.encoder.frozen = True
-    train_sampler = WindowSampler(train_tracks, contrast=False, transpose=True)
-    validation_sampler = WindowSampler(validation_tracks, contrast=False)
-
-    def loss(net: Any, target: Tensor) -> Tensor:
-        losses: Losses = net.loss(target)
-        kl = losses.kl.mean(dim=0).clamp(min=FREE_NATS).sum()
-        return (losses.reconstruction + training.kl_weight * kl) * _SCALE
-
-    validation = validation_sampler.fixed_batches(VALIDATION_BATCHES, training.seed)
-    objective = Objective(network, train_sampler.batch, lambda: validation, loss)
-    loop = TrainerConfig(
-        EPOCHS, STEPS_PER_EPOCH, learning_rate=FINETUNING_RATE, optimiser="adamw",
-        weight_decay=0.02, schedule="cosine", clip=1.0, patience=PATIENCE, minutes=minutes,
-        seed=training.seed, device=training.device,
-    )  # fmt: skip
-    run = {
-        "tracks": _fingerprint(train_tracks, validation_tracks),
-        "decodes": asdict(model.config),
-    }
-    trained = fit(objective, loop, folder, run, resume=resume, watch=watch)
-    network.to("cpu").eval()
-    network.encoder.frozen = False
-    invariant_mean = model.mean[: model.config.invariant].copy()
-    rng = np.random.default_rng(training.seed)
-    model.calibrate(validation_sampler.windows(CALIBRATION_WINDOWS, rng))
-    model.mean[: model.config.invariant] = invariant_mean
-    model.metadata |= {"decoding_validation_loss": trained.best.validation_loss}
-    return trained
-
-
 def _warm_up(seen: Tensor, steps: int) -> float:
     """Return the fraction of the full weight at this step, and count the step."""
     fraction = min(float(seen + 1) / steps, 1.0) if steps else 1.0
@@ -534,6 +457,9 @@ def _mean(terms: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([step[name] for step in terms])) for name in names}
 
 
-def _fingerprint(train_tracks: Sequence[RollTrack], validation_tracks: Sequence[RollTrack]) -> str:
+def tracks_fingerprint(
+    train_tracks: Sequence[RollTrack], validation_tracks: Sequence[RollTrack]
+) -> str:
+    """Hash the names of the tracks, so that a run is not resumed on others."""
     names = [track.name for track in (*train_tracks, *validation_tracks)]
     return hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]

@@ -1,0 +1,223 @@
+"""The chorale network: weights/chorales.safetensors.
+
+    python -m recipes.chorales --data ../shared/data --work .bench-cache/chorales --train firmly
+    python -m recipes.chorales --data ../shared/data --work .bench-cache/chorales --save taught
+
+The first trains one of `RUNS`, or continues it; the second writes its best weights so far. On the
+229 chorales of the published training set, transposed.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recipes.lm_training import Piece, Tokens, load_best, print_progress, train_lm
+from segue.generate.harmony.chorale_network import (
+    CHECKPOINT_KIND,
+    NUM_PITCHES,
+    PRETRAINED,
+    VERSION,
+    ChoraleConfig,
+    ChoraleTransformer,
+    encode_pitches,
+    load_chorale_network,
+)
+from segue.nn.checkpoint import save_model
+from segue.nn.lm_training import LMTrainingConfig
+from segue.nn.quantization import quantize_weights
+from segue.nn.trainer import STATE
+from segue.nn.transformer import StackConfig
+
+TRAINING: Final = LMTrainingConfig(
+    context=256,
+    batch_size=8,
+    epochs=80,
+    steps_per_epoch=50,
+    max_transpose=6,
+    stride=16,
+    device="cpu",
+)
+
+
+#: Networks, and how each is trained. "gently" knows chorales by heart after some hundred steps.
+RUNS: Final[dict[str, tuple[ChoraleConfig, LMTrainingConfig]]] = {
+    "gently": (
+        ChoraleConfig(StackConfig(192, 5, 3, context=256, dropout=0.2), feature_dropout=0.0),
+        replace(TRAINING, learning_rate=2e-3, weight_decay=0.1, ema_decay=0.998),
+    ),
+    "firmly": (
+        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.35), feature_dropout=0.15),
+        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99),
+    ),
+    # As firmly, which was best after 15 epochs at nearly its highest rate: here the rate is low by
+    # the time that chorales are known by heart.
+    "annealed": (
+        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.4), feature_dropout=0.25),
+        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99, epochs=28),
+    ),
+    # One network that is told by two others how likely each pitch is, not only which came.
+    "taught": (
+        ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.3), feature_dropout=0.2),
+        replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99, epochs=30),
+    ),
+}
+
+
+#: Who teaches whom: what they hold likely, averaged, against what came, by `TAUGHT`.
+TEACHERS: Final = {"taught": ("firmly", "annealed")}
+
+
+TAUGHT: Final = 0.7
+
+
+#: Frames that a window moves on by when a chorale is judged: so many fewer are in view at least.
+MOVED_ON: Final = 64
+
+
+def read_chorales(data: Path) -> dict[str, list[Piece]]:
+    """Return the chorales of each set, as numbers of pitches, shape (frames, 4)."""
+    path = data / "scores" / "jsb" / "Jsb16thSeparated.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        side: [
+            Piece(f"{side} {place}", encode_pitches(torch.tensor(chorale)).numpy())
+            for place, chorale in enumerate(some)
+        ]
+        for side, some in found.items()
+    }
+
+
+def transpose(tokens: Tokens, by: int) -> Tokens | None:
+    """Move what is sung, unless a pitch would leave the range."""
+    moved = np.where(tokens > 0, tokens + by, 0)
+    fits = moved.max() < NUM_PITCHES and bool(((moved > 0) == (tokens > 0)).all())
+    return moved if fits else None
+
+
+def train(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
+    """Learn, going on where an earlier run stopped."""
+    config, training = RUNS[name]
+    torch.manual_seed(training.seed)
+    network = ChoraleTransformer(config)
+    teachers = [load_network(teacher, work.parent) for teacher in TEACHERS.get(name, ())]
+    if teachers:
+        network = _Student(config, teachers)
+    resume = (work / STATE).exists()
+    train_lm(
+        network,
+        training,
+        pieces["train"],
+        pieces["valid"],
+        transpose,
+        work,
+        resume=resume,
+        watch=print_progress(),
+    )
+
+
+class _Student(ChoraleTransformer):
+    """Learns what some networks hold likely on average, and what came."""
+
+    def __init__(self, config: ChoraleConfig, teachers: Sequence[ChoraleTransformer]) -> None:
+        super().__init__(config)
+        self._teachers = tuple(teachers)  # in a tuple, for their weights are not to be learned
+
+    def loss(self, frames: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return super().loss(frames, wanted)
+        given, counts = frames.clamp(min=0), (wanted >= 0).flatten()
+        with torch.no_grad():
+            told = torch.stack([teacher(given).softmax(dim=-1) for teacher in self._teachers])
+            told = told.float().mean(dim=0).flatten(0, 2)[counts]
+        likely: torch.Tensor = self(given).float().log_softmax(dim=-1).flatten(0, 2)[counts]
+        came = -likely.gather(1, wanted.flatten()[counts, None]).mean()
+        return came.lerp(-(told * likely).sum(dim=1).mean(), TAUGHT)
+
+
+def load_network(name: str, work: Path) -> ChoraleTransformer:
+    network = ChoraleTransformer(RUNS[name][0])
+    load_best(network, work / name)
+    return network
+
+
+def save_best(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
+    """Write the bundled weights, and print the loss before and after quantisation."""
+    network = load_network(name, work)
+    before = {side: float(costs(network, pieces[side]).mean()) for side in ("valid", "test")}
+    save_chorale_network(network, PRETRAINED, {"run": name, "nats": before})
+    bundled = load_chorale_network()
+    for side, nats in before.items():
+        after = float(costs(bundled, pieces[side]).mean())
+        print(f"{side}: {nats:.4f}, quantised {after:.4f}")
+    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.2f} MB")
+
+
+@torch.inference_mode()
+def costs(network: ChoraleTransformer, pieces: Sequence[Piece]) -> NDArray[np.float64]:
+    """Return what each voice of each frame costs, shape (frames of all pieces, 4)."""
+    network.eval()
+    context = network.config.stack.context
+    found = []
+    for piece in pieces:
+        frames = torch.from_numpy(piece.tokens)[None]
+        cost = np.zeros(piece.tokens.shape)
+        done = 0
+        for start in range(0, max(len(piece.tokens) - context, 0) + MOVED_ON, MOVED_ON):
+            window = frames[:, start : start + context]
+            likely = network(window).log_softmax(dim=-1)
+            now = -likely.gather(-1, window[..., None])[0, done - start :, :, 0]
+            cost[done : start + window.shape[1]] = now.numpy()
+            done = start + window.shape[1]
+            if done == len(piece.tokens):
+                break
+        assert done == len(piece.tokens)
+        found.append(cost)
+    return np.concatenate(found)
+
+
+def save_chorale_network(
+    network: ChoraleTransformer, path: Path, metadata: Mapping[str, Any]
+) -> str:
+    """Write a network atomically; return its fingerprint.
+
+    Parameters
+    ----------
+    network : ChoraleTransformer
+    path : Path
+    metadata : mapping
+        JSON values: how it was trained, and validation figures.
+
+    Raises
+    ------
+    DiskFull
+    """
+    about = {"configuration": asdict(network.config), "told": dict(metadata)}
+    tensors = quantize_weights(network.state_dict())
+    return save_model(path, CHECKPOINT_KIND, VERSION, about, tensors)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--train", choices=sorted(RUNS))
+    parser.add_argument("--save", choices=sorted(RUNS))
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    pieces = read_chorales(options.data)
+    if options.train:
+        train(options.train, pieces, options.work / options.train)
+    if options.save:
+        save_best(options.save, pieces, options.work)
+
+
+if __name__ == "__main__":
+    main()
