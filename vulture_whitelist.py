@@ -45,6 +45,7 @@ encode_preview
 # Used in annotations only.
 Packet
 Axes
+AxesImage
 ReadingWatcher
 
 # Fields that tests check.

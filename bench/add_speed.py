@@ -25,7 +25,7 @@ import soxr
 from av.audio.stream import AudioStream
 from threadpoolctl import threadpool_limits
 
-from bench.common import keep, table
+from bench.common import median_range, table, write_table
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.io.audio import read_recording
 from segue.records import FloatArray, Span
@@ -83,18 +83,16 @@ def main() -> None:
     rows = [
         (
             name,
-            statistics.median(seconds for seconds, _ in figures),
-            min(seconds for seconds, _ in figures),
-            max(seconds for seconds, _ in figures),
+            *median_range([seconds for seconds, _ in figures]),
             round(max(bytes_ for _, bytes_ in figures) / 1e6),
         )
         for name, figures in runs.items()
     ]
-    keep(
+    write_table(
         "add_speed" + (f"_{options.isa.lower()}" if options.isa else ""),
         "Adding forty files of 240 s with two workers",
         [
-            table(("program", "seconds, median", "least", "most", "peak memory, MB"), rows),
+            table(("program", "seconds, median", "minimum", "maximum", "peak memory, MB"), rows),
             f"Time of segue over that of bliss-audio, median of pairs: **{ratio:.2f}**. Memory is "
             "the sum over all processes of a run, shared pages divided among them (PSS).\n",
             "Where one process spends it, per file, one after the other:\n",

@@ -9,14 +9,13 @@ which only excerpts are analysed. Pairs found among the clips are checked by the
 
 import argparse
 import csv
-import datetime as dt
-import platform
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 import scipy.signal
 
+from bench.common import write_table
 from recipes.datasets.degradation import Codec, through_codec
 from recipes.datasets.excerpts import as_recording
 from segue.audio.fingerprint import SAME_RECORDING_THRESHOLD, Fingerprint, fingerprint, match
@@ -29,7 +28,6 @@ COPIED: Final = 50
 CUT_S: Final = (0.5, 3.0)
 NEAR: Final = 0.25
 SAME_WAVEFORM: Final = 0.9
-TABLE: Final = Path(__file__).parent / "tables" / "audio_fingerprints.md"
 FORMATS: Final = {
     "mp3 64 kbit/s": (Codec("libmp3lame", "mp3", 44_100, "mono", ()), 64_000),
     "mp3 128 kbit/s": (Codec("libmp3lame", "mp3", 44_100, "mono", ()), 128_000),
@@ -58,14 +56,9 @@ def main() -> None:
     near = _near(names, prints)
     pairs = len(names) * (len(names) - 1) // 2
     found = [pair for pair in near if pair.similarity >= SAME_RECORDING_THRESHOLD]
-    lines = [
-        "# Audio fingerprints: copies of recordings",
-        "",
-        f"`python -m bench.audio_fingerprints --data ../shared/data`, {dt.date.today()}, "
-        f"{platform.machine()}, seed {SEED}.",
-        "",
-        f"Among the {pairs:,} pairs of {len(names)} clips, {len(found)} at or above the "
-        f"similarity of {SAME_RECORDING_THRESHOLD}. All pairs above {NEAR}, with the "
+    sections = [
+        f"Seed {SEED}. Among the {pairs:,} pairs of {len(names)} clips, {len(found)} at or above "
+        f"the similarity of {SAME_RECORDING_THRESHOLD}. All pairs above {NEAR}, with the "
         "correlation of their waveforms once aligned (1 is sample for sample the same):",
         "",
         "| similarity | lag (s) | clip | clip | waveforms | listed | judgement |",
@@ -76,10 +69,7 @@ def main() -> None:
         "",
         *_long(folder, names),
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text(text, encoding="utf-8")
+    write_table("audio_fingerprints", "Audio fingerprints: copies of recordings", sections)
 
 
 def _read(path: Path) -> Recording:

@@ -26,7 +26,7 @@ import symusic
 import torch
 
 from bench.clip_folds import FOLDS, divided, images
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets import game_music
 from recipes.datasets.rendered_midi import render
 from segue.audio.spectrogram import LOG_MEL_SPECS, SAMPLE_RATE_HZ, ByteArray, log_mel_image
@@ -85,7 +85,9 @@ def main() -> None:
     runs += [f"side:{preset}/{'stereo' if stereo else 'mono'}" for preset, stereo in SIDES]
     run_all(options, [run for run in runs if not kept(options.work, run).exists()])
     sections = [steps_told(options), sides_told(options)]
-    keep("autoencoder_variants", "Recurrent layers and stereo input of autoencoders", sections)
+    write_table(
+        "autoencoder_variants", "Recurrent layers and stereo input of autoencoders", sections
+    )
 
 
 def run_all(options: argparse.Namespace, runs: Sequence[str]) -> None:

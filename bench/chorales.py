@@ -94,7 +94,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
         weights = f"{count / 1e6:.2f} M"
         rows.append([f"**Segue, {name} run, one model**", weights, valid, *judged.row])
         runs.append(_training(name, config, training, work / name))
-    common.keep(
+    common.write_table(
         "chorales",
         "Negative log-likelihood of JSB Chorales, nats per voice and sixteenth",
         [

@@ -84,7 +84,7 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
         print(rows[-1], flush=True)
     keys = [(usual(song), song[1]) for song in songs]
     same = np.mean([path.tonic == song.tonic and path.mode == song.mode for path, song in keys])
-    common.keep(
+    common.write_table(
         "chords",
         "Chord estimation from melodies",
         [

@@ -1,7 +1,9 @@
 """Tables of benchmarks: printed, and kept in bench/tables/."""
 
+import os
 import platform
 import shlex
+import statistics
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,12 +22,10 @@ def machine() -> str:
         model = fields.get("model name", model)
         known = ("avx2", "avx512f", "amx_bf16")
         flags = " ".join(flag for flag in known if flag in fields.get("flags", "").split())
-    import os
-
     return f"{model}, {os.cpu_count()} cores, {flags}; Python {platform.python_version()}"
 
 
-def keep(name: str, title: str, sections: Sequence[str]) -> None:
+def write_table(name: str, title: str, sections: Sequence[str]) -> None:
     """Write `bench/tables/NAME.md` and print it."""
     command = shlex.join(["python", "-m", f"bench.{Path(sys.argv[0]).stem}", *sys.argv[1:]])
     head = f"# {title}\n\n`{command}`, {datetime.now(UTC):%Y-%m-%d}, {machine()}\n"
@@ -33,6 +33,11 @@ def keep(name: str, title: str, sections: Sequence[str]) -> None:
     print(text)
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.md").write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def median_range(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return median, minimum and maximum."""
+    return statistics.median(values), min(values), max(values)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

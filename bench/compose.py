@@ -42,7 +42,7 @@ from segue.generate.notes.training import Piece, WindowSampler
 from segue.generate.notes.training import mean_losses as note_losses
 from segue.io.midi import read_midi, write_midi
 from segue.nn.sampling import Sampling
-from segue.nn.trainer import train_validation_split
+from segue.nn.split import train_validation_split
 from segue.records import Score
 from segue.score.harmony import estimate_key
 from segue.theory.instruments import DRUMS, instrument_name
@@ -97,7 +97,7 @@ def judge(sides: Pieces, keep: Path | None) -> None:
         f"{weights / 1e6:.2f} M weights, {composer.network.config.stack.context} tokens of "
         f"context; trained on {len(sides['train'])} pieces, none of them in the test set.\n"
     )
-    common.keep("compose", "Composing", [head, *sections])
+    common.write_table("compose", "Composing", [head, *sections])
 
 
 # ---- what it expects -----------------------------------------------------------------------

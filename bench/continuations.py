@@ -93,7 +93,7 @@ def main() -> None:
         notes.append(note)
     sections = report(chosen, columns, notes)
     if options.side == "test":
-        common.keep("continuations", "Continuations", sections)
+        common.write_table("continuations", "Continuations", sections)
     else:
         print("\n".join(sections))
 

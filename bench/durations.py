@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.errors import Unreadable
 from segue.io.audio import read_recording
@@ -114,7 +114,7 @@ def main() -> None:
             made.path.unlink()
     counts["all"] = [sum(column) for column in zip(*counts.values(), strict=True)]
     rows = [(name, *found) for name, found in counts.items()]
-    keep(
+    write_table(
         "durations",
         "Durations of audio files by container and encoder",
         [

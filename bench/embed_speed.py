@@ -7,7 +7,6 @@ tiling, encoding and standardisation are timed, without the commit to the databa
 """
 
 import argparse
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.common import keep, table
+from bench.common import median_range, table, write_table
 from recipes.datasets import game_music
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.learned_space import LearnedConfig, LearnedSound, build
@@ -49,13 +48,13 @@ def main() -> None:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             rates = [options.tracks / seconds(cache, names, sound) for _ in range(ROUNDS)]
-            rows.append((threads, statistics.median(rates), min(rates), max(rates)))
-    keep(
+            rows.append((threads, *median_range(rates)))
+    write_table(
         "embed_speed",
         "Embedding speed of the space `dual-axis` from the cache",
         [
             f"{options.tracks} images of 30 s, {ROUNDS} rounds.\n",
-            table(("threads", "tracks/s, median", "least", "most"), rows),
+            table(("threads", "tracks/s, median", "minimum", "maximum"), rows),
         ],
     )
 

@@ -7,8 +7,6 @@ retrieval in the space `features` on the clips; time for a minute of audio.
 """
 
 import argparse
-import datetime as dt
-import platform
 import time
 import warnings
 from pathlib import Path
@@ -18,6 +16,7 @@ import librosa
 import mir_eval
 import numpy as np
 
+from bench.common import write_table
 from recipes.datasets.excerpts import as_recording
 from recipes.datasets.rendered_midi import Piece, pieces
 from recipes.features import clip_features
@@ -32,8 +31,6 @@ from segue.feature_names import SOUND_FEATURE_GROUPS
 from segue.records import FloatArray
 from segue.theory.keys import MODES, PITCH_CLASSES
 
-BENCH: Final = Path(__file__).parent
-TABLE: Final = BENCH / "tables" / "features.md"
 TOLERANCE: Final = 0.04
 OCTAVES: Final = (1, 2, 3, 1 / 2, 1 / 3)
 CONFIDENCES: Final = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -49,22 +46,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     arguments = parser.parse_args()
     packages, vectors = clip_features(arguments.data / "audio")
-    lines = [
-        "# Features of recordings: tempo, key, retrieval and speed",
-        "",
-        f"`python -m bench.features --data ../shared/data`, {dt.date.today()}, "
-        f"{platform.machine()}, version {VERSION} of the features.",
-        "",
+    sections = [
+        f"Version {VERSION} of the features.\n",
         *_truth(list(pieces(arguments.data, "test", pop=61, multitrack=39, folk=40))),
         "",
         *_retrieval(packages, vectors),
         "",
         _speed(),
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text(text, encoding="utf-8")
+    write_table("features", "Features of recordings: tempo, key, retrieval and speed", sections)
 
 
 def _truth(known: list[Piece]) -> list[str]:
@@ -109,7 +99,7 @@ def _truth(known: list[Piece]) -> list[str]:
         "",
         f"Mean key_confidence of segue: {sure.mean():.3f}. Accuracy of the key by confidence:",
         "",
-        "| confidence at least | of all | right |",
+        "| confidence at least | share | accuracy |",
         "|---|---:|---:|",
     ]
     lines += [

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets.poems import verse
 from segue.generate.copying import SongIndex
 from segue.generate.lyrics.language_model import LanguageModel
@@ -58,7 +58,7 @@ def main() -> None:
     judge = fit_authorship(learns, max_lines=MOST_LINES)
     sampling = Sampling(options.temperature, top_p=0.95)
     each = max(options.songs // len(model.artists), 1)
-    keep(
+    write_table(
         "generated_lyrics",
         "Generated lyrics: authorship and copying",
         [

@@ -64,7 +64,7 @@ def main() -> None:
         for rows in BATCHES
     }
     alone = float(np.median(rates[best["Segue", 1], 1]))
-    common.keep(
+    common.write_table(
         "generation_speed",
         "Generation speed",
         [

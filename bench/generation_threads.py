@@ -42,7 +42,7 @@ def main() -> None:
                 told = f"{counts[command]} {'bars' if command == 'compose' else 'lines'}"
                 rows.append([f"`{command}`, {told}", threads, *seconds])
                 print(*rows[-1], flush=True)
-    common.keep(
+    common.write_table(
         "generation_threads",
         "Generation with one and two threads",
         [

@@ -109,7 +109,7 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
     """Make the table."""
     frames = sum(map(len, own))
     low_high = ", ".join(f"{low} to {high}" for low, high in VOICE_RANGES)
-    common.keep(
+    common.write_table(
         "harmonise",
         "Harmonisation of the sopranos of the JSB Chorales test set",
         [

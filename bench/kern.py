@@ -23,7 +23,7 @@ from pathlib import Path
 import mido  # type: ignore[import-untyped]
 import verovio  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from segue.io.encodings import decode
 from segue.io.kern_read import read_kern
 
@@ -68,7 +68,7 @@ def main() -> None:
         )
         for name, row in sorted(rows.items())
     ]  # fmt: skip
-    keep("kern", "Humdrum **kern reader compared with verovio", [table(columns, told)])
+    write_table("kern", "Humdrum **kern reader compared with verovio", [table(columns, told)])
 
 
 def compare(content: bytes, row: Counter[str]) -> None:

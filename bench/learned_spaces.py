@@ -23,7 +23,7 @@ import torch
 
 from bench import sound_space
 from bench.clip_folds import FOLDS, divided, folds, images
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets import game_music
 from recipes.sound import fit_projection
 from recipes.sound_projection import SoundSpaceConfig
@@ -94,7 +94,7 @@ def main() -> None:
         for name in ("clean", *game_music.COPIES)
     }
     spaces = all_spaces(options.work, clips, versions)
-    keep(
+    write_table(
         "learned_spaces",
         "Learned spaces of recordings",
         [

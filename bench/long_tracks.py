@@ -18,7 +18,7 @@ import pretty_midi
 import soundfile
 import symusic
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from segue.audio.embedding import SoundModel
 from segue.audio.features import describe
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
@@ -50,7 +50,7 @@ def main() -> None:
                 rows.append(
                     (kind, space, what, float(np.median(values)), float(np.quantile(values, 0.1)))
                 )
-    keep(
+    write_table(
         "long_tracks",
         "Excerpts of long tracks: cosine similarity to the full analysis, and to the analysis "
         "without the start",

@@ -247,7 +247,9 @@ def show(work: Path) -> None:
             f"{one['threads']} thread(s), loading excluded, the search for copies included (bar "
             "400).\n"
         )
-    common.keep("lyrics_language_model", "Bits per character of lyrics language models", sections)
+    common.write_table(
+        "lyrics_language_model", "Bits per character of lyrics language models", sections
+    )
 
 
 def _shown_three(one: Results) -> str:

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets.poems import is_develop, verse
 from segue.library import Library
 from segue.records import Lyrics
@@ -69,7 +69,7 @@ def main() -> None:
         "each kind of error (for rapidfuzz, which is slow, every fifth). Hit rate at 1 / at 5. "
         "Milliseconds of processor time per query, once the index is loaded.\n"
     )
-    keep(
+    write_table(
         "lyrics_search",
         "Search for lines of lyrics with errors",
         [told, table(("", "ms", *kinds), rows)],

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets.poems import is_develop, verse
 from recipes.style import GROUP_WEIGHTS, unique_texts
 from segue.feature_names import FUNCTION_WORDS, STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
@@ -50,7 +50,7 @@ def main() -> None:
         "## Recall by author, by style\n\n" + _each(test, space[~develop]),
         "## Lines\n\n" + _lines(songs, develop),
     ]
-    keep("lyrics_style", "Authorship attribution by the style of lyrics", sections)
+    write_table("lyrics_style", "Authorship attribution by the style of lyrics", sections)
 
 
 def _authors(songs: list[Lyrics]) -> Labels:

@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from segue.builtin_spaces import builtin_spaces
 from segue.explore.path import END_SLACK, minimax_path
 from segue.explore.projection import METHODS, ProjectionOptions
@@ -96,7 +96,7 @@ def main() -> None:
             sections = [trusted(lib), grouped(lib)]
             sections += [paths(lib)]
         sections += [large(folder), cold(folder), pages(folder, options.chromium)]
-    keep("maps", "Maps, clusters and paths", sections)
+    write_table("maps", "Maps, clusters and paths", sections)
 
 
 # ---- of the clips ------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets.lead_sheets import Song, songs
 from recipes.melody import CONFIG, sheets_of
 from segue.evaluation.generated import overlapping_area, pitch_class_entropy
@@ -31,8 +31,9 @@ from segue.generate.melody.training import (
     note_onsets,
 )
 from segue.nn.sampling import Sampling
+from segue.records import IntArray
 from segue.score.harmony import ScoreKey, estimate_key
-from segue.theory.chord_grid import NO_ROOT, Chart, IntArray, split_at_barlines
+from segue.theory.chord_grid import NO_ROOT, Chart, split_at_barlines
 
 STYLES: Final = CONFIG.styles
 #: Songs of each style that are written on, so many of their bars at most, and candidates of each.
@@ -245,8 +246,7 @@ def show(model: MelodyModel, found: Sequence[Song]) -> None:
     size = sum(each.numel() for each in model.network.parameters())
     best = model.metadata["best"]
     counts = ", ".join(f"{len(test[style])} {style} songs" for style in STYLES)
-    keep(
-        "melody",
+    write_table(        "melody",
         "Melodies for chords",
         [
             f"{size / 1e6:.2f} M weights in bfloat16, "

@@ -25,8 +25,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.common import keep, table
-from segue.audio.musicnn import BATCH_NORM_EPSILON, DEAD, Musicnn, load_musicnn
+from bench.common import table, write_table
+from segue.audio.musicnn import BATCH_NORM_EPSILON, MIN_WEIGHT, Musicnn, load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from segue.builtin_spaces import WEIGHTS
 from segue.evaluation.retrieval import evaluate_retrieval
@@ -95,7 +95,7 @@ def _network(weights: dict[str, Tensor], convolve: Convolve, living: bool) -> Ne
     def filters(x: Tensor, i: int) -> Tensor:
         name = f"conv2d_{i}" if i else "conv2d"
         kernel, bias = weights[f"{name}.kernel"].permute(3, 2, 0, 1), weights[f"{name}.bias"]
-        keep = kernel.abs().amax((1, 2, 3)) >= (DEAD if living else 0)
+        keep = kernel.abs().amax((1, 2, 3)) >= (MIN_WEIGHT if living else 0)
         taps = kernel.shape[2]
         padded = F.pad(x, (0, 0, (taps - 1) // 2, taps // 2))
         y = convolve(padded, kernel[keep].contiguous()).float() + bias[keep, None, None]
@@ -292,7 +292,7 @@ def main() -> None:
     ]
     if arguments.retrieval:
         sections.append(compared(*patches_of(arguments.data, 1)))
-    keep(
+    write_table(
         "musicnn_variants", "Speed and accuracy of implementations of MusiCNN's front end", sections
     )
 

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from bench.score_reading import per_s, unpack
 from segue.errors import Unreadable
 from segue.io.midi import read_midi
@@ -101,7 +101,7 @@ def main() -> None:
             ),
             orders(lieder, options.midi or work),
         ]
-    keep("musicxml", "MusicXML readers: speed and play order", sections)
+    write_table("musicxml", "MusicXML readers: speed and play order", sections)
 
 
 # ---- speed -----------------------------------------------------------------------------------

@@ -16,13 +16,13 @@ from typing import Final
 import numpy as np
 import torch
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.note_lstm import LEARNING_RATE, note_pieces
 from segue.generate.notes.network import STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
 from segue.generate.notes.probing import Claim, evaluate_claims
 from segue.generate.notes.tokens import Vocabulary
 from segue.generate.notes.training import Piece, WindowSampler, mean_losses
-from segue.nn.trainer import train_validation_split
+from segue.nn.split import train_validation_split
 
 PUBLISHED: Final = ("0.1027", "0.0870")
 BY_HEART: Final = 20  # pieces
@@ -127,7 +127,7 @@ def main() -> None:
         native[:BY_HEART], native[BY_HEART : BY_HEART + OTHERS], options.by_heart_minutes
     )
     unknown = model.metadata["unknown"]["held_out"]
-    keep(
+    write_table(
         "note_lstm",
         "Losses of the notes-and-durations LSTM, and music theory",
         [

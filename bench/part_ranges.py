@@ -77,7 +77,7 @@ def main() -> None:
                     told = f"`--instruments {instruments}`"
                     rows.append([told, called, when, *figures(found, str(part.program))])
     rows.sort(key=lambda row: (row[0], row[1], row[2]), reverse=True)
-    common.keep(
+    common.write_table(
         "part_ranges",
         "Registers of generated parts",
         [

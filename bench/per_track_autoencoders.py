@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import segue
-from bench.common import keep, table
+from bench.common import table, write_table
 from bench.sound_space import ranged
 from segue.audio.autoencoders import AutoencoderConfig, build
 from segue.audio.spectrogram import (
@@ -65,7 +65,7 @@ def main() -> None:
                 found.mean_average_precision,
             )
         )
-    keep(
+    write_table(
         "per_track_autoencoders",
         "One autoencoder for all tracks, or one per track",
         [

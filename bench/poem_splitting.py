@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from segue.io.lyrics import read_plain
 from segue.io.lyrics_text import decode_text, split_lines
 from segue.io.poems import unwrap_lines
@@ -43,7 +43,7 @@ def main() -> None:
     lines = split_lines(decode_text((folder / "whitman.txt").read_bytes()))
     joined = unwrap_lines(lines)
     small = [sum(line[:1].islower() for line in each) for each in (lines, joined)]
-    keep(
+    write_table(
         "poem_splitting",
         "Splitting of texts into poems",
         [

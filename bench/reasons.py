@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.directions import FITTED_SPACES, SPACES, examples_of, levels_of, library_of
 from segue.cli.output import format_reasons
 from segue.library import Library
@@ -36,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
         libraries = {kind: library_of(kind, options.data, folder / kind) for kind in SPACES}
-        keep("reasons", "Reasons of results", _sections(libraries))
+        write_table("reasons", "Reasons of results", _sections(libraries))
 
 
 def _sections(libraries: dict[Medium, Library]) -> list[str]:

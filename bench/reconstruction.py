@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from bench.clip_folds import divided, images
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets import game_music
 from segue.audio.training import SoundTraining, image_kind, train_network
 
@@ -80,7 +80,9 @@ def main() -> None:
         "reached with 20 epochs of 125,440 tiles out of 278,581 previews; here there is 500 "
         "times less music, of other kinds, and less time.\n"
     )
-    keep("reconstruction", "Reconstruction error after equal training time", [told, kept, less])
+    write_table(
+        "reconstruction", "Reconstruction error after equal training time", [told, kept, less]
+    )
 
 
 def learn(work: Path, audio: Path, clips: game_music.Clips, preset: str, minutes: float) -> None:

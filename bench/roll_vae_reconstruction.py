@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from bench.score_queries import FEWEST_BARS, starts
 from bench.score_retrieval import DROPPED
 from recipes.datasets.piano_rolls import Song, songs
@@ -26,13 +26,13 @@ from segue.evaluation.generated import (
     roll_empty_bar_rate,
     tonal_distance,
 )
+from segue.records import BoolArray
 from segue.score.piano_roll import (
     INSTRUMENTS,
     N_PITCHES,
     STEPS_PER_BAR,
     WINDOW_BARS,
     WINDOW_STEPS,
-    BoolArray,
     drop_notes,
     unpack_bars,
 )
@@ -71,7 +71,7 @@ def main() -> None:
     classic.thresholds = calibrate_thresholds(classic.decode(classic.encode(some)[0]), some)
     models = {"**default**": model, "classic": classic}
     sections = [found_again(models, kinds), statistics(model, together, drawn)]
-    keep("roll_vae_reconstruction", "Piano-roll VAE: reconstructions and samples", sections)
+    write_table("roll_vae_reconstruction", "Piano-roll VAE: reconstructions and samples", sections)
     if options.picture:
         draw(model, kinds, drawn, options.picture)
 

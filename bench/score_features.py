@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.score_features import training_scores
 from segue.feature_names import SCORE_FEATURE_GROUPS
 from segue.score.features import VERSION, score_features, standardise_score
@@ -34,7 +34,7 @@ def main() -> None:
     ]
     counts = ", ".join(f"{len(some)} {name}" for name, some in scores.items())
     told = f"Version {VERSION}; {counts}; {took_ms:.2f} ms of processor time each.\n"
-    keep(
+    write_table(
         "score_features",
         "Features of scores: speed and norms",
         [told, table(("group", "numbers", "length"), rows)],

@@ -26,7 +26,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets.pop909 import half_of, songs
 from segue.io.midi import read_midi
 from segue.records import Part, Score
@@ -56,7 +56,7 @@ def main() -> None:
     books = [name.split("/")[0] for name in names]
     sections = [_found(scores, prints, titles, books, half) for half in ("develop", "test")]
     sections += [_changed(folder, scores), _speed(prints, each_ms)]
-    keep("score_fingerprints", "Score fingerprints: tunes in two collections", sections)
+    write_table("score_fingerprints", "Score fingerprints: tunes in two collections", sections)
 
 
 def cleaned(title: str) -> str:

@@ -17,7 +17,7 @@ from typing import Final
 import mir_eval
 import numpy as np
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets.pop909 import TICKS, Song, half_of, pitch_class, songs
 from segue.io.midi import read_midi, write_midi
 from segue.records import Score
@@ -45,7 +45,7 @@ def main() -> None:
         names = [name for name in sorted(opened.namelist()) if name.endswith(".mid")]
         folk = [read_midi(opened.read(name)) for name in names if half_of(name) == "test"]
     folk = [score for score in folk if len(score.keys) == 1]
-    keep(
+    write_table(
         "score_keys", "Key and chord estimation of scores", [_keys(pop), _folk(folk), _chords(pop)]
     )
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.datasets.piano_rolls import Song
-from segue.records import FloatArray
-from segue.score.piano_roll import WINDOW_BARS, BoolArray, transpose, unpack_bars
+from segue.records import BoolArray, FloatArray
+from segue.score.piano_roll import WINDOW_BARS, transpose, unpack_bars
 from segue.score.vae.model import l2_normalise
 
 FEWEST_NOTES = 12

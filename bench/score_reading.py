@@ -25,7 +25,7 @@ from multiprocessing import get_context
 from os import environ
 from pathlib import Path
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from segue.errors import Unreadable
 from segue.io import abc_read
 from segue.io.midi import read_midi
@@ -55,16 +55,16 @@ def main() -> None:
         multitrack = sorted((scores / "multitrack").glob("*.mid"))
         if "midi" in wanted:
             read = midi(options, rng, {"multitrack": multitrack, "folk tunes": folk})
-            keep("score_reading_midi", "MIDI readers: speed", [read])
+            write_table("score_reading_midi", "MIDI readers: speed", [read])
         if "abc" in wanted:
-            keep(
+            write_table(
                 "score_reading_abc",
                 "ABC readers: speed and agreement",
                 [tunes(rng, work, options.sample)],
             )
         if "add" in wanted:
             told = added(work / "folk", len(folk), work / "library")
-            keep("score_reading_add", "Adding folk tunes", [told])
+            write_table("score_reading_add", "Adding folk tunes", [told])
 
 
 def added(folder: Path, count: int, library: Path) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from bench.score_queries import (
     FEWEST_BARS,
     QUERIES,
@@ -34,12 +34,11 @@ from bench.score_queries import (
 )
 from recipes.datasets.piano_rolls import Side, Song, songs
 from recipes.roll_vae import MODELS, tracks, trained_model
-from segue.records import FloatArray
+from segue.records import BoolArray, FloatArray
 from segue.score.features import score_features, standardise_score
 from segue.score.piano_roll import (
     STEPS_PER_BAR,
     WINDOW_BARS,
-    BoolArray,
     PianoRoll,
     RollNotes,
     drop_notes,
@@ -73,7 +72,7 @@ def main() -> None:
     held = [song for song in found if song.side == side]
     asked = question(held)
     sections = [itself(models, held), others(models, asked, options.work / f"placed-{side}")]
-    keep("score_retrieval", "Retrieval of scores", sections)
+    write_table("score_retrieval", "Retrieval of scores", sections)
 
 
 def rows(found: Sequence[Song], options: argparse.Namespace) -> dict[str, RollModel]:

@@ -60,7 +60,7 @@ def main() -> None:
             per_note = sum(map(len, written)) / notes.sum()
             bits, length = cost(written, vocabulary, held, notes)
             rows.append([source, name, vocabulary, float(per_note), bits, length])
-    common.keep(
+    common.write_table(
         "score_tokenization",
         "Tokenization of scores: length and entropy",
         [

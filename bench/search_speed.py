@@ -18,7 +18,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from bench.common import keep, table
+from bench.common import median_range, table, write_table
 from segue.builtin_spaces import builtin_spaces
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
 from segue.search.neighbours import cosine_similarities, iter_descending
@@ -39,14 +39,14 @@ def main() -> None:
         commands = [
             row for n in (10_000, PUBLISHED) for row in cold_commands(Path(folder) / str(n), n)
         ]
-    keep(
+    write_table(
         "search_speed",
         "Search speed",
         [
             "Exact top 10, one query at a time, warm:\n",
-            table(("vectors", "search", "ms, median", "least", "most"), searches),
+            table(("vectors", "search", "ms, median", "minimum", "maximum"), searches),
             "Whole commands, from the shell:\n",
-            table(("tracks", "command", "seconds, median", "least", "most"), commands),
+            table(("tracks", "command", "seconds, median", "minimum", "maximum"), commands),
         ],
     )
 
@@ -81,7 +81,7 @@ def beside_faiss(n: int) -> list[tuple[object, ...]]:
         assert found[0] == found[1]
     ratio = statistics.median(a / b for a, b in zip(*takes.values(), strict=True))
     rows: list[tuple[object, ...]] = [
-        (f"{n:,}", f"{name}, {threads} threads", *spread(ms)) for name, ms in takes.items()
+        (f"{n:,}", f"{name}, {threads} threads", *median_range(ms)) for name, ms in takes.items()
     ]
     return [*rows, (f"{n:,}", "segue / faiss, median of pairs", ratio, "", "")]
 
@@ -100,7 +100,7 @@ def cold_commands(folder: Path, n: int) -> list[tuple[object, ...]]:
     if n <= 10_000:
         commands["segue add, all unchanged"] = [*segue, "add", str(music), *library]
         commands["segue --help"] = [*segue, "--help"]
-    return [(f"{n:,}", name, *spread(timed(command))) for name, command in commands.items()]
+    return [(f"{n:,}", name, *median_range(timed(command))) for name, command in commands.items()]
 
 
 def make_library(folder: Path, n: int) -> Path:
@@ -142,10 +142,6 @@ def timed(command: list[str], runs: int = 7) -> list[float]:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         takes.append(time.perf_counter() - start)
     return takes[1:]
-
-
-def spread(takes: list[float]) -> tuple[float, float, float]:
-    return statistics.median(takes), min(takes), max(takes)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from segue.library import Library
 from segue.search.neighbours import query_vector
 
@@ -49,7 +49,7 @@ def main() -> None:
         "near either",
         "none near one",
     )
-    keep(
+    write_table(
         "separate_queries",
         "Queries of two dissimilar tracks",
         [

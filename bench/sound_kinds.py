@@ -37,7 +37,7 @@ def main() -> None:
     strength, chances = cross_validate(scores[learn], labels[learn], sources[learn])
     model = fit_classifier(scores[learn], labels[learn], strength)
     test = sound_kind_probabilities(scores[~learn])
-    common.keep(
+    common.write_table(
         "sound_kinds",
         "Classification of music, speech and noise",
         [

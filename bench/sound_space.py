@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets.game_music import (
     CUT_S,
     PATCHES_AT_ONCE,
@@ -77,7 +77,7 @@ def main() -> None:
     compared = [chance, bliss, Row("musly, timbre", musly, distances=True), *others]
     found = [measure(row, clips) for row in compared]
     sections = [quality(found, clips), steadiness(versions, config, audio, clips)]
-    keep("sound_space", "Retrieval quality of the spaces of recordings", sections)
+    write_table("sound_space", "Retrieval quality of the spaces of recordings", sections)
 
 
 # ---- the table ---------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def main() -> None:
     known = annotated_tempo.timed(arguments.data, arguments.cache)
     test = [one for one in known if one.half == "test" and one.today_bpm > 0]
     chosen = {one.name: estimate_tempo(one.onsets, one.today_bpm) for one in test}
-    common.keep(
+    common.write_table(
         "tempo", "Tempo estimation", [*_accuracies(test, chosen), _confidence(test, chosen)]
     )
 

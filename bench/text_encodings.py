@@ -12,7 +12,7 @@ from pathlib import Path
 import chardet
 import charset_normalizer
 
-from bench.common import keep, table
+from bench.common import table, write_table
 from segue.io.encodings import decode
 
 TEXTS = Path(__file__).with_name("text_encodings.txt")
@@ -50,7 +50,7 @@ def main() -> None:
             counts[key][0] += 1
             for number, read in enumerate(DECODERS.values(), start=1):
                 counts[key][number] += same(read(data), text)
-    keep(
+    write_table(
         "text_encodings",
         "Detection of character encodings",
         [

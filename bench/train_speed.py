@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def compare(folder: Path, rounds: int, steps: int, threads: int) -> None:
-    from bench.common import keep, table
+    from bench.common import table, write_table
 
     interpreters = {"keras": tensorflow_python(folder)}
     load_before = os.getloadavg()[0]
@@ -121,7 +121,7 @@ def compare(folder: Path, rounds: int, steps: int, threads: int) -> None:
         "", "tiles/s, median", "least … most", "tiles per processor second",
         "× Keras float32", "share of matrix-product peak",
     )  # fmt: skip
-    keep(
+    write_table(
         "train_speed",
         "Training speed of the published dual-axis network",
         [

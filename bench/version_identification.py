@@ -26,7 +26,7 @@ import symusic
 from threadpoolctl import threadpool_limits
 
 import segue
-from bench.common import keep, table
+from bench.common import table, write_table
 from recipes.datasets.degradation import Codec, encoded
 from recipes.datasets.rendered_midi import render
 from segue.audio.cover_songs import fourier_signature, qmax_similarities, quantised_chromagram
@@ -67,7 +67,7 @@ def main() -> None:
     sounds = [read(path) for path in sorted(COLLECTION.rglob("*.ogg"))]
     with threadpool_limits(1):
         sections = [copies(sounds), clips(sounds), orchestrated(data), tunes(data)]
-    keep("version_identification", "Duplicates and versions of recordings", sections)
+    write_table("version_identification", "Duplicates and versions of recordings", sections)
 
 
 def copies(sounds: Sequence[FloatArray]) -> str:

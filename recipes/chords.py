@@ -28,11 +28,10 @@ from segue.generate.harmony.chord_hmm import (
     WEAK,
     WHOLE_BAR,
     ChordHMM,
-    FloatArray,
-    IntArray,
     relative_to_tonic,
 )
 from segue.nn.checkpoint import save_model
+from segue.records import DoubleArray, IntArray
 from segue.theory.keys import MODES
 
 #: Weight of a quarter note of melody; chosen on a quarter of the half "develop".
@@ -91,8 +90,8 @@ def fit_chord_hmm(songs: Sequence[AnnotatedSong], emission_weight: float) -> Cho
 
 
 def _transitions(
-    states: Sequence[IntArray], songs: Sequence[AnnotatedSong], unigram: FloatArray
-) -> FloatArray:
+    states: Sequence[IntArray], songs: Sequence[AnnotatedSong], unigram: DoubleArray
+) -> DoubleArray:
     counts = np.zeros((2, NUM_STATES + 1, NUM_STATES))
     for sequence, song in zip(states, songs, strict=True):
         previous = np.append(NUM_STATES, sequence[:-1])
@@ -109,7 +108,7 @@ def _transitions(
 
 def _emissions(
     states: IntArray, chords: Sequence[IntArray], songs: Sequence[AnnotatedSong]
-) -> FloatArray:
+) -> DoubleArray:
     durations = np.zeros((NO_CHORD_STATE + 1, 2, 12))
     for sequence, song in zip(chords, songs, strict=True):
         np.add.at(durations, sequence, np.roll(song.slots.durations, -song.tonic, axis=2))
@@ -128,7 +127,7 @@ def _emissions(
     return probabilities
 
 
-def _witten_bell(counts: NDArray[np.number], prior: FloatArray) -> FloatArray:
+def _witten_bell(counts: NDArray[np.number], prior: DoubleArray) -> DoubleArray:
     """Smooth counts by a prior, weighted by the number of distinct events (Witten & Bell 1991)."""
     distinct = max(int((counts > 0).sum()), 1)
     return np.asarray((counts + distinct * prior) / (counts.sum() + distinct), np.float64)

@@ -58,8 +58,8 @@ from segue.nn.lm_training import LMTrainingConfig
 from segue.nn.sampling import Sampling, sample
 from segue.nn.trainer import FitResult, ProgressCallback
 from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
-from segue.records import Lyrics, Tags
-from segue.score.piano_roll import BoolArray, pack_bars
+from segue.records import BoolArray, Lyrics, Tags
+from segue.score.piano_roll import pack_bars
 from segue.score.vae import training as score
 from segue.score.vae import training as score_options
 from segue.score.vae import training as score_windows

@@ -31,16 +31,9 @@ from segue.generate.melody.lead_sheet import (
     split_at_silences,
 )
 from segue.io.midi import read_midi
-from segue.records import Part, Score
+from segue.records import IntArray, Part, Score
 from segue.score.harmony import estimate_chords as found_chords
-from segue.theory.chord_grid import (
-    NO_ROOT,
-    STEPS_PER_QUARTER,
-    Chart,
-    IntArray,
-    chord_row,
-    steps_per_bar,
-)
+from segue.theory.chord_grid import NO_ROOT, STEPS_PER_QUARTER, Chart, chord_row, steps_per_bar
 from segue.theory.chords import parse_chord
 
 Side = Literal["train", "validation", "test"]

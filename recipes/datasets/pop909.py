@@ -17,14 +17,8 @@ import symusic
 from numpy.typing import NDArray
 
 from segue.errors import SegueError
-from segue.generate.harmony.chord_hmm import (
-    NO_CHORD_STATE,
-    QUALITIES,
-    ChordSlots,
-    IntArray,
-    melody_slots,
-)
-from segue.records import Part, Score
+from segue.generate.harmony.chord_hmm import NO_CHORD_STATE, QUALITIES, ChordSlots, melody_slots
+from segue.records import IntArray, Part, Score
 from segue.score.lines import skyline
 
 TICKS: Final = 480

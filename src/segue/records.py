@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from segue.deprecation import RenamedAttributes
 
 FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 Medium = Literal["sound", "score", "lyrics"]
 

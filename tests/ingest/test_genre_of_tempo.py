@@ -8,7 +8,7 @@ import pytest
 
 from conftest import write_sound
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
-from segue.ingest.analysis import Decode, Decoded, run_job
+from segue.ingest.analysis import Decode, DecodedFile, DecodedTrack, run_job
 
 BPM = 86.0
 
@@ -30,6 +30,8 @@ def clicks() -> np.ndarray:
 def test_tempo_by_genre(tmp_path: Path, genre: str, times: float) -> None:
     path = tmp_path / "clicks.flac"
     write_sound(path, clicks(), SAMPLE_RATE_HZ, tags={"genre": genre})
-    decoded = run_job(Decode(os.fsencode(path)))
-    assert isinstance(decoded, Decoded)
-    assert decoded.facts["tempo_bpm"] == pytest.approx(times * BPM, rel=0.04)
+    decoded = run_job(Decode(os.fsencode(path), "sound"))
+    assert isinstance(decoded, DecodedFile)
+    track = decoded.tracks[0]
+    assert isinstance(track, DecodedTrack)
+    assert track.facts["tempo_bpm"] == pytest.approx(times * BPM, rel=0.04)

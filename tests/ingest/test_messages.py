@@ -10,20 +10,19 @@ import pytest
 from segue.ingest import messages
 from segue.ingest.analysis import (
     Decode,
-    Decoded,
-    DecodedScore,
+    DecodedFile,
     DecodedText,
+    DecodedTrack,
     DecodeImage,
     ReadSidecars,
     Representation,
 )
 from segue.ingest.messages import BadMessage, decode, encode
 from segue.ingest.workers import Fault, Workers
-from segue.io.scores import UnreadableTune
 from segue.records import Part, Score, Span, Tags
 
 PRINT = np.arange(4, dtype=np.uint32)
-TEXT = DecodedText("Così\ud83d\n", np.zeros(3, np.float32), {"x": 1.5, "y": "z"}, PRINT)
+TEXT = DecodedText("Così\ud83d\n", np.zeros(3, np.float32))
 SCORE = Score(
     "Ü",
     480,
@@ -72,14 +71,22 @@ def same(one: Any, other: Any) -> bool:
         np.array([np.nan, np.inf, -0.0], np.float32),
         np.arange(24, dtype=np.int16).reshape(2, 3, 4).T,
         np.array([True, False]),
-        (Decode(b"/a\xff", Span(1.0, 2.5)), 30.0),
+        (Decode(b"/a\xff", "sound", passage=Span(1.0, 2.5)), 30.0),
         ReadSidecars(b"/a", "sound", (b"/b", b"/c"), given=Tags("t", year=1999)),
         DecodeImage(b"/a", Representation("mel", stereo=True)),
         Fault("gone", transient=True),
         TEXT,
         SCORE,
-        DecodedScore((UnreadableTune("no notes"),)),
-        Decoded(np.ones((2, 3, 4), np.float32), np.ones(2, np.float32), {}, PRINT, 3.0, TEXT),
+        DecodedFile((Fault("no notes"),)),
+        DecodedTrack(
+            "sound",
+            np.ones((2, 3, 4), np.float32),
+            np.ones(2, np.float32),
+            {"x": 1.5, "y": "z"},
+            PRINT,
+            3.0,
+            TEXT,
+        ),
     ],
     ids=repr,
 )

@@ -5,7 +5,6 @@ import pytest
 
 from segue.errors import BadArgument
 from segue.evaluation.generated import (
-    BoolArray,
     drum_in_pattern_rate,
     n_pitch_classes_used,
     note_scores,
@@ -14,6 +13,7 @@ from segue.evaluation.generated import (
     tonal_centroids,
     tonal_distance,
 )
+from segue.records import BoolArray
 
 
 def bars(*notes: tuple[int, int, int, int], count: int = 2) -> BoolArray:

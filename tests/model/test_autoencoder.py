@@ -188,7 +188,7 @@ def test_the_gradient_passes_where_a_value_beyond_the_range_is_wrong() -> None:
     white, grey = torch.ones(1, 1, 32, 32), torch.full((1, 1, 32, 32), 0.5)
     assert network.loss(white).item() == 0
     torch.autograd.backward(network.loss(grey))
-    bias = network.after.outgoing.bias
+    bias = network.output_refinement.proj_out.bias
     assert bias is not None
     assert bias.grad is not None
     assert (bias.grad > 0).all()

@@ -10,7 +10,8 @@ import torch
 
 from segue.builtin_spaces import ROLL_VAE_SIZE, ROLL_VAE_WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
-from segue.score.piano_roll import BoolArray, extract_notes, split_windows, transpose
+from segue.records import BoolArray
+from segue.score.piano_roll import extract_notes, split_windows, transpose
 from segue.score.vae.model import (
     RELEASE_FACTOR,
     RollModel,

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from segue.score.piano_roll import BoolArray, extract_notes, transpose
+from segue.records import BoolArray
+from segue.score.piano_roll import extract_notes, transpose
 from segue.score.vae.model import HISTOGRAM_SIZES, pattern_histograms
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segue.errors import BadArgument
+from segue.records import BoolArray
 from segue.score.piano_roll import (
     WINDOW_SHAPE,
-    BoolArray,
     check_windows,
     drop_notes,
     extract_notes,

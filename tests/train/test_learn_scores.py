@@ -10,15 +10,10 @@ import torch
 
 from recipes.roll_vae import finetune_decoder
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.nn.trainer import Progress, train_validation_split
-from segue.score.piano_roll import (
-    BoolArray,
-    RollNotes,
-    extract_notes,
-    pack_bars,
-    rasterise_notes,
-    unpack_bars,
-)
+from segue.nn.split import train_validation_split
+from segue.nn.trainer import Progress
+from segue.records import BoolArray
+from segue.score.piano_roll import RollNotes, extract_notes, pack_bars, rasterise_notes, unpack_bars
 from segue.score.vae import training as score
 from segue.score.vae import training as score_windows
 from segue.score.vae.model import RollModel

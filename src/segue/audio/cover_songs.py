@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from segue.audio.chroma import CHROMA_FRAMES_PER_SECOND, chromagram
 from segue.audio.spectrogram import ByteArray
-from segue.records import FloatArray, Span
+from segue.records import BoolArray, FloatArray, Span
 
 #: Changes when, and only when, sequences of two versions would not match.
 VERSION: Final = 1
@@ -39,8 +39,6 @@ _TRANSPOSITIONS: Final = 3  # most likely transpositions that are aligned
 _MATCH_SCORE: Final = 2
 _GAP_OPENING: Final = 10
 _GAP_EXTENSION: Final = 1
-
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A space learned from a library: its network, and the way from a spectrogram to a vector."""
+"""A space learned from recordings: its network, and embeddings of images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,28 +18,28 @@ from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.records import FloatArray, Space
 
 KIND: Final = "space of sound"
-#: Tiles that go through the network at once.
 TILE_BATCH_SIZE: Final = 256
-_LEAST_SCALE: Final = 1e-6
+_MIN_SCALE: Final = 1e-6
+_CONTRASTIVE: Final = "contrastive"
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedConfig:
-    """All that is needed to place a recording in the space.
+    """Configuration of a learned space.
 
     Attributes
     ----------
     network : AutoencoderConfig or ContrastiveConfig
     image : str
-        Kind of image, a key of `segue.audio.spectrogram.LOG_MEL_SPECS`, or "musicnn" for the
-        activations of MusiCNN's patches.
+        Kind of image, a key of `segue.audio.spectrogram.LOG_MEL_SPECS`, or "musicnn" for
+        MusiCNN's activations.
     stereo : bool
     tiles : int
-        A vector is the mean over so many tiles, at most.
+        Maximum number of tiles whose mean is an embedding.
     step : str
-        What a recurrent layer steps by: "bar", "beat", a number of frames, or "".
+        Step of a recurrent layer: "bar", "beat", a number of frames, or "".
     version : int
-        Of the images.
+        Version of the images.
     """
 
     network: autoencoders.AutoencoderConfig | contrastive.ContrastiveConfig
@@ -53,14 +53,13 @@ class LearnedConfig:
     def preset(self) -> str:
         """Name of the network."""
         network = self.network
-        return network.preset if isinstance(network, autoencoders.AutoencoderConfig) else _CONTRAST
-
-
-_CONTRAST: Final = "contrastive"
+        return (
+            network.preset if isinstance(network, autoencoders.AutoencoderConfig) else _CONTRASTIVE
+        )
 
 
 def build(config: LearnedConfig) -> nn.Module:
-    """Make the network, its weights drawn with torch's generator as the caller seeded it."""
+    """Build the network, with random weights from torch's global generator."""
     network = config.network
     if isinstance(network, contrastive.ContrastiveConfig):
         return contrastive.build(network)
@@ -71,14 +70,14 @@ def build(config: LearnedConfig) -> nn.Module:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A convolution that reads the image itself.
+    """A convolution of the first layer.
 
     Attributes
     ----------
     name : str
     weights : ndarray, shape (filters, rows, columns), float32
     excitation : ndarray, shape (filters,), float32
-        Mean response of each filter to a recording, where it is above 0.
+        Mean response of each filter to a recording, after a ReLU.
     """
 
     name: str
@@ -87,16 +86,16 @@ class Layer:
 
 
 class LearnedSound:
-    """A trained network with the constants of its library.
+    """A trained network with the standardisation of its embeddings.
 
     Parameters
     ----------
     config : LearnedConfig
     network : Module
     mean, scale : ndarray, shape (dimension,), float32
-        Of the vectors of the library that it was learned on.
+        Mean and standard deviation of the embeddings of its library.
     about : dict
-        How it was trained, for people.
+        Metadata of the training.
     fingerprint : str
     """
 
@@ -117,12 +116,12 @@ class LearnedSound:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Load a checkpoint written by `save`.
 
         Raises
         ------
         BadCheckpoint
-            The file is damaged, of another version, or no learned space.
+            The file is damaged, of another version, or of another kind.
         """
         checkpoint = load_checkpoint(path, KIND)
         config = config_from_json(checkpoint.metadata["config"], path)
@@ -133,54 +132,55 @@ class LearnedSound:
             network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
         except RuntimeError:
             raise BadCheckpoint(
-                f"the weights in {path} do not fit the network they name; train anew"
+                f"the weights in {path} do not fit the network they name; train it again"
             ) from None
         about = checkpoint.metadata["about"]
         return cls(config, network, mean, scale, about, checkpoint.fingerprint)
 
     def save(self, path: Path) -> None:
-        """Write it as one file, and note its fingerprint."""
+        """Write a checkpoint, and update the fingerprint."""
         tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()} | {
             "mean": torch.from_numpy(self.mean),
             "scale": torch.from_numpy(self.scale),
         }
-        about = {"config": config_to_json(self.config), "about": self.about}
-        self.fingerprint = save_checkpoint(path, KIND, about, tensors)
+        metadata = {"config": config_to_json(self.config), "about": self.about}
+        self.fingerprint = save_checkpoint(path, KIND, metadata, tensors)
 
     def space(self, name: str) -> Space:
-        """Describe the space."""
+        """Return the record of the space."""
         return Space(name, "sound", len(self.mean), "cosine", self.fingerprint, self.config.version)
 
     def vectors(self, tiles: Sequence[ByteArray], steps: Sequence[float]) -> FloatArray:
-        """Place recordings in the space.
+        """Embed recordings.
 
         Parameters
         ----------
         tiles : sequence of ndarray, each of shape (tiles, channels, bands, frames), uint8
-            Of each recording. From MusiCNN's activations: (patches, numbers), float.
+            Tiles of each recording, or activations and features, (1, size), float.
         steps : sequence of float
-            Frames in a step of each, where the network is recurrent.
+            Frames per step of each recording; used by a recurrent network.
 
         Returns
         -------
         ndarray, shape (recordings, dimension), float32
-            Standardised by the library that the space was learned on.
+            Standardised over the library of the space.
         """
         raw = self.raw_vectors(tiles, steps)
         return np.asarray((raw - self.mean) / self.scale, np.float32)
 
     @torch.inference_mode()
     def raw_vectors(self, tiles: Sequence[ByteArray], steps: Sequence[float]) -> FloatArray:
-        """Do as `vectors` does, but not standardised."""
-        counts = [len(some) for some in tiles]
-        together = np.concatenate(tiles)
-        each = torch.from_numpy(np.repeat(np.asarray(steps, np.float32), counts))
-        found = [
-            self._network(together[at : at + TILE_BATCH_SIZE], each[at : at + TILE_BATCH_SIZE])
-            for at in range(0, len(together), TILE_BATCH_SIZE)
+        """Embed recordings as `vectors` does, without standardisation."""
+        counts = [len(recording) for recording in tiles]
+        all_tiles = np.concatenate(tiles)
+        all_steps = torch.from_numpy(np.repeat(np.asarray(steps, np.float32), counts))
+        batches = [
+            slice(start, start + TILE_BATCH_SIZE)
+            for start in range(0, len(all_tiles), TILE_BATCH_SIZE)
         ]
+        vectors = [self._embed(all_tiles[batch], all_steps[batch]) for batch in batches]
         starts = np.cumsum([0, *counts[:-1]])
-        sums = np.add.reduceat(torch.cat(found).numpy().astype(np.float64), starts, axis=0)
+        sums = np.add.reduceat(torch.cat(vectors).numpy().astype(np.float64), starts, axis=0)
         return np.asarray(sums / np.array(counts)[:, None], np.float32)
 
     @torch.inference_mode()
@@ -190,10 +190,10 @@ class LearnedSound:
         Returns
         -------
         reconstruction : ndarray, shape as `tiles`, float32
-            Within 0 to 1.
+            Values from 0 to 1.
         code : ndarray
-            (tiles, numbers), or (tiles, channels, bands, frames) of the network `conv`; of a
-            stereo pair the left one's.
+            Latent vectors, (tiles, latent), or (tiles, channels, bands, frames) for the network
+            `conv`; those of the left channel for stereo.
         """
         x = _scaled(tiles)
         steps = self._steps(torch.full((len(tiles),), step_frames))
@@ -206,90 +206,86 @@ class LearnedSound:
 
     @torch.inference_mode()
     def first_layers(self, tiles: ByteArray, step_frames: float) -> list[Layer]:
-        """Look at the convolutions that read the image itself.
+        """Return the convolutions that read the image itself.
 
         Parameters
         ----------
         tiles : ndarray, shape (tiles, channels, bands, frames), uint8
-            Of one recording.
+            Tiles of one recording.
         step_frames : float
-
-        Returns
-        -------
-        list of Layer
         """
-        found: list[Layer] = []
-        sides = 1 + self.config.stereo
-        whole = int(np.prod(tiles.shape[1:])) // sides
+        layers: list[Layer] = []
+        networks = 1 + self.config.stereo
+        image_size = int(np.prod(tiles.shape[1:])) // networks
 
-        def note(module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> None:
-            if given[0][0].numel() == whole:
+        def record_layer(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            if inputs[0][0].numel() == image_size:
                 kernel = module.weight.detach().float()  # type: ignore[operator]
                 if kernel.ndim == 4:
-                    # Squares of the image may have been made channels; this lays them out again.
-                    square = round((kernel.shape[1] / tiles.shape[1] * sides) ** 0.5)
-                    kernel = F.pixel_shuffle(kernel, square).mean(1)
-                picture = kernel  # rows are frequency, columns time
-                name = "along time" if given[0].ndim == 3 else "first layer"
-                if given[0].ndim == 3 and found:
-                    name, picture = "along frequency", picture.transpose(1, 2)
-                excitation = result.float().relu().mean(dim=(0, *range(2, result.ndim)))
-                found.append(Layer(name, picture.numpy(), excitation.numpy()))
+                    # Undo a pixel unshuffle, which turns patches of the image into channels.
+                    patch = round((kernel.shape[1] / tiles.shape[1] * networks) ** 0.5)
+                    kernel = F.pixel_shuffle(kernel, patch).mean(1)
+                # Rows are frequency, columns time.
+                name = "along time" if inputs[0].ndim == 3 else "first layer"
+                if inputs[0].ndim == 3 and layers:
+                    name, kernel = "along frequency", kernel.transpose(1, 2)
+                excitation = output.float().relu().mean(dim=(0, *range(2, output.ndim)))
+                layers.append(Layer(name, kernel.numpy(), excitation.numpy()))
 
         hooks = [
-            module.register_forward_hook(note)
+            module.register_forward_hook(record_layer)
             for module in self.network.modules()
             if isinstance(module, nn.Conv1d | nn.Conv2d)
         ]
         try:
-            self._network(tiles, torch.full((len(tiles),), step_frames))
+            self._embed(tiles, torch.full((len(tiles),), step_frames))
         finally:
             for hook in hooks:
                 hook.remove()
-        return found
+        return layers
 
-    def _network(self, tiles: ByteArray, steps: Tensor) -> Tensor:
-        vector = self.network.vector
-        found: Tensor = vector(_scaled(tiles), *self._steps(steps))  # type: ignore[operator]
-        return found.float()
+    def _embed(self, tiles: ByteArray, steps: Tensor) -> Tensor:
+        embed = self.network.vector
+        vectors: Tensor = embed(_scaled(tiles), *self._steps(steps))  # type: ignore[operator]
+        return vectors.float()
 
     def _steps(self, steps: Tensor) -> tuple[Tensor, ...]:
         return (steps,) if self.config.step else ()
 
 
 def mean_and_scale(vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean and scale of a library's vectors; what does not vary keeps its size."""
+    """Return mean and standard deviation of vectors; 1 for constant dimensions."""
     scale = vectors.std(axis=0)
-    return vectors.mean(axis=0), np.where(scale > _LEAST_SCALE, scale, 1).astype(np.float32)
+    return vectors.mean(axis=0), np.where(scale > _MIN_SCALE, scale, 1).astype(np.float32)
 
 
 def config_to_json(config: LearnedConfig) -> dict[str, Any]:
-    """Write a configuration as JSON values."""
+    """Convert a configuration to JSON values."""
     return {"preset": config.preset} | asdict(config)
 
 
 def config_from_json(fields: Mapping[str, Any], path: Path) -> LearnedConfig:
-    """Read what `config_to_json` wrote.
+    """Restore a configuration from the result of `config_to_json`.
 
     Raises
     ------
     BadCheckpoint
-        Another version wrote it.
+        It was written by another version.
     """
     fields = dict(fields)
-    contrasts = fields.pop("preset", "") == _CONTRAST
-    kind = contrastive.ContrastiveConfig if contrasts else autoencoders.AutoencoderConfig
+    is_contrastive = fields.pop("preset", "") == _CONTRASTIVE
+    kind = contrastive.ContrastiveConfig if is_contrastive else autoencoders.AutoencoderConfig
     try:
         network = kind(**fields.pop("network"))
         config = LearnedConfig(network=network, **fields)
     except (KeyError, TypeError) as error:
         raise BadCheckpoint(
-            f"{path} was written by another version of Segue ({error}); train anew"
+            f"{path} was written by another version of Segue ({error}); train it again"
         ) from None
     if config.version != VERSION:
         raise BadCheckpoint(
-            f"{path} was learned from images of version {config.version}, this Segue makes "
-            f"version {VERSION}; train anew"
+            f"{path} was trained on images of version {config.version}, this Segue computes "
+            f"version {VERSION}; train it again"
         )
     return config
 

@@ -1,26 +1,20 @@
-"""MusiCNN in PyTorch.
+"""MusiCNN in PyTorch, for inference.
 
 Architecture and weights: Pons & Serra, "musicnn: pre-trained convolutional neural networks
 for music audio tagging", ISMIR 2019 late-breaking (weights ISC licence, see
 ``segue/weights/musicnn.md``).
 
-Shape legend: B batch, T time frames, M mel bands, C channels, R = B * T rows,
-W = M * 7 columns, P positions.
+Of the 561 filters of the front end, training left 64 active: the kernels of the others are zero
+within 3e-7, so that their output is constant. Only the active ones are computed; what follows of
+the constant ones is computed once.
 
-Of the front end's 561 filters training left 64 alive: the kernels of all others are zero to
-within 3e-7, and what they give is the same number in every frame of any sound. Only the
-living ones are computed; the others' share of what follows is worked out once.
+Convolutions with a single input channel are slow on a CPU. Here they are matrix products that copy
+little of the input. For timbre filters, the row of a frame has, band after band, the 7 frames
+around it, so that the input of a kernel at any frequency is a contiguous slice of the row. For
+rhythm filters, slices of each band cover several positions. Both are multiplied by a Toeplitz
+matrix of kernels shifted once per position. `bench/musicnn_variants.py` compares alternatives.
 
-Convolutions with a single input channel run far below what a CPU can do. Here they are
-matrix products with little or no unfolded copy of the input:
-
-- Timbre: every frame's row holds, band after band, the 7 frames around it. A kernel's window
-  at any frequency is then a contiguous stretch of the row, so that a product takes a strided
-  view as it lies.
-- Rhythm: stretches of each band just wide enough for some positions.
-
-Either is multiplied with a matrix that holds the kernels once per position, shifted (a
-Toeplitz matrix). `bench/musicnn_variants.py` compares this form with the alternatives.
+Shape legend: B batch, T time frames, M mel bands, C channels, R = B * T rows, W = M * 7 columns.
 """
 
 from dataclasses import dataclass
@@ -37,23 +31,23 @@ PATCH_FRAMES = 187
 MEL_BANDS = 96
 BATCH_NORM_EPSILON = 1e-3
 TIMBRE_FRAMES = 7
-TIMBRE_BLOCK = 4  # frequency positions per product; chosen in bench/musicnn_variants.py
+TIMBRE_BLOCK = 4  # frequency positions per product; see bench/musicnn_variants.py
 RHYTHM_BLOCK = 16  # time positions per product
-#: A kernel whose greatest weight is below this is dead: the living have 9e-4 and more, the
-#: dead at most 2.2e-7.
-DEAD = 1e-6
+#: Minimum of the largest weight of an active kernel: active ones have 9e-4 and more, the others at
+#: most 2.2e-7.
+MIN_WEIGHT = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """What MusiCNN computes for a batch of 3-s patches.
+    """Output of MusiCNN for a batch of patches of 3 s.
 
     Attributes
     ----------
     pooled : Tensor, shape (B, 1506), float32
-        Maximum and mean over time of the 753 features of a frame, interleaved.
+        Maximum and mean over time of 753 features, interleaved.
     logits : Tensor, shape (B, 50), float32
-        One per tag of `segue.audio.spectrogram.TAGS`, before the sigmoid.
+        Logits of `segue.builtin_spaces.MUSICNN_TAGS`.
     """
 
     pooled: Tensor
@@ -74,7 +68,7 @@ class Musicnn(nn.Module):
     Parameters
     ----------
     weights : dict of str to Tensor
-        The published checkpoint's tensors under their own names.
+        Tensors of the published checkpoint by their names.
     """
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
@@ -84,14 +78,14 @@ class Musicnn(nn.Module):
             _Filters(weights, f"conv2d_{i}" if i else "conv2d", f"batch_normalization_{i + 1}")
             for i in range(5)
         ]
-        self._timbre = [_TimbreFilters(one) for one in filters[:2]]
-        self._rhythm = [_RhythmFilters(one) for one in filters[2:]]
-        self._living = torch.cat([one.living for one in filters]).nonzero()[:, 0]
-        self._constant = torch.cat([one.constant for one in filters])
+        self._timbre = [_TimbreFilters(each) for each in filters[:2]]
+        self._rhythm = [_RhythmFilters(each) for each in filters[2:]]
+        self._active = torch.cat([each.active for each in filters]).nonzero()[:, 0]
+        self._constant = torch.cat([each.constant for each in filters])
         self._middle = [
             _FrameLayer(weights, f"conv2d_{i}", f"batch_normalization_{i + 1}") for i in (5, 6, 7)
         ]
-        self._middle[0].fix(self._constant, self._living)
+        self._middle[0].fold_constant(self._constant, self._active)
         self._pooled_norm = _affine(weights, "batch_normalization_9")
         self._dense = (weights["dense.kernel"], weights["dense.bias"])
         self._dense_norm = _affine(weights, "batch_normalization_10")
@@ -135,9 +129,9 @@ class Musicnn(nn.Module):
         ).flatten(1)
         return Activations(pooled, self.tag_logits(pooled))
 
-    def _with_constant(self, living_BC: Tensor) -> Tensor:
-        full_BC = self._constant.repeat(len(living_BC), 1)
-        full_BC[:, self._living] = living_BC
+    def _with_constant(self, active_BC: Tensor) -> Tensor:
+        full_BC = self._constant.repeat(len(active_BC), 1)
+        full_BC[:, self._active] = active_BC
         return full_BC
 
     def tag_logits(self, pooled: Tensor) -> Tensor:
@@ -156,25 +150,25 @@ def load_musicnn(path: Path) -> Musicnn:
 
 
 class _Filters:
-    """The living filters of a layer of the front end.
+    """The active filters of a layer of the front end.
 
-    The maximum over frequency is taken of the bare products: bias, ReLU and batch norm are
-    monotone in each channel. Where the norm's scale is negative the kernel's sign is turned
-    round, so that one maximum serves both directions.
+    The maximum over frequency is taken of the products, since bias, ReLU and batch norm are
+    monotone in each channel. If the scale of the norm is negative, the sign of the kernel is
+    flipped, so that a maximum serves both directions.
     """
 
     def __init__(self, weights: dict[str, Tensor], kernel: str, norm: str) -> None:
         kernel_TMC = weights[f"{kernel}.kernel"][:, :, 0, :]
         bias, affine = weights[f"{kernel}.bias"], _affine(weights, norm)
-        self.living = kernel_TMC.abs().amax((0, 1)) >= DEAD
-        self.constant = _apply(affine, bias.relu())  # right for the dead alone
-        self._affine = Affine(affine.scale[self.living], affine.shift[self.living])
+        self.active = kernel_TMC.abs().amax((0, 1)) >= MIN_WEIGHT
+        self.constant = _apply(affine, bias.relu())  # valid for inactive filters only
+        self._affine = Affine(affine.scale[self.active], affine.shift[self.active])
         self._sign = torch.where(self._affine.scale < 0, -1.0, 1.0)
-        self._bias = bias[self.living]
-        self.kernel_TMC = kernel_TMC[..., self.living] * self._sign
+        self._bias = bias[self.active]
+        self.kernel_TMC = kernel_TMC[..., self.active] * self._sign
 
-    def finish(self, best: Tensor) -> Tensor:
-        """Map the greatest products, shape (..., living channels), to features."""
+    def activate(self, best: Tensor) -> Tensor:
+        """Map maximum products, shape (..., active channels), to features."""
         return _apply(self._affine, (best * self._sign + self._bias).relu())
 
 
@@ -184,9 +178,9 @@ class _TimbreFilters:
     def __init__(self, filters: _Filters) -> None:
         self._filters = filters
         _, height, self._channels = filters.kernel_TMC.shape
-        self._matrix = _shifted(filters.kernel_TMC.transpose(0, 1), TIMBRE_BLOCK)
+        self._matrix = _toeplitz(filters.kernel_TMC.transpose(0, 1), TIMBRE_BLOCK)
         last = MEL_BANDS - height + 1 - TIMBRE_BLOCK
-        # The last block may overlap the one before: a maximum does not mind.
+        # The last block may overlap the previous one, which does not change a maximum.
         self._starts = [*range(0, last, TIMBRE_BLOCK), last]
 
     def __call__(self, around_RW: Tensor) -> Tensor:
@@ -198,7 +192,7 @@ class _TimbreFilters:
             start = position * TIMBRE_FRAMES
             torch.mm(around_RW[:, start : start + width], self._matrix, out=product)
             torch.maximum(best, product, out=best)
-        return self._filters.finish(best.view(len(best), TIMBRE_BLOCK, self._channels).amax(1))
+        return self._filters.activate(best.view(len(best), TIMBRE_BLOCK, self._channels).amax(1))
 
 
 class _RhythmFilters:
@@ -207,9 +201,9 @@ class _RhythmFilters:
     def __init__(self, filters: _Filters) -> None:
         self._filters = filters
         length, _, self._channels = filters.kernel_TMC.shape
-        self._matrix = _shifted(filters.kernel_TMC, RHYTHM_BLOCK)
+        self._matrix = _toeplitz(filters.kernel_TMC, RHYTHM_BLOCK)
         self._blocks = -(-PATCH_FRAMES // RHYTHM_BLOCK)
-        # TensorFlow's odd pad is at the end.
+        # As in TensorFlow, odd padding is at the end.
         self._before = (length - 1) // 2
         self._after = length - 1 - self._before + self._blocks * RHYTHM_BLOCK - PATCH_FRAMES
 
@@ -221,26 +215,26 @@ class _RhythmFilters:
         product = windows.reshape(-1, width) @ self._matrix
         best = product.view(MEL_BANDS, len(x_BTM) * self._blocks, -1).amax(0)
         frames = best.view(len(x_BTM), self._blocks * RHYTHM_BLOCK, self._channels)
-        return self._filters.finish(frames[:, :PATCH_FRAMES])
+        return self._filters.activate(frames[:, :PATCH_FRAMES])
 
 
 class _FrameLayer:
-    """A convolution over 7 frames and all features of each, ReLU, batch norm.
+    """A convolution over 7 frames and all of their features, ReLU, batch norm.
 
-    One product for all 7 places of the kernel, whose parts are then shifted and added.
+    One product serves all 7 positions of the kernel; its parts are then shifted and added.
     """
 
     def __init__(self, weights: dict[str, Tensor], kernel: str, norm: str) -> None:
         self._kernel_TCK = weights[f"{kernel}.kernel"][:, :, 0, :]
-        self._start_TK = weights[f"{kernel}.bias"].repeat(PATCH_FRAMES, 1)
+        self._bias_TK = weights[f"{kernel}.bias"].repeat(PATCH_FRAMES, 1)
         self._affine = _affine(weights, norm)
 
-    def fix(self, constant: Tensor, free: Tensor) -> None:
-        """Take all input features but `free` (their numbers) for constant."""
-        fixed = constant.clone()
-        fixed[free] = 0
-        self._start_TK = self._sum(fixed.repeat(1, PATCH_FRAMES, 1))[0]
-        self._kernel_TCK = self._kernel_TCK[:, free]
+    def fold_constant(self, constant: Tensor, active: Tensor) -> None:
+        """Fold all input features but those with the indices `active` into the bias."""
+        inactive = constant.clone()
+        inactive[active] = 0
+        self._bias_TK = self._sum(inactive.repeat(1, PATCH_FRAMES, 1))[0]
+        self._kernel_TCK = self._kernel_TCK[:, active]
 
     def __call__(self, x_BTC: Tensor) -> Tensor:
         return _apply(self._affine, self._sum(x_BTC).relu())
@@ -249,24 +243,24 @@ class _FrameLayer:
         duration, features, channels = self._kernel_TCK.shape
         matrix = self._kernel_TCK.transpose(0, 1).reshape(features, duration * channels)
         parts = (x_BTC.flatten(0, 1) @ matrix).view(*x_BTC.shape[:2], duration, channels)
-        total = self._start_TK.repeat(len(x_BTC), 1, 1)
-        for place in range(duration):
-            shift = place - duration // 2  # frame t of the output takes frame t + shift
-            to = slice(max(0, -shift), PATCH_FRAMES - max(0, shift))
-            of = slice(max(0, shift), PATCH_FRAMES - max(0, -shift))
-            total[:, to] += parts[:, of, place]
+        total = self._bias_TK.repeat(len(x_BTC), 1, 1)
+        for position in range(duration):
+            shift = position - duration // 2  # output frame t takes input frame t + shift
+            target = slice(max(0, -shift), PATCH_FRAMES - max(0, shift))
+            source = slice(max(0, shift), PATCH_FRAMES - max(0, -shift))
+            total[:, target] += parts[:, source, position]
         return total
 
 
 def _frames_around(x_BTM: Tensor) -> Tensor:
-    """Put the 7 frames around each frame side by side, band after band: shape (R, W)."""
+    """Concatenate the 7 frames around each frame, band after band, shape (R, W)."""
     half = TIMBRE_FRAMES // 2
     padded = F.pad(x_BTM, (0, 0, half, half))
     return padded.unfold(1, TIMBRE_FRAMES, 1).reshape(-1, MEL_BANDS * TIMBRE_FRAMES)
 
 
-def _shifted(kernel: Tensor, count: int) -> Tensor:
-    """Hold `count` copies of a kernel, each shifted by one along its first axis.
+def _toeplitz(kernel: Tensor, count: int) -> Tensor:
+    """Return a matrix of `count` copies of a kernel, each shifted by one along its first axis.
 
     Parameters
     ----------

@@ -1,27 +1,14 @@
 """The convolutional and dual-axis autoencoders of the published experiments.
 
-The autoencoders' networks, one file each.
+The preset `conv` (2017) has three convolutions with pooling, and their mirror image with
+upsampling. Its code keeps time and frequency, so that it takes tracks of any length. Optionally, a
+gated recurrent unit over musical steps (bars, beats, or a number of frames) reads the image first.
 
-How images lie in memory.
-
-What the published networks got from Keras without saying so.
-
-The convolutional autoencoder of the preset `conv`: pooling down, up-sampling back.
-
-The published recipe of 2017: three convolutions with pooling between, mirrored. Its code keeps
-the plane of time and frequency, so that it takes tracks of any length. As an option a gated
-recurrent unit reads the image first, step by step, where a step is as long as the music asks
-for: a bar, a beat, or a fixed number of frames.
-
-Shape legend: B batch, C channels, M mel bands, T time frames, S steps, L slots in a step.
-
-The dual-axis autoencoder and its plain two-dimensional counterpart.
-
-Published in 2022: one encoder of one-dimensional convolutions along time, one along frequency,
-128 numbers each; a decoder of transposed convolutions. The plain one has one encoder of
+The preset `dual-axis` (2022) has an encoder of one-dimensional convolutions along time, another
+along frequency, and a decoder of transposed convolutions; `plain-2d` has one encoder of
 two-dimensional convolutions and the same decoder.
 
-Shape legend: B batch, C channels, M mel bands, T time frames, D latent numbers.
+Shape legend: B batch, C channels, M mel bands, T time frames, L slots, D latent dimensions.
 """
 
 from typing import Final
@@ -32,33 +19,28 @@ from torch.nn import functional as F
 
 from segue.errors import BadArgument
 
-# --- layout ---
-
 
 def channels_last(x_BCMT: Tensor) -> Tensor:
-    """Lay an image out with its channels innermost; convolutions keep it so.
+    """Convert an image to the memory format channels last, which convolutions keep.
 
-    On a processor with bfloat16 this is faster; `bench/train_speed.py` compares. The weights
-    stay as they are, so that optimisers and checkpoints see one layout only.
+    It is faster on a processor with bfloat16; see `bench/train_speed.py`. Weights keep their
+    format, so that optimisers and checkpoints have only one.
     """
-    if x_BCMT.shape[1] == 1:  # it is so already, but torch would take it for the other layout
+    if x_BCMT.shape[1] == 1:  # torch would take it for contiguous already
         return x_BCMT[:, 0, :, :, None].contiguous().permute(0, 3, 1, 2)
     return x_BCMT.contiguous(memory_format=torch.channels_last)
 
 
-# --- keras ---
-
-#: Of batch norm: it keeps 0.99 of its running figures at each step.
+# Batch norm as in Keras.
 EPSILON: Final = 1e-3
 MOMENTUM: Final = 0.01
 
 
 def initialise(network: nn.Module) -> None:
-    """Draw weights as Keras does: Glorot's uniform distribution, biases zero.
+    """Initialise weights as Keras does: Glorot uniform, orthogonal recurrent weights, zero biases.
 
-    Reference: Glorot & Bengio, "Understanding the difficulty of training deep feedforward
-    neural networks", AISTATS 2010, eq. 16. In recurrent units the matrices from state to
-    state are orthogonal.
+    See Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", AISTATS 2010, eq. 16.
     """
     for module in network.modules():
         if isinstance(module, nn.GRU):
@@ -77,33 +59,32 @@ def initialise(network: nn.Module) -> None:
 
 # --- conv ---
 
-#: Three times pooled by two.
-SHRINKAGE: Final = 8
+#: Three times pooling by two.
+DOWNSAMPLING: Final = 8
 CODE_CHANNELS: Final = 8
 
-#: A step's frames are averaged into so many slots, whatever its length.
+#: Number of slots that the frames of a step are averaged into.
 SLOTS: Final = 8
 RECURRENT_SIZE: Final = 128
 
 
 class ConvAutoencoder(nn.Module):
-    """Convolutions 16, 8, 8 with pooling, and back; binary cross-entropy.
+    """Convolutions with 16, 8 and 8 channels and pooling; its loss is the binary cross-entropy.
 
     Parameters
     ----------
     channels : int
-        Of the image.
+        Channels of the image.
     bands : int
         Mel bands, a multiple of 8.
     recurrent : bool
-        Whether a recurrent layer reads the image first and adds what it makes of it as one
-        more channel. The target stays the plain image.
+        Whether the output of a recurrent layer is added as another channel of the input.
     """
 
     def __init__(self, channels: int, bands: int, *, recurrent: bool) -> None:
         super().__init__()
-        if bands % SHRINKAGE:
-            raise BadArgument(f"the bands must be a multiple of {SHRINKAGE}, not {bands}")
+        if bands % DOWNSAMPLING:
+            raise BadArgument(f"the bands must be a multiple of {DOWNSAMPLING}, not {bands}")
         self.channels, self.bands = channels, bands
         self.recurrence = Recurrence(channels * bands, bands) if recurrent else None
         self.encoder = nn.Sequential(
@@ -120,14 +101,14 @@ class ConvAutoencoder(nn.Module):
         initialise(self)
 
     def encode(self, x_BCMT: Tensor, steps_B: Tensor | None = None) -> Tensor:
-        """Return the code.
+        """Encode images.
 
         Parameters
         ----------
         x_BCMT : Tensor, shape (B, channels, bands, T), float32
-            Images in 0…1; T is a multiple of 8.
+            Values from 0 to 1; T is a multiple of 8.
         steps_B : Tensor, shape (B,), float32, optional
-            With `recurrent`: how many frames a step of each image has, at least 1.
+            Frames per step of each image, at least 1; only if recurrent.
 
         Returns
         -------
@@ -136,16 +117,16 @@ class ConvAutoencoder(nn.Module):
         Raises
         ------
         BadArgument
-            Where a shape is another, or steps are missing or not asked for.
+            A shape is wrong, or steps are missing or not needed.
         """
-        if x_BCMT.shape[1:3] != (self.channels, self.bands) or x_BCMT.shape[3] % SHRINKAGE:
+        if x_BCMT.shape[1:3] != (self.channels, self.bands) or x_BCMT.shape[3] % DOWNSAMPLING:
             raise BadArgument(
                 f"expected images of shape (B, {self.channels}, {self.bands}, a multiple of "
-                f"{SHRINKAGE}), got {tuple(x_BCMT.shape)}"
+                f"{DOWNSAMPLING}), got {tuple(x_BCMT.shape)}"
             )
         if (steps_B is None) != (self.recurrence is None):
             raise BadArgument(
-                "give the length of a step with a recurrent encoder, and only with one"
+                "frames per step are needed for a recurrent encoder, and only for one"
             )
         if self.recurrence is not None and steps_B is not None:
             x_BCMT = torch.cat([x_BCMT, self.recurrence(x_BCMT, steps_B)], dim=1)
@@ -153,7 +134,7 @@ class ConvAutoencoder(nn.Module):
         return code
 
     def decode(self, code: Tensor) -> Tensor:
-        """Return images in 0…1 from codes, shape (B, channels, bands, T)."""
+        """Decode codes to images with values from 0 to 1, shape (B, channels, bands, T)."""
         return torch.sigmoid(self.decoder(code))
 
     def forward(self, x_BCMT: Tensor, steps_B: Tensor | None = None) -> Tensor:
@@ -161,52 +142,52 @@ class ConvAutoencoder(nn.Module):
         return self.decode(self.encode(x_BCMT, steps_B))
 
     def loss(self, x_BCMT: Tensor, steps_B: Tensor | None = None) -> Tensor:
-        """Return the binary cross-entropy of the reconstruction, a mean over all pixels."""
+        """Return the mean binary cross-entropy of the reconstruction."""
         logits = self.decoder(self.encode(x_BCMT, steps_B))
         return F.binary_cross_entropy_with_logits(logits.float(), x_BCMT.float())
 
     def vector(self, x_BCMT: Tensor, steps_B: Tensor | None = None) -> Tensor:
-        """Return what stands for a tile: the code's mean over time, shape (B, bands)."""
+        """Embed images: the mean of the code over time, shape (B, bands)."""
         return self.encode(x_BCMT, steps_B).float().mean(dim=3).flatten(1)
 
 
 class Recurrence(nn.Module):
-    """A gated recurrent unit over the steps of the music.
+    """A gated recurrent unit over musical steps.
 
-    Each step's frames are averaged into `SLOTS` slots, so that a bar is the same size to the
-    network in any tempo. What the unit makes of a step is laid over the step's frames again.
+    The frames of each step are averaged into `SLOTS` slots, so that a bar has the same size at any
+    tempo. The output of a step is spread over its frames again.
 
     Parameters
     ----------
     size : int
-        Numbers in a frame.
+        Input size of a frame.
     bands : int
-        Numbers in a frame of the result.
+        Output size of a frame.
     """
 
     def __init__(self, size: int, bands: int) -> None:
         super().__init__()
         self.bands = bands
-        self.inner = nn.GRU(SLOTS * size, RECURRENT_SIZE, batch_first=True)
-        self.outer = nn.Linear(RECURRENT_SIZE, SLOTS * bands)
+        self.gru = nn.GRU(SLOTS * size, RECURRENT_SIZE, batch_first=True)
+        self.proj = nn.Linear(RECURRENT_SIZE, SLOTS * bands)
 
     def forward(self, x_BCMT: Tensor, steps_B: Tensor) -> Tensor:
-        """Return one more channel, shape (B, 1, bands, T).
+        """Return another channel, shape (B, 1, bands, T).
 
         Parameters
         ----------
         x_BCMT : Tensor, shape (B, C, M, T)
         steps_B : Tensor, shape (B,)
-            Frames in a step, at least 1.
+            Frames per step, at least 1.
         """
         B, _, _, T = x_BCMT.shape
         if steps_B.shape != (B,) or not bool((steps_B >= 1).all()):
-            raise BadArgument(f"expected the frames in a step of each of {B} images, at least 1")
+            raise BadArgument(f"expected the frames per step of each of {B} images, at least 1")
         width_B = steps_B.double() / SLOTS
         count = int((T / steps_B.double()).ceil().max()) * SLOTS
         slots_BLC = slot_means(x_BCMT.flatten(1, 2), width_B, count)
-        states, _ = self.inner(slots_BLC.reshape(B, count // SLOTS, -1))
-        image_BLM = self.outer(states).reshape(B, count, self.bands)
+        states, _ = self.gru(slots_BLC.reshape(B, count // SLOTS, -1))
+        image_BLM = self.proj(states).reshape(B, count, self.bands)
         frames_T = torch.arange(T, device=x_BCMT.device) + 0.5
         slot_BT = (frames_T / width_B[:, None]).long().clamp(max=count - 1)
         spread_BTM = image_BLM.gather(1, slot_BT[:, :, None].expand(B, T, self.bands))
@@ -215,18 +196,17 @@ class Recurrence(nn.Module):
 
 
 def slot_means(x_BCT: Tensor, width_B: Tensor, count: int) -> Tensor:
-    """Average stretches of time that need not be whole frames.
+    """Average slots of time whose edges may lie between frames.
 
-    The mean between two points in time is the difference of the running sum, interpolated
-    between frames.
+    The mean of a slot is a difference of the cumulative sum, interpolated between frames.
 
     Parameters
     ----------
     x_BCT : Tensor, shape (B, C, T)
     width_B : Tensor, shape (B,)
-        Frames in a stretch, above 0.
+        Frames per slot, above 0.
     count : int
-        How many stretches; what lies behind the end counts as 0.
+        Number of slots; frames beyond the end count as 0.
 
     Returns
     -------
@@ -242,8 +222,8 @@ def slot_means(x_BCT: Tensor, width_B: Tensor, count: int) -> Tensor:
     high = total_BTC.gather(1, before_BL[:, :, None].expand(B, count + 1, C) + 1)
     at_edge_BLC = low + share_BL1 * (high - low)
     means_BLC = at_edge_BLC.diff(dim=1) / width_B[:, None, None]
-    single: Tensor = means_BLC.to(x_BCT.dtype)
-    return single
+    output: Tensor = means_BLC.to(x_BCT.dtype)
+    return output
 
 
 def _convolution(incoming: int, outgoing: int) -> nn.Conv2d:
@@ -254,21 +234,21 @@ def _convolution(incoming: int, outgoing: int) -> nn.Conv2d:
 
 FILTERS: Final = (32, 64, 128, 256)
 KERNEL: Final = 5
-#: Four times halved.
-DUAL_AXIS_SHRINKAGE: Final = 16
+#: Four strides of two.
+DUAL_AXIS_DOWNSAMPLING: Final = 16
 
 
 class TileAutoencoder(nn.Module):
-    """An encoder of tiles, and the published decoder; mean squared error.
+    """An encoder of tiles and the published decoder; its loss is the mean squared error.
 
     Parameters
     ----------
     shape : tuple of int
         Channels, bands and frames of a tile; bands and frames are multiples of 16.
     latent : int
-        Numbers that stand for a tile.
+        Latent dimensions.
     encoder : Module
-        From tiles to latent numbers; `AxisEncoders` or `PlaneEncoder`.
+        `AxisEncoders` or `Conv2dEncoder`.
     """
 
     def __init__(self, shape: tuple[int, int, int], latent: int, encoder: nn.Module) -> None:
@@ -279,12 +259,12 @@ class TileAutoencoder(nn.Module):
         initialise(self)
 
     def encode(self, x_BCMT: Tensor) -> Tensor:
-        """Return the latent numbers.
+        """Encode tiles.
 
         Parameters
         ----------
         x_BCMT : Tensor, shape (B, channels, bands, frames), float32
-            Tiles in 0…1.
+            Values from 0 to 1.
 
         Returns
         -------
@@ -293,7 +273,7 @@ class TileAutoencoder(nn.Module):
         Raises
         ------
         BadArgument
-            Where the shape is another.
+            The shape is wrong.
         """
         if x_BCMT.shape[1:] != self.shape:
             raise BadArgument(
@@ -303,7 +283,7 @@ class TileAutoencoder(nn.Module):
         return z_BD
 
     def decode(self, z_BD: Tensor) -> Tensor:
-        """Return tiles in 0…1 from latent numbers."""
+        """Decode latent vectors to tiles with values from 0 to 1."""
         image: Tensor = self.decoder(z_BD)
         return image
 
@@ -316,26 +296,26 @@ class TileAutoencoder(nn.Module):
         return F.mse_loss(self(x_BCMT).float(), x_BCMT.float())
 
     def vector(self, x_BCMT: Tensor) -> Tensor:
-        """Return what stands for a tile: its latent numbers, shape (B, latent)."""
+        """Embed tiles: the latent vectors, shape (B, latent)."""
         return self.encode(x_BCMT).float()
 
 
 def dual_axis(channels: int, bands: int, frames: int, latent: int) -> TileAutoencoder:
-    """Make the published network: half of the latent numbers from each axis."""
+    """Build the network with an encoder along each axis, for half of the latent dimensions each."""
     _check_sizes(bands, frames, latent)
     encoder = AxisEncoders(channels, bands, frames, latent)
     return TileAutoencoder((channels, bands, frames), latent, encoder)
 
 
 def plain_2d(channels: int, bands: int, frames: int, latent: int) -> TileAutoencoder:
-    """Make its counterpart with two-dimensional convolutions."""
+    """Build the network with an encoder of two-dimensional convolutions."""
     _check_sizes(bands, frames, latent)
-    encoder = PlaneEncoder(channels, bands, frames, latent)
+    encoder = Conv2dEncoder(channels, bands, frames, latent)
     return TileAutoencoder((channels, bands, frames), latent, encoder)
 
 
 class AxisEncoders(nn.Module):
-    """One encoder along time and one along frequency, side by side."""
+    """An encoder along time and one along frequency."""
 
     def __init__(self, channels: int, bands: int, frames: int, latent: int) -> None:
         super().__init__()
@@ -343,14 +323,14 @@ class AxisEncoders(nn.Module):
         self.along_frequency = _axis_encoder(channels * frames, bands, latent // 2)
 
     def forward(self, x_BCMT: Tensor) -> Tensor:
-        """Return the numbers of both, shape (B, latent)."""
+        """Return the concatenated outputs of both, shape (B, latent)."""
         along_time = self.along_time(x_BCMT.flatten(1, 2))
         along_frequency = self.along_frequency(x_BCMT.transpose(2, 3).flatten(1, 2))
         return torch.cat([along_time, along_frequency], dim=1)
 
 
-class PlaneEncoder(nn.Module):
-    """One encoder of two-dimensional convolutions."""
+class Conv2dEncoder(nn.Module):
+    """An encoder of two-dimensional convolutions."""
 
     def __init__(self, channels: int, bands: int, frames: int, latent: int) -> None:
         super().__init__()
@@ -361,24 +341,25 @@ class PlaneEncoder(nn.Module):
                 nn.ReLU(),
                 nn.BatchNorm2d(outgoing, eps=EPSILON, momentum=MOMENTUM),
             ]
-        positions = (bands // DUAL_AXIS_SHRINKAGE) * (frames // DUAL_AXIS_SHRINKAGE)
+        positions = (bands // DUAL_AXIS_DOWNSAMPLING) * (frames // DUAL_AXIS_DOWNSAMPLING)
         self.layers = nn.Sequential(
             *layers, nn.Flatten(), nn.Linear(positions * FILTERS[-1], latent)
         )
 
     def forward(self, x_BCMT: Tensor) -> Tensor:
-        """Return the latent numbers, shape (B, latent)."""
+        """Return latent vectors, shape (B, latent)."""
         z_BD: Tensor = self.layers(channels_last(x_BCMT))
         return z_BD
 
 
 class Decoder(nn.Module):
-    """Dense, four transposed convolutions that double the size, and one to the image."""
+    """A dense layer, four transposed convolutions of stride 2, and one to the image."""
 
     def __init__(self, channels: int, bands: int, frames: int, latent: int) -> None:
         super().__init__()
-        self.small = (FILTERS[-1], bands // DUAL_AXIS_SHRINKAGE, frames // DUAL_AXIS_SHRINKAGE)
-        self.dense = nn.Linear(latent, self.small[0] * self.small[1] * self.small[2])
+        height, width = bands // DUAL_AXIS_DOWNSAMPLING, frames // DUAL_AXIS_DOWNSAMPLING
+        self.bottleneck_shape = (FILTERS[-1], height, width)
+        self.dense = nn.Linear(latent, FILTERS[-1] * height * width)
         layers: list[nn.Module] = []
         for incoming, outgoing in zip((256, *FILTERS[::-1]), FILTERS[::-1], strict=False):
             layers += [
@@ -393,9 +374,9 @@ class Decoder(nn.Module):
         )
 
     def forward(self, z_BD: Tensor) -> Tensor:
-        """Return images in 0…1, shape (B, channels, bands, frames)."""
-        small_BCMT = self.dense(z_BD).unflatten(1, self.small)
-        return torch.sigmoid(self.layers(channels_last(small_BCMT)))
+        """Return images with values from 0 to 1, shape (B, channels, bands, frames)."""
+        bottleneck_BCMT = self.dense(z_BD).unflatten(1, self.bottleneck_shape)
+        return torch.sigmoid(self.layers(channels_last(bottleneck_BCMT)))
 
 
 def _axis_encoder(incoming: int, length: int, latent: int) -> nn.Sequential:
@@ -407,14 +388,13 @@ def _axis_encoder(incoming: int, length: int, latent: int) -> nn.Sequential:
             nn.BatchNorm1d(outgoing, eps=EPSILON, momentum=MOMENTUM),
         ]
         incoming = outgoing
-    positions = length // DUAL_AXIS_SHRINKAGE
+    positions = length // DUAL_AXIS_DOWNSAMPLING
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(positions * FILTERS[-1], latent))
 
 
 def _check_sizes(bands: int, frames: int, latent: int) -> None:
-    if bands % DUAL_AXIS_SHRINKAGE or frames % DUAL_AXIS_SHRINKAGE or latent % 2:
+    if bands % DUAL_AXIS_DOWNSAMPLING or frames % DUAL_AXIS_DOWNSAMPLING or latent % 2:
         raise BadArgument(
-            f"bands and frames must be multiples of {DUAL_AXIS_SHRINKAGE} and the latent "
-            "numbers even, "
-            f"not {bands}, {frames} and {latent}"
+            f"bands and frames must be multiples of {DUAL_AXIS_DOWNSAMPLING} and the latent "
+            f"dimensions even, not {bands}, {frames} and {latent}"
         )

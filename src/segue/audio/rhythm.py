@@ -4,7 +4,7 @@ The strongest pulse is the maximum of a comb over the autocorrelation of onset s
 tracked by dynamic programming (Ellis, "Beat Tracking by Dynamic Programming", JNMR 36, 2007).
 
 Which of the pulses of music, each two or three times as fast as the next, is the tempo that
-listeners tap cannot be told from its strength. A small network, trained by `recipes/tempo.py`,
+listeners tap does not follow from its strength. A small network, trained by `recipes/tempo.py`,
 compares candidates by how onsets recur after fractions and multiples of the beat, by the strength
 of its harmonics in five frequency ranges, by the number of onsets per beat, and by the tempo.
 The genre adds a prior, since only convention decides that dubstep has 140 and not 70 BPM.

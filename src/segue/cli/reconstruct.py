@@ -14,7 +14,8 @@ from segue.render import FIGURE_SUFFIXES
 
 if TYPE_CHECKING:
     from segue.library import Library
-    from segue.score.piano_roll import BoolArray, PianoRoll
+    from segue.records import BoolArray
+    from segue.score.piano_roll import PianoRoll
 
 #: Lowest share of notes that were reconstructed, and what is said of the space from there on.
 _VERDICTS: Final = (

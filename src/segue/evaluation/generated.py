@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
+from segue.records import BoolArray
 from segue.theory.keys import MAJOR_SCALE, MINOR_SCALE
 
 IntArray = NDArray[np.integer]
 FloatArray = NDArray[np.floating]
-BoolArray = NDArray[np.bool_]
 
 _CLASSES: Final = 12
 #: Steps of the major and of the natural minor scale.

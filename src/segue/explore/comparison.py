@@ -30,6 +30,7 @@ from segue.feature_names import (
 from segue.ingest.cache import fill_cache
 from segue.ingest.single_file import read_score
 from segue.lyrics.features import style_z_scores
+from segue.media import MEDIA
 from segue.records import FloatArray, Medium, Track
 from segue.render.plots import Filter
 from segue.score.features import score_z_scores
@@ -37,9 +38,6 @@ from segue.score.fingerprint import BarPair, similar_bars
 from segue.store import Store
 from segue.training.sound import image_of, load, reader, representation, step_frames
 
-#: Space of the named features of each medium, and what its tracks are called.
-_FEATURE_SPACES: Final = {"sound": "features", "score": "score-features", "lyrics": "style"}
-_TRACK_NAMES: Final = {"sound": "recording", "score": "score", "lyrics": "text"}
 #: Maximum number of filters that are shown of a layer.
 MAX_FILTERS: Final = 32
 
@@ -197,9 +195,10 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
         The file of a score cannot be read.
     """
     if first.kind != second.kind:
+        nouns = MEDIA[first.kind].noun, MEDIA[second.kind].noun
         raise BadArgument(
-            f"{first.id} is a {_TRACK_NAMES[first.kind]} and {second.id} a "
-            f"{_TRACK_NAMES[second.kind]}: they have no space in common; compare two of one kind"
+            f"{first.id} is a {nouns[0]} and {second.id} a {nouns[1]}: they have no space in "
+            "common; compare two of one kind"
         )
     if first.id == second.id:
         raise BadArgument(f"both are the track {first.id}; name two")
@@ -228,7 +227,7 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
 
 
 def _features(store: Store, track: Track) -> FloatArray:
-    space = _FEATURE_SPACES[track.kind]
+    space = MEDIA[track.kind].feature_space
     vector = store.spaces.find_vector(space, track.id)
     if vector is None:
         raise NotFound(f"the track {track.id} has no place in the space {space!r}")

@@ -11,11 +11,11 @@ import numpy as np
 from segue.audio.fingerprint import SAME_RECORDING_THRESHOLD, match
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
+from segue.media import MEDIA
 from segue.records import Track
 from segue.score.fingerprint import similar_pairs
 from segue.search.duplicates import CANDIDATE_NEIGHBOURS, candidate_pairs, representative_mask
 from segue.search.neighbours import Neighbours, nearest_neighbours, nearest_neighbours_within
-from segue.search.query_set import DUPLICATE_SPACES
 from segue.store import Store
 
 #: Number of neighbours of the local outlier factor.
@@ -113,7 +113,7 @@ def find_duplicates(store: Store) -> list[DuplicatePair]:
     """Find pairs of files of the same recording, the most certain first."""
     if store.kinds().get("sound", 0) < 2:
         return []
-    near = nearest_neighbours(store, DUPLICATE_SPACES["sound"], CANDIDATE_NEIGHBOURS)
+    near = nearest_neighbours(store, MEDIA["sound"].duplicate_space, CANDIDATE_NEIGHBOURS)
     candidates = set(candidate_pairs(near))
     rows = sorted({row for pair in candidates for row in pair})
     ids = near.ids[rows].tolist()

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.generate.compose.tokens import Bar
+from segue.records import IntArray
 from segue.theory.instruments import DRUMS
 
 #: Bars with fewer different pitches are common property and do not count as copied.
@@ -42,7 +43,6 @@ _HASH_MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)
 _SEQUENCE_START: Final = 127  # in place of a link
 _MAX_INTERVAL: Final = 126
 
-Integers = NDArray[np.int64]
 #: Keys: unsigned integers of 16, 32 or 64 bits.
 Keys = NDArray[Any]
 
@@ -120,7 +120,7 @@ class PassageIndex:
         return cls.from_starts(keys, starts, names)
 
     @property
-    def starts(self) -> Integers:
+    def starts(self) -> IntArray:
         """Index of the first key of each piece, or of the next one if it has none."""
         return np.searchsorted(self.pieces, np.arange(len(self.names)))
 
@@ -158,7 +158,7 @@ class PassageIndex:
             (*self.names, *other.names),
         )
 
-    def positions(self, key: int) -> Integers:
+    def positions(self, key: int) -> IntArray:
         """Return the positions of a key, ascending."""
         value = self.keys.dtype.type(key)
         first = np.searchsorted(self.keys, value, side="left", sorter=self._order)
@@ -197,8 +197,8 @@ class PassageTracker:
     """
 
     index: PassageIndex
-    positions: Integers = field(default_factory=lambda: np.empty(0, np.int64))
-    lengths: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+    positions: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    lengths: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def length(self) -> int:
@@ -531,7 +531,7 @@ class SongIndex:
             return None
         return float((self._encode(words) != _UNKNOWN).mean())
 
-    def _encode(self, words: Iterable[str]) -> Integers:
+    def _encode(self, words: Iterable[str]) -> IntArray:
         ids = (self._word_ids.get(word.casefold(), _UNKNOWN) for word in words)
         return np.fromiter(ids, np.int64)
 

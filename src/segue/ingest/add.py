@@ -13,24 +13,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from segue.errors import Unstorable
 from segue.ingest.analysis import (
-    ACTIVATIONS,
     DECODE_LIMIT_S,
     IMAGE_LIMIT_S,
-    PIANO_ROLLS,
     TASK,
     Answer,
     Decode,
-    Decoded,
-    DecodedLyrics,
-    DecodedScore,
-    DecodedText,
-    DecodedTune,
-    DecodeLyrics,
-    DecodeScore,
+    DecodedFile,
+    DecodedTrack,
     Identify,
     Identity,
     Job,
@@ -38,8 +31,8 @@ from segue.ingest.analysis import (
     Representation,
     SidecarLyrics,
 )
-from segue.ingest.cache import CacheWriter, activations
-from segue.ingest.embedding import embed_tune, with_lyrics
+from segue.ingest.cache import CacheWriter
+from segue.ingest.embedding import TrackEmbedder
 from segue.ingest.lyrics import LyricsIndex, outdated_lyrics, store_lyrics
 from segue.ingest.survey import (
     DEFAULT_OPTIONS,
@@ -55,22 +48,16 @@ from segue.ingest.survey import (
 )
 from segue.ingest.workers import Fault, Workers
 from segue.io.lyrics import is_live_or_remix
-from segue.io.lyrics_text import TextOptions
 from segue.io.scan import FoundFile
 from segue.io.tags import NO_TAGS
-from segue.records import Analysis, Failure, FileState, FloatArray, Tags, Track
+from segue.media import MEDIA
+from segue.records import Analysis, Failure, FileState, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
 from segue.text import normalise
 
-if TYPE_CHECKING:
-    from segue.audio.embedding import SoundModel
-    from segue.ingest.embedding import ScoreModel
-
 COMMIT_EVERY_S: Final = 1.0  # of work, which is repeated after a power cut
 IDENTIFY_LIMIT_S: Final = 30.0
-SLOWEST_DISK_BYTES_PER_S: Final = 5e6
-SLOWEST_TEXT_BYTES_PER_S: Final = 1e4  # texts are analysed whole; the machine may be busy
 MAX_LISTED: Final = 5  # unreadable tunes in the failure of one file
 
 
@@ -150,8 +137,7 @@ class _Run:
         self._last_commit = time.monotonic()
         self._n_done = 0
         self._n_total = 0
-        self._sound_model: SoundModel | None = None
-        self._score_model: ScoreModel | None = None
+        self._embedder = TrackEmbedder(threads=max(1, workers // 2))
         self._lyrics_index = LyricsIndex(store.lyrics)
 
     def analyse(self) -> None:
@@ -181,12 +167,9 @@ class _Run:
             file, _ = self._files[job.path]
             if isinstance(result, Identity):
                 self._handle_identity(workers, file, result)
-            elif isinstance(result, Decoded):
-                self._handle_recording(file, result)
-            elif isinstance(result, DecodedScore):
-                self._handle_score(file, result)
-            elif isinstance(result, DecodedLyrics):
-                self._handle_lyrics(file, result)
+            elif isinstance(result, DecodedFile):
+                handle = self._handle_songs if file.kind == "lyrics" else self._handle_music
+                handle(file, result)
             elif isinstance(result, Fault):
                 self._fail_file(file, result)
             self._commit_if_due()
@@ -249,9 +232,10 @@ class _Run:
             self._finish(file, partial(self._store_known_content, file))
         else:
             self._waiting_copies[content_hash] = []
-            images = self._cache.missing_images(content_hash)
+            images = self._cache.missing(file.kind, content_hash) if file.kind == "sound" else ()
+            job = Decode(file.path, file.kind, self._options.form, images=images)
             limit_s = _limit_s(DECODE_LIMIT_S + IMAGE_LIMIT_S * bool(images), file)
-            workers.submit(_decode_job(file, self._options.form, images), limit_s, first=True)
+            workers.submit(job, limit_s, first=True)
 
     def _removed_original(self, file: FoundFile, identity: Identity) -> bytes:
         """Return the former path of a file that was removed from the library and then moved."""
@@ -269,52 +253,27 @@ class _Run:
         )
         return stored_as_one or file.path in self._survey.returning
 
-    def _handle_recording(self, file: FoundFile, decoded: Decoded) -> None:
-        if self._sound_model is None:
-            from segue.audio.embedding import SoundModel  # imports torch; only for new files
-
-            self._sound_model = SoundModel(threads=max(1, self._worker_count // 2))
-        pooled, logits = self._sound_model.activations(decoded.patches)
-        self._cache_recording(file, decoded, pooled)
-        analysis = Analysis(
-            vectors=self._sound_model.vectors(pooled, logits, decoded.features),
-            facts=decoded.facts,
-            fingerprint=decoded.fingerprint,
-            duration_s=decoded.duration_s,
-        )
-        analysis = with_lyrics(analysis, decoded.words)
-        self._store_tunes(file, {0: analysis})
-
-    def _cache_recording(self, file: FoundFile, decoded: Decoded, pooled: FloatArray) -> None:
+    def _handle_music(self, file: FoundFile, decoded: DecodedFile) -> None:
+        """Store a recording, or the tunes of a score."""
         content_hash = self._identities[file.path].content_hash
-        for image, array in decoded.images.items():
-            self._cache.write(image, array, content_hash)
-        if self._cache.lacks(ACTIVATIONS, content_hash):
-            self._cache.write(ACTIVATIONS, activations(pooled, decoded), content_hash)
-
-    def _handle_score(self, file: FoundFile, decoded: DecodedScore) -> None:
-        if self._score_model is None:
-            from segue.ingest.embedding import ScoreModel
-
-            self._score_model = ScoreModel(threads=max(1, self._worker_count // 2))
-        first = 0 if len(decoded.tunes) == 1 else 1
         analyses: dict[int, Analysis] = {}
         reasons: list[str] = []
-        for number, tune in enumerate(decoded.tunes, start=first):
-            if isinstance(tune, DecodedTune):
-                content_hash = self._identities[file.path].content_hash
-                if self._cache.lacks(PIANO_ROLLS, content_hash, number):
-                    self._cache.write(PIANO_ROLLS, tune.bars, content_hash, number)
-                analyses[number] = embed_tune(tune, self._score_model)
-            else:
-                reasons.append(f"tune {number}: {tune.reason}" if number else tune.reason)
+        for number, track in _numbered(decoded):
+            if isinstance(track, Fault):
+                reasons.append(_reason(file, number, track))
+                continue
+            analyses[number] = self._embedder.embed(track)
+            for representation in self._cache.missing(file.kind, content_hash, number):
+                array = self._embedder.represent(track, representation)
+                if array is not None:
+                    self._cache.write(representation, array, content_hash, number)
         if not analyses:
             self._fail_file(file, Fault("; ".join(reasons)))
             return
         self._store_tunes(file, analyses)
         self._queue_partial_failure(file, reasons, len(analyses))
 
-    def _handle_lyrics(self, file: FoundFile, decoded: DecodedLyrics) -> None:
+    def _handle_songs(self, file: FoundFile, decoded: DecodedFile) -> None:
         """Store the songs of a file, without live versions, remixes and duplicates.
 
         A file of thousands of songs takes minutes: songs are stored one by one with
@@ -325,30 +284,29 @@ class _Run:
         removed = self._survey.removed.get(file.path, set())
         before = self._store.lyrics.texts_of_file(place)
         complete = self._store.spaces.complete_tracks([track for track, _ in before.values()])
-        first = 0 if len(decoded.songs) == 1 else 1
         kept: list[int] = []
         reasons: list[str] = []
         self._lyrics_index.forget(place)
-        self._n_total += len(decoded.songs) - 1
-        for number, song in enumerate(decoded.songs, start=first):
+        self._n_total += len(decoded.tracks) - 1
+        for number, song in _numbered(decoded):
             tags = _tune_tags(identity, number)
-            if not isinstance(song, DecodedText):
-                reasons.append(f"song {number}: {song.reason}" if number else song.reason)
+            if isinstance(song, Fault):
+                reasons.append(_reason(file, number, song))
             elif is_live_or_remix(tags.title):
                 self.report.versions += 1
-            elif self._lyrics_index.contains(tags.artist, song.shingles):
+            elif self._lyrics_index.contains(tags.artist, song.fingerprint):
                 self.report.duplicates += 1
             elif number not in removed:
-                self._lyrics_index.add(tags.artist, song.shingles)
+                self._lyrics_index.add(tags.artist, song.fingerprint)
                 kept.append(number)
                 track, text = before.get(number, (0, ""))
-                if text == song.text and track in complete:
+                if song.words and text == song.words.text and track in complete:
                     store = partial(self._store.touch_track, track, UNKNOWN_STATE, tags)
                 else:
-                    analysis = with_lyrics(Analysis({}, song.facts, song.shingles, 0.0), song)
+                    analysis = self._embedder.embed(song)
                     store = partial(self._add_song, file, tags, analysis, number)
                 self._queue(file, store)
-            if number > first:
+            if number > 1:
                 self._report_progress(file)
             self._commit_if_due()
         if kept:
@@ -525,12 +483,13 @@ class _Run:
         self._last_commit = time.monotonic()
 
 
-def _decode_job(file: FoundFile, form: TextOptions, images: tuple[Representation, ...]) -> Job:
-    if file.kind == "sound":
-        return Decode(file.path, form=form, images=images)
-    if file.kind == "score":
-        return DecodeScore(file.path, form)
-    return DecodeLyrics(file.path, form)
+def _numbered(decoded: DecodedFile) -> Iterable[tuple[int, DecodedTrack | Fault]]:
+    """Return the tracks of a file with their numbers, from 1; 0 in a file of one track."""
+    return enumerate(decoded.tracks, start=int(len(decoded.tracks) > 1))
+
+
+def _reason(file: FoundFile, number: int, fault: Fault) -> str:
+    return f"{MEDIA[file.kind].part} {number}: {fault.reason}" if number else fault.reason
 
 
 def _tune_tags(identity: Identity, tune: int) -> Tags:
@@ -540,6 +499,4 @@ def _tune_tags(identity: Identity, tune: int) -> Tags:
 
 def _limit_s(base_s: float, file: FoundFile) -> float:
     """Return the time limit of a job on a file in seconds."""
-    is_text = file.kind == "lyrics"
-    slowest = SLOWEST_TEXT_BYTES_PER_S if is_text else SLOWEST_DISK_BYTES_PER_S
-    return base_s + file.state.size / slowest
+    return base_s + file.state.size / MEDIA[file.kind].slowest_bytes_per_s

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,11 @@ class Representation:
     kind: str
     stereo: bool = False
 
+    @property
+    def medium(self) -> Medium:
+        """Medium of the tracks that have it."""
+        return "score" if self == PIANO_ROLLS else "sound"
+
 
 CHROMA_SEQUENCE: Final = Representation("course")
 ACTIVATIONS: Final = Representation(MUSICNN)
@@ -75,11 +80,15 @@ PIANO_ROLLS: Final = Representation("rolls")
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """Asks for the model inputs of a recording, or of one passage of it, and for its `images`."""
+    """Asks for the model inputs of all tracks of a file, or of one passage of a recording.
+
+    `images` are further representations of a recording.
+    """
 
     path: bytes
-    passage: Span | None = None
+    kind: Medium
     form: TextOptions = PLAIN_TEXT
+    passage: Span | None = None
     images: tuple[Representation, ...] = ()
 
 
@@ -90,22 +99,6 @@ class DecodeImage:
     path: bytes
     image: Representation
     passage: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeScore:
-    """Asks for the model inputs of the tunes of a score file."""
-
-    path: bytes
-    form: TextOptions = PLAIN_TEXT
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeLyrics:
-    """Asks for the model inputs of the songs of a lyrics file."""
-
-    path: bytes
-    form: TextOptions = PLAIN_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +123,7 @@ class ReadScore:
     tune: int = 0
 
 
-Job = Identify | Decode | DecodeImage | DecodeScore | DecodeLyrics | ReadSidecars | ReadScore
+Job = Identify | Decode | DecodeImage | ReadSidecars | ReadScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,51 +136,55 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """Lyrics with their features; see `segue.lyrics.features` and `segue.lyrics.matching`."""
+    """Lyrics with their raw features, in the order of STYLE_FEATURE_NAMES."""
 
     text: str
-    features: FloatArray  # raw, in the order of STYLE_FEATURE_NAMES
-    facts: dict[str, float | str]
-    shingles: NDArray[np.uint32]
+    features: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """Model inputs of a recording; see `segue.audio.features` and `segue.audio.spectrogram`."""
+class DecodedTrack:
+    """Model inputs of a recording, of a tune of a score or of the lyrics of a song.
 
-    patches: FloatArray  # (patches, 187, 96)
-    features: FloatArray  # raw, in the order of FEATURE_NAMES
+    Attributes
+    ----------
+    kind : {"sound", "score", "lyrics"}
+    inputs : ndarray
+        What the network reads: patches of a recording, shape (patches, 187, 96); the packed piano
+        roll of a tune, uint8; of a song, whose `words` say all, shape (0,).
+    features : ndarray
+        Raw, in the order of FEATURE_NAMES or SCORE_FEATURE_NAMES; of a song, shape (0,).
+    facts : dict
+    fingerprint : ndarray, uint32
+    duration_s : float
+        0 for a song.
+    words : DecodedText, optional
+        Embedded lyrics, or those of a song.
+    images : dict
+        Further representations of a recording.
+    """
+
+    kind: Medium
+    inputs: NDArray[Any]
+    features: FloatArray
     facts: dict[str, float | str]
     fingerprint: NDArray[np.uint32]
     duration_s: float
-    words: DecodedText | None = None  # embedded lyrics
+    words: DecodedText | None = None
     images: dict[Representation, ByteArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedTune:
-    """Model inputs of a tune; see `segue.score.features` and `segue.score.piano_roll`."""
+class DecodedFile:
+    """The tracks of a file in order; `Fault` for one that cannot be read."""
 
-    bars: NDArray[np.uint8]  # packed piano roll
-    features: FloatArray  # raw, in the order of SCORE_FEATURE_NAMES
-    facts: dict[str, float | str]
-    shingles: NDArray[np.uint32]
-    duration_s: float
-    words: DecodedText | None = None  # embedded lyrics
+    tracks: tuple[DecodedTrack | Fault, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class DecodedScore:
-    """The tunes of a file in order; `UnreadableTune` for one that cannot be read."""
-
-    tunes: tuple[DecodedTune | UnreadableTune, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedLyrics:
-    """The songs of a file in order; `UnreadableSong` for one that cannot be read."""
-
-    songs: tuple[DecodedText | UnreadableSong, ...]
+    def track(self, number: int) -> DecodedTrack | Fault:
+        """Return a track by its number from 1, or 0 in a file of one track."""
+        if number > len(self.tracks):
+            return Fault(f"it has no tune {number} any more; run `segue add` on it again")
+        return self.tracks[max(number - 1, 0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,31 +208,22 @@ class SidecarLyrics:
     faults: tuple[tuple[bytes, Fault], ...]
 
 
-Answer = Identity | Decoded | ByteArray | DecodedScore | DecodedLyrics | SidecarLyrics | Score
+Answer = Identity | DecodedFile | ByteArray | SidecarLyrics | Score
 
 
-def run_job(job: Job) -> Answer:  # noqa: PLR0911
+def run_job(job: Job) -> Answer:
     """Run one job; called in a worker process."""
     path = Path(os.fsdecode(job.path))
     if isinstance(job, Identify):
         return _identify(path, Path(os.fsdecode(job.root)), job)
-    if isinstance(job, DecodeScore):
-        tunes = [_tune(score) for score in read_scores(path)]
-        for i, text in enumerate(lyrics_in_score(path, job.form)[: len(tunes)]):
-            tune = tunes[i]
-            if text and isinstance(tune, DecodedTune):
-                tunes[i] = replace(tune, words=_describe_if_any(text))
-        return DecodedScore(tuple(tunes))
-    if isinstance(job, DecodeLyrics):
-        return DecodedLyrics(tuple(map(_song, read_lyrics(path, job.form))))
-    if isinstance(job, ReadSidecars):
-        return _read_words(path, job)
-    if isinstance(job, ReadScore):
-        return _read_score(path, job.tune)
+    if isinstance(job, Decode):
+        return DecodedFile(tuple(_DECODE[job.kind](path, job)))
     if isinstance(job, DecodeImage):
         with open_recording(path) as file:
             return _image(file, job.image, job.passage)
-    return _decode(path, job)
+    if isinstance(job, ReadSidecars):
+        return _read_words(path, job)
+    return _read_score(path, job.tune)
 
 
 def _identify(path: Path, root: Path, job: Identify) -> Identity:
@@ -251,6 +239,12 @@ _READ_TAGS: Final[dict[Medium, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] 
     "sound": lambda path, _, given: (read_tags(path, given),),
     "score": lambda path, _, given: read_score_tags(path, given),
     "lyrics": read_lyrics_tags,
+}
+
+
+_EMBEDDED_LYRICS: Final[dict[Medium, Callable[[Path, TextOptions], str]]] = {
+    "sound": lyrics_in_recording,
+    "score": lambda path, form: "".join(lyrics_in_score(path, form)[:1]),
 }
 
 
@@ -270,10 +264,7 @@ def _read_words(path: Path, job: ReadSidecars) -> SidecarLyrics:
             source = text
             break
     if words is None:
-        if job.kind == "sound":
-            words = _describe_if_any(lyrics_in_recording(path, job.form))
-        else:
-            words = _describe_if_any("".join(lyrics_in_score(path, job.form)[:1]))
+        words = _describe_if_any(_EMBEDDED_LYRICS[job.kind](path, job.form))
     fallback = Tags(
         sidecar_tags.title,
         sidecar_tags.artist or job.given.artist,
@@ -295,49 +286,16 @@ def _read_score(path: Path, tune: int) -> Score:
     return score
 
 
-def _tune(score: Score | UnreadableTune) -> DecodedTune | UnreadableTune:
-    # Imported here, as in `_decode`, since the parent does not need it.
-    from segue.score.features import describe_score
-    from segue.score.fingerprint import minhash
-    from segue.score.piano_roll import BAR_BYTES, PianoRoll, pack_bars
-
-    if isinstance(score, UnreadableTune):
-        return score
-    try:
-        description = describe_score(score)
-    except BadArgument as error:
-        return UnreadableTune(str(error))
-    try:
-        bars = pack_bars(PianoRoll.from_score(score).cells)
-    except BadArgument:  # too long for a piano roll: no vector in that space
-        bars = np.empty((0, BAR_BYTES), np.uint8)
-    facts = description.facts
-    return DecodedTune(bars, description.vector, facts, minhash(score), float(facts["duration_s"]))
-
-
-def _song(song: Lyrics | UnreadableSong) -> DecodedText | UnreadableSong:
-    if isinstance(song, UnreadableSong):
-        return song
-    try:
-        return _describe(song.text)
-    except BadArgument as error:
-        return UnreadableSong(str(error))
-
-
 def _describe_if_any(text: str) -> DecodedText | None:
-    return _describe(text) if split_words(text) else None
-
-
-def _describe(text: str) -> DecodedText:
+    if not split_words(text):
+        return None
     from segue.lyrics.features import describe_text
-    from segue.lyrics.matching import text_minhash
 
-    description = describe_text(text)
-    return DecodedText(text, description.vector, description.facts, text_minhash(text))
+    return DecodedText(text, describe_text(text).vector)
 
 
-def _decode(path: Path, job: Decode) -> Decoded:
-    # Imported here: the parent only passes jobs on and need not load SciPy.
+def _decode_recording(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
+    # Imported here, as below: the parent only passes jobs on and need not load SciPy.
     from segue.audio.features import describe
     from segue.audio.fingerprint import fingerprint
 
@@ -345,15 +303,72 @@ def _decode(path: Path, job: Decode) -> Decoded:
         recording = file.read(SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
         images = _images(file, job.images)
     description = describe(recording, read_tags(path).genre)
-    return Decoded(
-        patches=musicnn_patches(recording),
-        features=description.vector,
-        facts=description.facts,
-        fingerprint=fingerprint(recording),
-        duration_s=recording.duration_s,
-        words=_describe_if_any(lyrics_in_recording(path, job.form)),
-        images=images,
+    track = DecodedTrack(
+        "sound",
+        musicnn_patches(recording),
+        description.vector,
+        description.facts,
+        fingerprint(recording),
+        recording.duration_s,
+        _describe_if_any(lyrics_in_recording(path, job.form)),
+        images,
     )
+    return [track]
+
+
+def _decode_score(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
+    tunes = [_decode_tune(score) for score in read_scores(path)]
+    for i, text in enumerate(lyrics_in_score(path, job.form)[: len(tunes)]):
+        tune = tunes[i]
+        if text and isinstance(tune, DecodedTrack):
+            tunes[i] = replace(tune, words=_describe_if_any(text))
+    return tunes
+
+
+def _decode_tune(score: Score | UnreadableTune) -> DecodedTrack | Fault:
+    from segue.score.features import describe_score
+    from segue.score.fingerprint import minhash
+    from segue.score.piano_roll import BAR_BYTES, PianoRoll, pack_bars
+
+    if isinstance(score, UnreadableTune):
+        return Fault(score.reason)
+    try:
+        description = describe_score(score)
+    except BadArgument as error:
+        return Fault(str(error))
+    try:
+        bars = pack_bars(PianoRoll.from_score(score).cells)
+    except BadArgument:  # too long for a piano roll: no vector in that space
+        bars = np.empty((0, BAR_BYTES), np.uint8)
+    vector, facts = description.vector, description.facts
+    return DecodedTrack("score", bars, vector, facts, minhash(score), float(facts["duration_s"]))
+
+
+def _decode_songs(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
+    return [_decode_song(song) for song in read_lyrics(path, job.form)]
+
+
+def _decode_song(song: Lyrics | UnreadableSong) -> DecodedTrack | Fault:
+    from segue.lyrics.features import describe_text
+    from segue.lyrics.matching import text_minhash
+
+    if isinstance(song, UnreadableSong):
+        return Fault(song.reason)
+    nothing = np.empty(0, np.float32)
+    try:
+        description = describe_text(song.text)
+        fingerprint = text_minhash(song.text)
+    except BadArgument as error:
+        return Fault(str(error))
+    words = DecodedText(song.text, description.vector)
+    return DecodedTrack("lyrics", nothing, nothing, description.facts, fingerprint, 0.0, words)
+
+
+_DECODE: Final[dict[Medium, Callable[[Path, Decode], list[DecodedTrack | Fault]]]] = {
+    "sound": _decode_recording,
+    "score": _decode_score,
+    "lyrics": _decode_songs,
+}
 
 
 def _images(

@@ -16,7 +16,6 @@ import av
 import numpy as np
 
 from segue.audio import cover_songs, spectrogram
-from segue.audio.embedding import SoundModel
 from segue.audio.spectrogram import LOG_MEL_SPECS
 from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import DiskFull, Unreadable
@@ -28,17 +27,16 @@ from segue.ingest.analysis import (
     TASK,
     Answer,
     Decode,
-    Decoded,
-    DecodedScore,
-    DecodedTune,
+    DecodedFile,
+    DecodedTrack,
     DecodeImage,
-    DecodeScore,
     Job,
     Representation,
 )
+from segue.ingest.embedding import TrackEmbedder
 from segue.ingest.workers import Fault, Workers
 from segue.io.audio import read_recording
-from segue.records import Failure, FloatArray, Span, Track
+from segue.records import Failure, FloatArray, Medium, Span, Track
 from segue.store.cache import Array, Cache
 
 PREVIEW_TASK: Final = "segue.ingest.cache:encode_preview"
@@ -98,15 +96,14 @@ class CacheWriter:
     def __init__(self, folder: Path, representations: Iterable[Representation]) -> None:
         self._caches = {each: open_cache(folder, each) for each in representations}
 
-    def lacks(self, representation: Representation, content_hash: str, tune: int = 0) -> bool:
-        """Return whether a representation is wanted and not in the cache."""
-        cache = self._caches.get(representation)
-        return cache is not None and cache_key(representation, content_hash, tune) not in cache
-
-    def missing_images(self, content_hash: str) -> tuple[Representation, ...]:
-        """List the images of a recording that are to be computed."""
+    def missing(
+        self, medium: Medium, content_hash: str, tune: int = 0
+    ) -> tuple[Representation, ...]:
+        """List the representations of a track that are wanted and not in the cache."""
         return tuple(
-            r for r in self._caches if r.kind in LOG_MEL_SPECS and self.lacks(r, content_hash)
+            each
+            for each, cache in self._caches.items()
+            if each.medium == medium and cache_key(each, content_hash, tune) not in cache
         )
 
     def write(
@@ -151,12 +148,12 @@ def fill_cache(
         if key not in cache:
             missing.setdefault(os.fsencode(track.path), {})[key] = track
     jobs = [_job(representation, path) for path in missing]
-    extractor = _Extractor(threads=max(1, workers // 2))
+    embedder = TrackEmbedder(threads=max(1, workers // 2))
     failures: list[Failure] = []
     left_out = sum(map(len, missing.values()))
     for job, answer in Workers[Job, Answer].run(TASK, jobs, IMAGE_LIMIT_S, workers, watch):
         for key, track in missing[job.path].items():
-            array = extractor.array(answer, track.tune)
+            array = _extract(answer, track.tune, representation, embedder)
             if isinstance(array, Fault):
                 failures.append(Failure(track.path, array.reason))
             elif not cache.write(key, array):
@@ -175,7 +172,7 @@ def represent_file(path: Path, representation: Representation, passage: Span | N
     """
     job = _job(representation, os.fsencode(path), passage)
     ((_, answer),) = Workers[Job, Answer].run(TASK, [job], IMAGE_LIMIT_S, 1)
-    array = _Extractor().array(answer)
+    array = _extract(answer, 0, representation, TrackEmbedder())
     if isinstance(array, Fault):
         raise Unreadable(f"{path}: {array.reason}")
     return array
@@ -183,56 +180,24 @@ def represent_file(path: Path, representation: Representation, passage: Span | N
 
 def _job(
     representation: Representation, path: bytes, passage: Span | None = None
-) -> Decode | DecodeScore | DecodeImage:
+) -> Decode | DecodeImage:
     """Return the job whose answer holds a representation of a file."""
-    if representation == ACTIVATIONS:
-        return Decode(path, passage)
-    if representation == PIANO_ROLLS:
-        return DecodeScore(path)
+    if representation in (ACTIVATIONS, PIANO_ROLLS):
+        return Decode(path, representation.medium, passage=passage)
     return DecodeImage(path, representation, passage)
 
 
-class _Extractor:
-    """Extracts representations from what workers send.
-
-    Parameters
-    ----------
-    threads : int
-        Number of torch's threads.
-    """
-
-    def __init__(self, threads: int = 1) -> None:
-        self._threads = threads
-        self._model: SoundModel | None = None
-
-    def array(self, answer: Answer | Fault, tune: int = 0) -> Array | Fault:
-        """Return the representation of a track, or the reason why there is none."""
-        if isinstance(answer, Fault | np.ndarray):
-            return answer
-        if isinstance(answer, Decoded):
-            if self._model is None:
-                self._model = SoundModel(self._threads)
-            pooled, _ = self._model.activations(answer.patches)
-            return activations(pooled, answer)
-        if not isinstance(answer, DecodedScore):
-            raise TypeError(f"{type(answer)} holds no representation")
-        if tune > len(answer.tunes):
-            return Fault(f"it has no tune {tune} any more; run `segue add` on it again")
-        decoded = answer.tunes[max(tune - 1, 0)]
-        return decoded.bars if isinstance(decoded, DecodedTune) else Fault(decoded.reason)
-
-
-def activations(pooled: FloatArray, decoded: Decoded) -> FloatArray:
-    """Return the MusiCNN activations of a recording as the cache holds them.
-
-    Returns
-    -------
-    ndarray, shape (patches, 1506 + features), float32
-        The pooled activations of each patch, then the features of the recording, which are the
-        same in every row.
-    """
-    features = np.tile(decoded.features, (len(pooled), 1))
-    return np.hstack([pooled, features]).astype(np.float32)
+def _extract(
+    answer: Answer | Fault, tune: int, representation: Representation, embedder: TrackEmbedder
+) -> Array | Fault:
+    """Return the representation of a track, or the reason why there is none."""
+    track = answer.track(tune) if isinstance(answer, DecodedFile) else answer
+    if isinstance(track, DecodedTrack):
+        array = embedder.represent(track, representation)
+        return Fault("it has no such representation") if array is None else array
+    if not isinstance(track, Fault | np.ndarray):
+        raise TypeError(f"{type(track)} holds no representation")
+    return track
 
 
 # --- audio previews ---

@@ -1,27 +1,25 @@
-"""Embedding of decoded tunes and lyrics in the built-in spaces.
+"""Embedding of decoded tracks in the built-in spaces."""
 
-Recordings are embedded by `segue.audio.embedding.SoundModel`.
-"""
-
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from segue.audio.embedding import SoundModel
 from segue.builtin_spaces import LYRICS_SPACE
 from segue.generate.lyrics.vocabulary import encode
-from segue.ingest.analysis import DecodedText, DecodedTune
+from segue.ingest.analysis import ACTIVATIONS, PIANO_ROLLS, DecodedTrack, Representation
 from segue.lyrics.features import standardise_style
-from segue.records import Analysis, FloatArray
+from segue.records import Analysis, FloatArray, Medium
 from segue.score.features import standardise_score
 from segue.score.piano_roll import unpack_bars
-from segue.score.vae.model import RollModel
+from segue.store.cache import Array
 
 if TYPE_CHECKING:
     from segue.generate.lyrics.network import CharNetwork
+    from segue.score.vae.model import RollModel
 
 
 #: Characters per window: the context that the network uses is hardly longer.
@@ -30,8 +28,8 @@ _WINDOW: Final = 128
 _MAX_WINDOWS: Final = 128
 
 
-class ScoreModel:
-    """The bundled VAE of piano rolls, loaded.
+class TrackEmbedder:
+    """Embeds decoded tracks in the built-in spaces; models are loaded when they are needed.
 
     Parameters
     ----------
@@ -40,32 +38,71 @@ class ScoreModel:
     """
 
     def __init__(self, threads: int = 1) -> None:
-        import torch  # takes seconds to import
+        self._threads = threads
+        self._sound_model: SoundModel | None = None
+        self._roll_model: RollModel | None = None
+        self._activations: tuple[DecodedTrack, FloatArray, FloatArray] | None = None
+        self._embed: dict[Medium, Callable[[DecodedTrack], dict[str, FloatArray]]] = {
+            "sound": self._embed_recording,
+            "score": self._embed_tune,
+            "lyrics": lambda _: {},
+        }
 
-        torch.set_num_threads(threads)
-        self._rolls = RollModel.shipped()
+    def embed(self, track: DecodedTrack) -> Analysis:
+        """Embed a track, and its lyrics if it has any.
 
-    def embed(self, bars: NDArray[np.uint8], raw_features: FloatArray) -> dict[str, FloatArray]:
-        """Compute the vectors of a tune.
-
-        Parameters
-        ----------
-        bars : ndarray, shape (bars, 2520), uint8
-            See `segue.score.piano_roll.pack_bars`.
-        raw_features : ndarray, shape (len(SCORE_FEATURE_NAMES),), float32
-            See `segue.score.features.describe_score`.
-
-        Returns
-        -------
-        dict of str to ndarray
-            One vector per built-in space of scores, of shape (0,) where there is none: in
-            `roll-vae`, for a tune without a note in a bar of 4/4.
+        A vector has shape (0,) where there is none: in `roll-vae`, of a tune without a note in a
+        bar of 4/4.
         """
-        vector = self._rolls.embed(unpack_bars(bars))
+        vectors, words = self._embed[track.kind](track), track.words
+        if words is not None:
+            vectors |= embed_lyrics(words.text, words.features)
+        text = words.text if words is not None else ""
+        return Analysis(vectors, track.facts, track.fingerprint, track.duration_s, text)
+
+    def represent(self, track: DecodedTrack, representation: Representation) -> Array | None:
+        """Return a representation of a track for the cache; None where there is none.
+
+        Activations have the shape (patches, 1506 + features), float32: the pooled activations of
+        each patch, then the features of the recording, which are the same in every row.
+        """
+        if representation == PIANO_ROLLS:
+            return track.inputs
+        if representation == ACTIVATIONS:
+            pooled, _ = self._musicnn(track)
+            features = np.tile(track.features, (len(pooled), 1))
+            return np.hstack([pooled, features]).astype(np.float32)
+        return track.images.get(representation)
+
+    def _embed_recording(self, track: DecodedTrack) -> dict[str, FloatArray]:
+        pooled, logits = self._musicnn(track)
+        return self._loaded_sound_model().vectors(pooled, logits, track.features)
+
+    def _embed_tune(self, track: DecodedTrack) -> dict[str, FloatArray]:
+        if self._roll_model is None:
+            import torch  # takes seconds to import
+
+            from segue.score.vae.model import RollModel
+
+            torch.set_num_threads(self._threads)
+            self._roll_model = RollModel.shipped()
+        vector = self._roll_model.embed(unpack_bars(track.inputs))
         return {
-            "score-features": standardise_score(raw_features),
+            "score-features": standardise_score(track.features),
             "roll-vae": np.empty(0, np.float32) if vector is None else vector,
         }
+
+    def _musicnn(self, track: DecodedTrack) -> tuple[FloatArray, FloatArray]:
+        """Return pooled activations and logits of a recording; those of the last one are kept."""
+        if self._activations is None or self._activations[0] is not track:
+            activations = self._loaded_sound_model().activations(track.inputs)
+            self._activations = (track, *activations)
+        return self._activations[1:]
+
+    def _loaded_sound_model(self) -> SoundModel:
+        if self._sound_model is None:
+            self._sound_model = SoundModel(self._threads)
+        return self._sound_model
 
 
 def embed_lyrics(text: str, raw_features: FloatArray) -> dict[str, FloatArray]:
@@ -121,22 +158,3 @@ def _lyrics_network() -> "tuple[CharNetwork, dict[str, FloatArray]]":
     from segue.generate.lyrics.language_model import LanguageModel  # brings in torch
 
     return LanguageModel.pretrained().network, load_file(LYRICS_SPACE)
-
-
-def embed_tune(tune: DecodedTune, model: ScoreModel) -> Analysis:
-    """Embed a tune, and its lyrics if it has any."""
-    analysis = Analysis(
-        vectors=model.embed(tune.bars, tune.features),
-        facts=tune.facts,
-        fingerprint=tune.shingles,
-        duration_s=tune.duration_s,
-    )
-    return with_lyrics(analysis, tune.words)
-
-
-def with_lyrics(analysis: Analysis, words: DecodedText | None) -> Analysis:
-    """Add lyrics, and their vectors, to the analysis of what they belong to."""
-    if words is None:
-        return analysis
-    vectors = analysis.vectors | embed_lyrics(words.text, words.features)
-    return replace(analysis, vectors=vectors, words=words.text)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,13 +12,8 @@ from segue.ingest.analysis import (
     TASK,
     Answer,
     Decode,
-    Decoded,
-    DecodedLyrics,
-    DecodedScore,
-    DecodedText,
-    DecodedTune,
-    DecodeLyrics,
-    DecodeScore,
+    DecodedFile,
+    DecodedTrack,
     Identify,
     Identity,
     Job,
@@ -27,7 +23,7 @@ from segue.ingest.analysis import (
 )
 from segue.ingest.workers import Fault, Workers
 from segue.io.scan import FoundFile, scan
-from segue.media import medium_of
+from segue.media import MEDIA, medium_of
 from segue.records import Description, FloatArray, Score, Span, Track
 
 _Result = TypeVar("_Result")
@@ -49,23 +45,15 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
     BadArgument
         The file holds several tunes or songs, or a passage of a score or text is asked for.
     """
-    if medium_of(path) == "score":
-        if passage:
-            raise BadArgument("--at is for recordings; search with the whole score")
-        from segue.ingest.embedding import ScoreModel
+    medium = medium_of(path) or "sound"
+    if passage and medium != "sound":
+        raise BadArgument(f"--at is for recordings; search with the whole {MEDIA[medium].noun}")
+    from segue.ingest.embedding import TrackEmbedder
 
-        tune = decode_tune(path)
-        return ScoreModel().embed(tune.bars, tune.features) | _embed_words(tune.words)
-    if medium_of(path) == "lyrics":
-        if passage:
-            raise BadArgument("--at is for recordings; search with the whole text")
-        return _embed_words(decode_song(path))
-    from segue.audio.embedding import SoundModel
-
-    decoded = decode_recording(path, passage)
-    sidecar = _read_sidecars(path)
-    words = sidecar.words if sidecar else decoded.words
-    return SoundModel().embed(decoded.patches, decoded.features) | _embed_words(words)
+    track = decode_track(path, passage)
+    if medium == "sound" and (sidecar := _read_sidecars(path)):
+        track = replace(track, words=sidecar.words)
+    return TrackEmbedder().embed(track).vectors
 
 
 def describe_file(path: Path) -> Description:
@@ -80,29 +68,21 @@ def describe_file(path: Path) -> Description:
     """
     medium = medium_of(path) or "sound"
     absolute = os.fsencode(os.path.abspath(path))
-    facts: dict[str, float | str]
+    decoded = decode_track(path)
     probabilities: dict[str, float] = {}
-    words: DecodedText | None
-    duration_s = 0.0
-    if medium == "lyrics":
-        song = words = decode_song(path)
-        facts = song.facts
-    elif medium == "score":
-        tune = decode_tune(path)
-        facts, duration_s, words = tune.facts, tune.duration_s, tune.words
-    else:
-        from segue.audio.embedding import SoundModel
+    if medium == "sound":
         from segue.builtin_spaces import tag_probabilities
+        from segue.ingest.embedding import TrackEmbedder
 
-        decoded = decode_recording(path, None)
-        facts, duration_s, words = decoded.facts, decoded.duration_s, decoded.words
-        vectors = SoundModel().embed(decoded.patches, decoded.features)
+        vectors = TrackEmbedder().embed(replace(decoded, words=None)).vectors
         probabilities = tag_probabilities(vectors["tags"])
     identity = _run(Identify(absolute, os.path.dirname(absolute), medium), Identity, path)
     sidecar = _read_sidecars(path)
-    words = sidecar.words if sidecar else words
+    words = sidecar.words if sidecar else decoded.words
     tags = sidecar.tags if sidecar else identity.tags[0]
-    track = Track(0, medium, path, tags, duration_s, identity.content_hash, facts=facts)
+    track = Track(
+        0, medium, path, tags, decoded.duration_s, identity.content_hash, facts=decoded.facts
+    )
     source = os.fsdecode(os.path.basename(sidecar.source)) if sidecar else ""
     return Description(track, probabilities, words.text if words else "", source)
 
@@ -118,50 +98,27 @@ def _read_sidecars(path: Path) -> SidecarLyrics | None:
     return _run(job, SidecarLyrics, path)
 
 
-def _embed_words(words: DecodedText | None) -> dict[str, FloatArray]:
-    from segue.ingest.embedding import embed_lyrics
-
-    return {} if words is None else embed_lyrics(words.text, words.features)
-
-
-def decode_song(path: Path) -> DecodedText:
-    """Read and analyse the lyrics of a file of one song.
+def decode_track(path: Path, passage: Span | None = None) -> DecodedTrack:
+    """Decode a file of one track, or a passage of a recording.
 
     Raises
     ------
     Unreadable
         With the reason.
     BadArgument
-        The file holds several songs.
+        The file holds several tracks.
     """
-    songs = _run(DecodeLyrics(os.fsencode(path)), DecodedLyrics, path).songs
-    if len(songs) > 1:
+    medium = medium_of(path) or "sound"
+    job = Decode(os.fsencode(path), medium, passage=passage)
+    tracks = _run(job, DecodedFile, path).tracks
+    if len(tracks) > 1:
         raise BadArgument(
-            f"{path} holds {len(songs)} songs; add it to a library, and search with one of them"
+            f"{path} holds {len(tracks)} {MEDIA[medium].part}s; add it to a library, and search "
+            "with one of them"
         )
-    if not isinstance(songs[0], DecodedText):
-        raise Unreadable(f"{path}: {songs[0].reason}")
-    return songs[0]
-
-
-def decode_tune(path: Path) -> DecodedTune:
-    """Read and analyse a score file of one tune.
-
-    Raises
-    ------
-    Unreadable
-        With the reason.
-    BadArgument
-        The file holds several tunes.
-    """
-    tunes = _run(DecodeScore(os.fsencode(path)), DecodedScore, path).tunes
-    if len(tunes) > 1:
-        raise BadArgument(
-            f"{path} holds {len(tunes)} tunes; add it to a library, and search with one of them"
-        )
-    if not isinstance(tunes[0], DecodedTune):
-        raise Unreadable(f"{path}: {tunes[0].reason}")
-    return tunes[0]
+    if isinstance(tracks[0], Fault):
+        raise Unreadable(f"{path}: {tracks[0].reason}")
+    return tracks[0]
 
 
 def read_score(path: Path, tune: int = 0) -> Score:
@@ -179,17 +136,6 @@ def read_score(path: Path, tune: int = 0) -> Score:
         With the reason.
     """
     return _run(ReadScore(os.fsencode(path), tune), Score, path)
-
-
-def decode_recording(path: Path, passage: Span | None) -> Decoded:
-    """Decode a recording, or an excerpt of it.
-
-    Raises
-    ------
-    Unreadable
-        With the reason.
-    """
-    return _run(Decode(os.fsencode(path), passage), Decoded, path)
 
 
 def run_one(results: Iterator[tuple[object, _Result | Fault]], path: Path) -> _Result:

@@ -1,7 +1,6 @@
 """Writing of ABC notation.
 
-Letters tell what is written, so a score that is played off its grid comes back rounded, and
-nothing tells loudness note by note.
+ABC holds notated times, so a performance comes back quantised, and no velocities.
 """
 
 import re

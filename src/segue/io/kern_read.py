@@ -1,16 +1,10 @@
-"""Reading of Humdrum **kern.
+"""Reading of Humdrum **kern: text with one column (spine) to a part.
 
-Single tokens of Humdrum **kern: notes, lengths, keys, time signatures, barlines, instruments.
+The reader is Segue's own: music21 loses notes where a spine splits into more than two, does not
+support expansion lists, and took a minute and a gigabyte for a file of 400 KB that only splits.
 
-Humdrum **kern as it is written: spines, which may split and merge, to parts and their bars.
-
-A reader of our own: music21 loses notes where a spine splits into more than two, knows no
-expansion lists, and took a minute and a gigabyte for a file of 400 KB that only splits.
-
-A line's time is when the notes that it begins may begin: when what its spines sounded before is
-over. Where spines contradict each other, the latest counts.
-
-Humdrum **kern: text, one column to a part.
+The time of a line is that at which the tokens before it in its spines end; where spines contradict
+each other, the latest counts.
 """
 
 import html
@@ -33,20 +27,20 @@ from segue.text import clean
 from segue.theory.instruments import find_program
 from segue.theory.keys import LETTER_SEMITONES
 
-# --- kern tokens ---
+# ---- tokens ------------------------------------------------------------------------------
 
-#: Units of time in a quarter: all tuplets of up to 24, 2048ths and dots come out whole.
+#: Units of time to the quarter: all tuplets of up to 24, 2048ths and dots are whole numbers.
 UNITS_PER_QUARTER: Final = 32 * 5_354_228_880
 _WHOLE: Final = 4 * UNITS_PER_QUARTER
 _SNARE: Final = 38
-_LENGTH: Final = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
+_DURATION: Final = re.compile(r"(\d{1,6})(?:%(\d{1,6}))?")
 _PITCH: Final = re.compile(r"(([A-Ga-g])\2{0,9})(#{1,3}|-{1,3})?")
 _TIME_SIGNATURE: Final = re.compile(r"\*M(\d{1,3}(?:\+\d{1,3})*)/(\d{1,3})")
 _SIGNATURE: Final = re.compile(r"\*k\[((?:[a-g](?:#|-|n)+)*)\]")
 _KEY: Final = re.compile(r"\*([A-Ga-g])[#-]*:")
 _TRANSPOSED: Final = re.compile(r"\*Trd-?\d{1,2}c(-?\d{1,2})")
 _TEMPO: Final = re.compile(r"\*MM(\d{1,4}(?:\.\d+)?)")
-#: What the codes of **kern's instruments sound as in General MIDI.
+#: General MIDI programs of **kern's instrument codes.
 _PROGRAMS: Final = {
     "soprn": 52, "mezzo": 52, "calto": 52, "tenor": 52, "barit": 52, "bass": 52, "vox": 52,
     "feme": 52, "male": 52, "nfant": 52, "recit": 52, "lyrsp": 52, "drmsp": 52, "colsp": 52,
@@ -68,70 +62,69 @@ _PROGRAMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class KernNote:
-    """A note of a token: its pitch, its length in units, its ties, and whether it is a drum."""
+    """A note of a token; its duration is in units."""
 
     pitch: int
-    length: int
+    duration: int
     tied_from: bool
     tied_to: bool
     drum: bool = False
 
 
 def parse_token(token: str) -> tuple[int | None, list[KernNote]]:
-    """Read a token of notes or a rest.
+    """Parse a token of notes or a rest.
 
     Parameters
     ----------
     token : str
-        Of the notes of a chord, one after another: "4c 4e 4g".
+        The notes of a chord are separated by spaces: "4c 4e 4g".
 
     Returns
     -------
     int or None
-        How long it lasts, in units; None of grace notes, and of what has no length.
-    list of Sound
-        None of rests and grace notes.
+        Duration in units; None for grace notes, and without a duration.
+    list of KernNote
+        Empty for rests and grace notes.
     """
-    lasts: int | None = None
-    sounds = []
-    for note in token.split():
-        if "q" in note or "Q" in note:
+    duration: int | None = None  # of the first note
+    notes = []
+    for subtoken in token.split():
+        if "q" in subtoken or "Q" in subtoken:  # a grace note
             continue
-        length = _length(note)
-        if length is None:
-            length = lasts
-        if length is None:
+        own = _parse_duration(subtoken)
+        own = duration if own is None else own
+        if own is None:
             continue
-        lasts = length if lasts is None else lasts
-        found = _PITCH.search(note)
-        if found and "r" not in note and length:
-            letters, letter, signs = found.groups()
+        duration = own if duration is None else duration
+        match = _PITCH.search(subtoken)
+        if match and "r" not in subtoken and own:
+            letters, letter, signs = match.groups()
             octaves = len(letters) - 1 if letter.islower() else -len(letters)
-            sign = (signs or "").count("#") - (signs or "").count("-")
-            pitch = 60 + LETTER_SEMITONES[letter.upper()] + 12 * octaves + sign
-            drum = "R" in note  # of no pitch: the letter tells the line only
+            alteration = (signs or "").count("#") - (signs or "").count("-")
+            pitch = 60 + LETTER_SEMITONES[letter.upper()] + 12 * octaves + alteration
+            drum = "R" in subtoken  # unpitched: the letter is only its place on the staff
             if 0 <= pitch <= 127:
-                ties = "]" in note or "_" in note, "[" in note or "_" in note
-                sounds.append(KernNote(_SNARE if drum else pitch, length, *ties, drum))
-    return lasts, sounds
+                ties = "]" in subtoken or "_" in subtoken, "[" in subtoken or "_" in subtoken
+                notes.append(KernNote(_SNARE if drum else pitch, own, *ties, drum))
+    return duration, notes
 
 
-def _length(note: str) -> int | None:
-    """Return how long a note lasts: 4 is a quarter, 0 a breve, 3%2 two thirds of a whole."""
-    match = _LENGTH.search(note)
+def _parse_duration(note: str) -> int | None:
+    """Return the duration of a note: 4 is a quarter, 0 a breve, 3%2 two thirds of a whole."""
+    match = _DURATION.search(note)
     if not match:
         return None
-    digits, under = match.groups()
+    digits, numerator = match.groups()
     if digits.strip("0"):
-        length = _WHOLE * int(under or 1) // int(digits)
+        duration = _WHOLE * int(numerator or 1) // int(digits)
     else:
-        length = _WHOLE << min(len(digits), 3)
+        duration = _WHOLE << min(len(digits), 3)
     dots = min(note.count("."), 4)
-    return 2 * length - (length >> dots)
+    return 2 * duration - (duration >> dots)
 
 
 def parse_time_signature(token: str) -> tuple[int, int] | None:
-    """Return beats and unit of a time signature; None if it is none that can be."""
+    """Return numerator and denominator of a time signature; None for any other token."""
     match = _TIME_SIGNATURE.fullmatch(token)
     if not match:
         return None
@@ -142,47 +135,42 @@ def parse_time_signature(token: str) -> tuple[int, int] | None:
 
 
 def parse_key_signature(token: str) -> int | None:
-    """Return how many sharps a key signature has, below 0 flats; None if it is none."""
+    """Return the sharps of a key signature, negative for flats; None for any other token."""
     match = _SIGNATURE.fullmatch(token)
     return match[1].count("#") - match[1].count("-") if match else None
 
 
 def parse_is_minor(token: str) -> bool | None:
-    """Tell whether a key is minor, None if the token is no key."""
+    """Return whether a key is minor; None for any other token."""
     match = _KEY.match(token)
     return match[1].islower() if match else None
 
 
 def parse_tempo(token: str) -> float | None:
-    """Return quarters a minute."""
+    """Return quarters a minute; None for any other token."""
     match = _TEMPO.fullmatch(token)
     return float(match[1]) if match else None
 
 
 def parse_transposition(token: str) -> int | None:
-    """Return by how many semitones what follows is higher than it sounds.
+    """Return the semitones that notes are written above their sound; None for any other token.
 
-    Instruments that transpose (``*ITrd1c2``) are written as they sound.
+    Transposing instruments (``*ITrd1c2``) are written as they sound.
     """
     match = _TRANSPOSED.fullmatch(token)
     return int(match[1]) if match else None
 
 
-def program_of(code: str) -> int | None:
-    """Return the program of an instrument's code, "violn"; None of one that is not known."""
-    return _PROGRAMS.get(code)
-
-
 def parse_barline(token: str) -> tuple[bool, bool]:
-    """Tell of a barline whether it ends a repeat, and whether it begins one."""
+    """Return whether a barline ends a repeat, and whether it begins one."""
     signs = token.lstrip("=").lstrip("0123456789abcdefghijklmnopqrstuvwxyz")
     return bool(re.search(r":[|!]", signs)), bool(re.search(r"[|!]:", signs))
 
 
-# --- kern ---
+# ---- spines ------------------------------------------------------------------------------
 
-#: The largest orchestra with words, dynamics and divided strings has fewer.
-_MOST_SPINES: Final = 256
+#: The largest orchestra with lyrics, dynamics and divided strings has fewer.
+_MAX_SPINES: Final = 256
 _VELOCITY: Final = 80
 _MOST_SHARPS: Final = 7
 _LIST: Final = re.compile(r"\*>(\w*)\[(.*)\]")
@@ -197,11 +185,11 @@ class Spine:
     Attributes
     ----------
     column : int
-        Which column it came from.
+        The column from which it was split.
     part : SpinePart or None
-        None of words, dynamics and the like.
+        None for lyrics, dynamics and the like.
     until : int
-        When what it sounds ends.
+        The end of its last token.
     """
 
     column: int
@@ -211,11 +199,11 @@ class Spine:
 
 @dataclass(slots=True, eq=False)
 class SpinePart:
-    """What is found of a part, in units of time from the start."""
+    """A part; times are in units from the start of the score."""
 
     name: str = ""
-    code: str = ""
-    higher: int = 0  # than it sounds, in semitones
+    code: str = ""  # of its instrument
+    transposition: int = 0  # semitones that it is written above its sound
     key: tuple[int, int] | None = None  # sharps, and 1 for minor
     notes: list[tuple[int, KernNote]] = field(default_factory=list)
     time_signatures: list[tuple[int, tuple[int, int]]] = field(default_factory=list)
@@ -225,7 +213,7 @@ class SpinePart:
 
 @dataclass(slots=True, eq=False)
 class _Border:
-    """Where a bar begins: at a barline, or where a section has its label."""
+    """The start of a bar, at a barline or at the label of a section."""
 
     at: int = -1
     is_barline: bool = False
@@ -250,8 +238,8 @@ def read_spines(text: str, title: str, composer: str) -> WrittenScore:
     Raises
     ------
     Unreadable
-        Its lines have other numbers of columns than spines are open; or it has more spines, bars
-        or notes than can be.
+        A line has another number of columns than spines are open, or the file has too many
+        spines, bars or notes.
     """
     reader = SpineReader()
     reader.read_all(text)
@@ -259,21 +247,21 @@ def read_spines(text: str, title: str, composer: str) -> WrittenScore:
 
 
 class SpineReader:
-    """Goes through a file's lines; holds its spines, its parts, and where it stands."""
+    """Reads the lines of a file into parts."""
 
     def __init__(self) -> None:
         self.spines: list[Spine] = []
         self.parts: list[SpinePart] = []
         self.borders = [_Border(0)]
-        self.waiting: list[_Border] = []  # for the time of what follows them
-        self.told: list[tuple[SpinePart, str]] = []  # interpretations that hold from then on
+        self.pending_borders: list[_Border] = []  # until the time of the next line is known
+        self.pending: list[tuple[SpinePart, str]] = []  # interpretations, likewise
         self.lists: dict[str, list[str]] = {}
         self.columns = self.notes = self.reached = 0
-        self.now = -1  # when the last line began
+        self.now = -1  # onset of the last line
         self.bar_start = self.bar_length = 0
 
     def read_all(self, text: str) -> None:
-        """Read the lines of a file; comments say nothing of the music."""
+        """Read the lines of a file, except comments."""
         for number, line in enumerate(text.split("\n"), 1):
             if line.strip() and not line.startswith("!"):
                 self.read(line.rstrip().split("\t"), number)
@@ -292,14 +280,14 @@ class SpineReader:
             self.interpret(cells)
         elif cells[0].startswith("="):
             closes, opens = parse_barline(cells[0])
-            self.waiting.append(_Border(is_barline=True, closes=closes, opens=opens))
+            self.pending_borders.append(_Border(is_barline=True, closes=closes, opens=opens))
         else:
             self.sound(cells)
 
     # ---- spines ------------------------------------------------------------------------------
 
     def begin(self, cells: Sequence[str]) -> None:
-        """Open the spines; a later movement goes on with the parts of the one before."""
+        """Open the spines; a later movement continues the parts of the one before."""
         kern = 0
         for cell in cells:
             part = None
@@ -310,13 +298,13 @@ class SpineReader:
                 kern += 1
             self.spines.append(self.new_spine(part, self.reached))
         self.check()
-        self.waiting.append(_Border())
+        self.pending_borders.append(_Border())
 
     def check(self) -> None:
-        """Refuse spines that only split: each may in two, and these again."""
+        """Refuse files whose spines split without end."""
         count = len(self.spines)
-        if count > _MOST_SPINES:
-            raise Unreadable(f"{count} spines side by side, expected at most {_MOST_SPINES}")
+        if count > _MAX_SPINES:
+            raise Unreadable(f"{count} spines side by side, expected at most {_MAX_SPINES}")
 
     def new_spine(self, part: SpinePart | None, until: int) -> Spine:
         """Open a column."""
@@ -324,100 +312,100 @@ class SpineReader:
         return Spine(self.columns, part, until)
 
     def interpret(self, cells: Sequence[str]) -> None:
-        """Read a line of interpretations: what spines do, and what holds from here on."""
+        """Read a line of interpretations: changes of spines, keys, tempos and the like."""
         for spine, cell in zip(self.spines, cells, strict=True):
             if cell.startswith("*I") and spine.part:
                 _name(spine.part, cell)
             elif len(cell) > 2 and spine.part:
-                self.told.append((spine.part, cell))
+                self.pending.append((spine.part, cell))
         section = next((cell for cell in cells if cell.startswith("*>")), "")
         if match := _LIST.fullmatch(section):
             names = [name.strip() for name in match[2].split(",")]
             self.lists[match[1]] = [name for name in names if name]
         elif match := _LABEL.fullmatch(section):
-            self.waiting.append(_Border(label=match[1].strip()))
+            self.pending_borders.append(_Border(label=match[1].strip()))
         else:
             self.manipulate(cells)
 
     def manipulate(self, cells: Sequence[str]) -> None:
-        """Split spines, merge, exchange, begin and end them."""
-        found: list[Spine] = []
+        """Split, merge, exchange, begin and end spines."""
+        spines: list[Spine] = []
         before = ""
         for spine, cell in zip(self.spines, cells, strict=True):
             if cell == "*^":
-                found += [spine, Spine(spine.column, spine.part, spine.until)]
+                spines += [spine, Spine(spine.column, spine.part, spine.until)]
             elif cell == "*+":
-                found += [spine, self.new_spine(None, spine.until)]
-            elif cell == "*v" == before and found[-1].column == spine.column:
-                found[-1].until = max(found[-1].until, spine.until)
+                spines += [spine, self.new_spine(None, spine.until)]
+            elif cell == "*v" == before and spines[-1].column == spine.column:
+                spines[-1].until = max(spines[-1].until, spine.until)
             elif cell == "*x" == before:
-                found.insert(-1, spine)
+                spines.insert(-1, spine)
                 before = ""
                 continue
             elif cell != "*-":
                 if cell == "**kern" and spine.part is None:
                     spine.part = SpinePart()
                     self.parts.append(spine.part)
-                found.append(spine)
+                spines.append(spine)
             before = cell
-        self.spines = found
+        self.spines = spines
         self.check()
 
-    # ---- what sounds -------------------------------------------------------------------------
+    # ---- notes -------------------------------------------------------------------------------
 
     def sound(self, cells: Sequence[str]) -> None:
         """Read a line of notes, rests and the like."""
         begun = []
         for spine, cell in zip(self.spines, cells, strict=True):
             if spine.part and cell != ".":
-                lasts, sounds = parse_token(cell)
-                if lasts is not None:
-                    begun.append((spine, spine.part, lasts, sounds))
+                duration, notes = parse_token(cell)
+                if duration is not None:
+                    begun.append((spine, spine.part, duration, notes))
         if not begun:
             return
         at = max(spine.until for spine, *_ in begun)
-        if at <= self.now:  # after a gap, which nobody has told the length of
+        if at <= self.now:  # after a gap of unknown length
             ends = [spine.until for spine in self.spines if spine.part and spine.until > self.now]
             at = min(ends, default=self.now)
         self.place(at)
         self.now = at
-        for spine, part, lasts, sounds in begun:
-            spine.until = at + lasts
+        for spine, part, duration, notes in begun:
+            spine.until = at + duration
             self.reached = max(self.reached, spine.until)
-            for one in sounds:
-                pitch = one.pitch if one.drum else one.pitch - part.higher
+            for note in notes:
+                pitch = note.pitch if note.drum else note.pitch - part.transposition
                 if 0 <= pitch <= 127:
-                    part.notes.append((at, replace(one, pitch=pitch)))
-            self.notes += len(sounds)
+                    part.notes.append((at, replace(note, pitch=pitch)))
+            self.notes += len(notes)
         if self.notes > MAX_NOTES:
             raise Unreadable(f"a score of more than {MAX_NOTES} notes")
 
     def place(self, at: int) -> None:
-        """Give what stands before a line its time.
+        """Set the time of the barlines and interpretations before a line.
 
-        A barline may stand where all parts hold their notes: then the bar is as long as it should.
+        A barline in the middle of the notes of all parts is where its time signature puts it.
         """
-        here = at
-        for border in self.waiting:
+        start = at
+        for border in self.pending_borders:
             if border.is_barline:
                 full = self.bar_start + self.bar_length
-                here = full if self.bar_length and self.now < full < at else at
-                self.bar_start = here
-            border.at = here
-        self.borders += self.waiting
+                start = full if self.bar_length and self.now < full < at else at
+                self.bar_start = start
+            border.at = start
+        self.borders += self.pending_borders
         if len(self.borders) > 2 * MAX_BARS:
             raise Unreadable(f"a score of more than {MAX_BARS} bars")
-        self.waiting = []
-        for part, cell in self.told:
-            _note_down(part, cell, at)
+        self.pending_borders = []
+        for part, cell in self.pending:
+            _apply_interpretation(part, cell, at)
             if time_signature := parse_time_signature(cell):
                 self.bar_length = 4 * UNITS_PER_QUARTER * time_signature[0] // time_signature[1]
-        self.told = []
+        self.pending = []
 
-    # ---- the whole ---------------------------------------------------------------------------
+    # ---- the score ---------------------------------------------------------------------------
 
     def written(self, title: str, composer: str) -> WrittenScore:
-        """Return what was read."""
+        """Return the score."""
         if not self.parts:
             raise Unreadable("a Humdrum file without a **kern spine")
         self.place(self.reached)
@@ -436,7 +424,7 @@ class SpineReader:
                     sections.setdefault(border.label, bar)
         ends = [*starts[1:], self.reached]
         no_time_signature = not any(part.time_signatures for part in self.parts)
-        parts = [_written(part, starts, ends) for part in reversed(self.parts)]
+        parts = [_divide_into_bars(part, starts, ends) for part in reversed(self.parts)]
         if no_time_signature and parts:
             parts[0].bars[0].time_signature = (0, 0)
         order = _order(self.lists.get("", []), sections, len(starts))
@@ -444,15 +432,15 @@ class SpineReader:
 
 
 def _name(part: SpinePart, cell: str) -> None:
-    """Note down an instrument's name, ``*I"Violin``, or its code, ``*Ivioln``."""
+    """Set an instrument's name, ``*I"Violin``, or its code, ``*Ivioln``."""
     if cell.startswith('*I"'):
         part.name = clean(html.unescape(cell[3:].lstrip('"'))) or part.name
     elif match := _CODE.fullmatch(cell):
         part.code = match[1]
 
 
-def _note_down(part: SpinePart, cell: str, at: int) -> None:
-    """Note down what an interpretation says from a time on."""
+def _apply_interpretation(part: SpinePart, cell: str, at: int) -> None:
+    """Add the key, time signature, tempo or transposition of an interpretation to a part."""
     sharps, minor = parse_key_signature(cell), parse_is_minor(cell)
     if sharps is not None:
         part.key = (sharps, 0)
@@ -466,30 +454,29 @@ def _note_down(part: SpinePart, cell: str, at: int) -> None:
         part.time_signatures.append((at, (0, 0)))
     elif bpm := parse_tempo(cell):
         part.tempos.append((at, bpm))
-    elif (higher := parse_transposition(cell)) is not None:
-        part.higher = higher
+    elif (transposition := parse_transposition(cell)) is not None:
+        part.transposition = transposition
 
 
-def _written(part: SpinePart, starts: Sequence[int], ends: Sequence[int]) -> WrittenPart:
-    """Divide what is found of a part into bars."""
-    program = program_of(part.code)
+def _divide_into_bars(part: SpinePart, starts: Sequence[int], ends: Sequence[int]) -> WrittenPart:
+    program = _PROGRAMS.get(part.code)
     if program is None:
         program = find_program(part.name)
     bars = [WrittenBar(reached=end - start) for start, end in zip(starts, ends, strict=True)]
-    for on, sound in part.notes:
-        end = on + sound.length
-        # What is held over a barline is tied over it.
+    for on, note in part.notes:
+        end = on + note.duration
+        # Notes that last over a barline are tied over it.
         first, last = _bar_at(starts, on), max(bisect_left(starts, end) - 1, 0)
         for bar in range(first, last + 1):
             bars[bar].notes.append(
                 WrittenNote(
                     max(on - starts[bar], 0),
                     min(end, ends[bar]) - starts[bar],
-                    sound.pitch,
+                    note.pitch,
                     _VELOCITY,
-                    drum=sound.drum,
-                    tied_from=sound.tied_from or bar > first,
-                    tied_to=sound.tied_to or bar < last,
+                    drum=note.drum,
+                    tied_from=note.tied_from or bar > first,
+                    tied_to=note.tied_to or bar < last,
                 )
             )
     for at, time_signature in part.time_signatures:
@@ -508,18 +495,18 @@ def _bar_at(starts: Sequence[int], at: int) -> int:
 
 
 def _order(names: Sequence[str], sections: dict[str, int], count: int) -> PlaybackOrder | None:
-    """Return the bars that an expansion list asks for; None without one.
+    """Return the playback order of an expansion list; None without one.
 
-    What stands before the first section is played once.
+    Bars before the first section are played once.
     """
-    known = [one for name in names for one in ([name] if name in sections else list(name))]
-    known = [name for name in known if name in sections]
-    if not known:
+    labels = [each for name in names for each in ([name] if name in sections else list(name))]
+    labels = [label for label in labels if label in sections]
+    if not labels:
         return None
     starts = sorted({*sections.values(), count})
     end = dict(pairwise(starts))
     bars = list(range(starts[0]))
-    for name in known:
+    for name in labels:
         start = sections[name]
         bars += range(start, end.get(start, start))
         if len(bars) > max(MAX_BARS, count):
@@ -528,10 +515,10 @@ def _order(names: Sequence[str], sections: dict[str, int], count: int) -> Playba
     return PlaybackOrder(tuple(bars))
 
 
-# --- humdrum ---
+# ---- files -------------------------------------------------------------------------------
 
 MAX_BYTES: Final = 8 << 20
-_ANY_TIME_SIGNATURE: Final = re.compile(r"\*M(\d[\d+/]*)")
+_TIME_SIGNATURES: Final = re.compile(r"\*M(\d[\d+/]*)")
 _REFERENCE: Final = re.compile(r"^!!!(OTL|COM)[^:\n]*:(.*)$", re.MULTILINE)
 
 
@@ -549,14 +536,14 @@ def read_kern(content: bytes) -> Score:
     Raises
     ------
     Unreadable
-        It has none, is damaged, too large or without a note.
+        It has no **kern spine, is damaged, too large or without a note.
     """
     if len(content) > MAX_BYTES:
         raise Unreadable(f"a Humdrum file of more than {MAX_BYTES >> 20} MB")
     text = decode(content)
     if "**kern" not in text:
         raise Unreadable("a Humdrum file without a **kern spine")
-    for time_signature in _ANY_TIME_SIGNATURE.findall(text):
+    for time_signature in _TIME_SIGNATURES.findall(text):
         check_time_signature(time_signature)
     header = read_reference_records(content)
     return unfold(read_spines(text, header.title, header.composer))
@@ -564,12 +551,8 @@ def read_kern(content: bytes) -> Score:
 
 def read_reference_records(content: bytes) -> Header:
     """Read title and composer from a Humdrum file's reference records (OTL and COM)."""
-    found: dict[str, str] = {}
+    records: dict[str, str] = {}
     for kind, text in _REFERENCE.findall(decode(content[:MAX_BYTES])):
-        found.setdefault(kind, clean(html.unescape(text)))
-    return Header(found.get("OTL", ""), _first_name_first(found.get("COM", "")))
-
-
-def _first_name_first(name: str) -> str:
-    last, comma, first = name.partition(", ")
-    return f"{first} {last}" if comma else name
+        records.setdefault(kind, clean(html.unescape(text)))
+    last, comma, first = records.get("COM", "").partition(", ")
+    return Header(records.get("OTL", ""), f"{first} {last}" if comma else last)

@@ -331,7 +331,7 @@ def read_lyrics(path: Path, form: TextOptions = PLAIN_TEXT) -> tuple[Lyrics | Un
     Parameters
     ----------
     path : Path
-        With one of the `segue.media.SUFFIXES` of lyrics.
+        With one of the suffixes of lyrics in `segue.media.MEDIA`.
     form : TextOptions
 
     Returns

@@ -1,11 +1,4 @@
-"""MIDI files to `Score` and back.
-
-What MIDI's channels play, and when they are silenced: said in any track, true for all.
-
-What a MIDI file says in words: its title, the names of its tracks, what is sung.
-
-MIDI files ↔ `Score`: what a player of General MIDI would sound, as parts and their notes.
-"""
+"""MIDI files to `Score` and back: what a General MIDI synthesiser would play, and their texts."""
 
 import codecs
 import re
@@ -37,22 +30,22 @@ from segue.io.midi_file import (
 from segue.records import Part, Score
 from segue.text import clean
 
-# --- midi channels ---
+# ---- channels ----------------------------------------------------------------------------
 
 N_CHANNELS: Final = 16  # of a port
 DRUM_CHANNEL: Final = 9
-#: Of a port, the others.
+#: The other channels of a port.
 PITCHED_CHANNELS: Final = tuple(n for n in range(N_CHANNELS) if n != DRUM_CHANNEL)
 _BANK: Final = 0  # the controller
 #: All sound off, all notes off, and the changes of mode, which end all notes, too.
 _SILENCE: Final = frozenset([120, 123, 124, 125, 126, 127])
-#: System exclusive messages that a file for XG, and for General MIDI 2, begins with.
+#: System exclusive messages at the beginning of XG and General MIDI 2 files.
 _XG_ON: Final = b"\x4c\x00\x00\x7e\x00"
 _GM2_ON: Final = b"\x09\x03"
-#: Banks of drum kits in such files.
+#: Banks of drum kits in XG and General MIDI 2.
 _DRUM_BANKS: Final = frozenset([120, 126, 127])
 _NEVER: Final = np.iinfo(np.int64).max
-#: The channels of Roland's parts, which count the drums' first.
+#: The channels of Roland GS parts, whose first is that of the drums.
 _GS_PARTS: Final = (9, *range(9), *range(10, 16))
 
 #: Tick, program, and whether it is a drum kit.
@@ -60,11 +53,11 @@ _Change = tuple[int, int, bool]
 
 
 class Channels:
-    """The channels of a file: their programs and silences.
+    """The programs of the channels of a file, and the messages that end all their notes.
 
-    A track that chooses programs itself plays them: files that give more tracks than there are
-    channels to the same channel mean that. One that chooses none plays what another track chose
-    for its channel, as a setup track does.
+    A track with program changes plays these programs, even where another track has the same
+    channel: files with more tracks than channels rely on it. A track without any plays the
+    programs that other tracks, such as a setup track, choose for its channel.
     """
 
     def __init__(self, tracks: Sequence[Track]) -> None:
@@ -89,8 +82,8 @@ class Channels:
             for tick, channel, program in track.programs:
                 place = self.place(track, channel)
                 bank = max(
-                    (told for told in banks.get(place, ()) if told[0] <= tick),
-                    key=lambda told: told[0],
+                    (select for select in banks.get(place, ()) if select[0] <= tick),
+                    key=lambda select: select[0],
                     default=(0, 0),
                 )[1]
                 change = tick, program, knows_banks and bank in _DRUM_BANKS
@@ -100,13 +93,13 @@ class Channels:
             changes.sort(key=lambda change: change[0])
 
     def place(self, track: Track, channel: int) -> int:
-        """Return which channel of all ports a track's channel is."""
+        """Return the number of a track's channel among those of all ports."""
         return track.port * N_CHANNELS + channel
 
     def silenced(
         self, place: int, onsets: NDArray[np.int64], ends: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Return when notes end, where some may be ended before by what silences their channel."""
+        """Return the ends of notes, which all-notes-off messages of their channel may cut."""
         ticks = self._silences.get(place)
         if ticks is None:
             return ends
@@ -116,50 +109,50 @@ class Channels:
     def programs_at(
         self, number: int, place: int, onsets: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return which program plays the notes that begin then, and whether it is drums."""
+        """Return the programs at some onsets, and whether they are drum kits."""
         own, of_channel = self._own.get((number, place), []), self._all.get(place, [])
-        found = np.zeros((len(onsets), 2), np.int64)
+        programs = np.zeros((len(onsets), 2), np.int64)
         for changes in (of_channel, own):
             if changes:
                 ticks = np.array([tick for tick, _, _ in changes])
                 row = np.searchsorted(ticks, onsets, side="right") - 1
                 table = np.array([change[1:] for change in changes], np.int64)
-                found = np.where((row >= 0)[:, None], table[np.maximum(row, 0)], found)
-        is_drum = found[:, 1] > 0
+                programs = np.where((row >= 0)[:, None], table[np.maximum(row, 0)], programs)
+        is_drum = programs[:, 1] > 0
         if place % N_CHANNELS == DRUM_CHANNEL or place % N_CHANNELS in self._drums:
             is_drum = np.ones_like(is_drum)
-        return found[:, 0], is_drum
+        return programs[:, 0], is_drum
 
 
 def _drum_channels(tracks: Sequence[Track]) -> Iterator[int]:
     """Yield the channels that system exclusive messages of GS or XG give to drums."""
-    for told in (message for track in tracks for message in track.exclusive):
-        match list(told[:8]):
+    for message in (message for track in tracks for message in track.exclusive):
+        match list(message[:8]):
             case [0x41, _, 0x42, 0x12, 0x40, part, 0x15, 1 | 2] if part >> 4 == 1:
                 yield _GS_PARTS[part & 15]
             case [0x43, _, 0x4C, 0x08, channel, 0x07, mode, *_] if channel < N_CHANNELS and mode:
                 yield channel
 
 
-# --- midi texts ---
+# ---- texts -------------------------------------------------------------------------------
 
-#: What programs call a first track that nobody named.
+#: Default names of a first track.
 _NO_TITLE: Final = re.compile(
     r"(untitled|unnamed|tempo|conductor|"
     r"((control|tempo|conductor|master|midi|meta|new|empty) ?)?"
     r"(track|sequence|seq|song|staff|part|channel)) ?[#:]?[\d-]*",
     re.IGNORECASE,
 )
-#: What karaoke programs call the tracks of the words.
-_WORDS: Final = re.compile(r"words|lyrics?|soft karaoke|karaoke|vocals?", re.IGNORECASE)
+#: Names of the lyrics track in karaoke files.
+_LYRICS_TRACK: Final = re.compile(r"words|lyrics?|soft karaoke|karaoke|vocals?", re.IGNORECASE)
 #: Tags of a text about itself (MIDI's recommended practice 26): "{@JP}", "{#Title=Sakura}".
 _TAG: Final = re.compile(r"\{([@#])([^{}=]*)(?:=([^{}]*))?\}")
-_FEWEST: Final = 4  # syllables: less is a remark
+_MIN_SYLLABLES: Final = 4  # fewer are a remark
 _IS_TEXT: Final = frozenset(range(1, 16))
-#: What karaoke files say of the language, "@LRUSS", and a text of its encoding, "{@JP}".
+#: The language of a karaoke file, "@LRUSS", and the encoding of a text, "{@JP}".
 _LANGUAGE: Final = re.compile(rb"@L([A-Za-z]{2,})|\{@([\w-]+)\}")
-#: Languages that programs write where nobody chose one.
-_SAY_NOTHING: Final = frozenset(["", "EN", "ENG", "ENGL", "ENGLISH"])
+#: Languages that are the default of programs.
+_DEFAULT_LANGUAGES: Final = frozenset(["", "EN", "ENG", "ENGL", "ENGLISH"])
 _MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
 
 
@@ -170,13 +163,12 @@ class Texts:
     Attributes
     ----------
     title : str
-        What a karaoke file's first text of ``@T`` says, or the tag ``{#Title=…}``; else the name
-        of the first track, where that stands before any note and is no program's placeholder.
+        The first ``@T`` text of a karaoke file, or the tag ``{#Title=…}``; else the name of the
+        first track, if it stands before any note and is not a default name.
     names : list of str
-        Of each track.
+        Names of the tracks.
     syllables : list of str
-        What is sung, without tags: lyric events, of the track that has most; where there are
-        none, the texts of a karaoke file.
+        Lyric events of the track that has most, without tags; else the texts of a karaoke file.
     """
 
     title: str
@@ -185,7 +177,7 @@ class Texts:
 
 
 def decode_texts(tracks: Sequence[Track]) -> Texts:
-    """Decode the texts of a file, all together: one word is too little to tell an encoding by."""
+    """Decode the texts of a file together, since one word is too short to detect an encoding."""
     raw = [
         (number, kind, content, track.opening is None or place < track.opening)
         for number, track in enumerate(tracks)
@@ -211,28 +203,28 @@ def decode_texts(tracks: Sequence[Track]) -> Texts:
             told[number].append((kind, _TAG.sub("", text)))
     syllables = _sung(told)
     if not title and not _NO_TITLE.fullmatch(first_name):
-        title = "" if syllables and _WORDS.fullmatch(first_name) else first_name
+        title = "" if syllables and _LYRICS_TRACK.fullmatch(first_name) else first_name
     return Texts(title, names, syllables)
 
 
 def _sung(told: Sequence[Sequence[tuple[int, str]]]) -> list[str]:
-    """Return the syllables of the track that has most of them."""
+    """Return the syllables of the track with the most of them."""
     best: list[str] = []
     best_kind = TEXT
     for events in told:
-        for wanted in (TEXT, LYRIC):
-            texts = [text for kind, text in events if kind == wanted and text]
-            if wanted == TEXT:
+        for event_kind in (TEXT, LYRIC):
+            texts = [text for kind, text in events if kind == event_kind and text]
+            if event_kind == TEXT:
                 texts = [text for text in texts if not text.startswith("@")]
                 if not any(text.startswith(("/", "\\")) for text in texts):
                     continue  # remarks of a program
-            if len(texts) >= _FEWEST and (wanted, len(texts)) > (best_kind, len(best)):
-                best_kind, best = wanted, texts
+            if len(texts) >= _MIN_SYLLABLES and (event_kind, len(texts)) > (best_kind, len(best)):
+                best_kind, best = event_kind, texts
     return best
 
 
 def _decoded(texts: Iterable[bytes]) -> dict[bytes, str]:
-    """Decode texts, all in the encoding that one of them declares, or that they look like."""
+    """Decode texts in the encoding that one of them declares, or else in the detected one."""
     found = list(dict.fromkeys(texts))
     marked = {text: decode(text) for text in found if text.startswith(_MARKS)}
     others = [text.replace(b"\0", b"") for text in found if text not in marked]
@@ -240,28 +232,28 @@ def _decoded(texts: Iterable[bytes]) -> dict[bytes, str]:
         (told.group(1) or told.group(2) for told in map(_LANGUAGE.match, found) if told), b""
     )
     name = declared.decode("latin-1").upper()
-    decoded = decode_all(others, None if name in _SAY_NOTHING else name)
+    decoded = decode_all(others, None if name in _DEFAULT_LANGUAGES else name)
     whole = zip((text for text in found if text not in marked), decoded, strict=True)
     return {text: told.replace("\ufffd", "") for text, told in (*marked.items(), *whole)}
 
 
-# --- midi ---
+# ---- scores ------------------------------------------------------------------------------
 
 MAX_NOTES: Final = 500_000
-#: Tempos beyond are leftovers or mistakes; the one before goes on.
+#: Other tempos are errors and are ignored.
 TEMPO_RANGE_BPM: Final = (4.0, 1000.0)
 _MICROSECONDS: Final = 60e6  # in a minute
 _FINEST_BEAT: Final = 7  # of a time signature: 128ths, as a power of two
 _MOST_SHARPS: Final = 7
 _SUSTAIN: Final = 64  # the controller
 _DOWN: Final = 64  # the pedal, from this value on
-_LONGEST_QUARTER: Final = 0xFFFFFF  # microseconds that a file can tell
+_MAX_QUARTER: Final = 0xFFFFFF  # microseconds in a tempo event
 _RESET: Final = 121  # of all controllers: the pedal goes up
 _NO_END: Final = 1 << 40  # ticks, after all others
 
 
 def is_key(sharps: int, minor: int) -> bool:
-    """Tell whether a key signature can be: up to seven sharps or flats, major or minor."""
+    """Return whether a key signature is valid: up to seven sharps or flats, major or minor."""
     return -_MOST_SHARPS <= sharps <= _MOST_SHARPS and minor in (0, 1)
 
 
@@ -319,14 +311,14 @@ def read_midi(content: bytes) -> Score:
 def _parts(
     track: Track, number: int, name: str, channels: Channels, song_end: int, quarter: int
 ) -> Iterator[Part]:
-    """Yield what a track plays, by channel and program."""
-    strokes = _strokes(track)
-    endless = strokes[:, 1] == _NO_END
-    for end in (track.end, song_end, strokes[:, 0] + quarter):
-        strokes[:, 1] = np.where(endless, end, strokes[:, 1])
-        endless &= strokes[:, 1] <= strokes[:, 0]
-    for channel in np.unique(strokes[:, 2] >> 7).tolist():
-        rows = strokes[strokes[:, 2] >> 7 == channel]
+    """Yield the parts of a track, by channel and program."""
+    notes = _note_table(track)
+    endless = notes[:, 1] == _NO_END
+    for end in (track.end, song_end, notes[:, 0] + quarter):
+        notes[:, 1] = np.where(endless, end, notes[:, 1])
+        endless &= notes[:, 1] <= notes[:, 0]
+    for channel in np.unique(notes[:, 2] >> 7).tolist():
+        rows = notes[notes[:, 2] >> 7 == channel]
         place = channels.place(track, channel)
         rows[:, 1] = channels.silenced(place, rows[:, 0], rows[:, 1])
         rows[:, 1] -= rows[:, 0]
@@ -340,12 +332,12 @@ def _parts(
             yield Part(name, program, drum, own[order], pedals)
 
 
-def _strokes(track: Track) -> NDArray[np.int64]:
-    """Return onset, end, key (see `Track.notes`) and velocity; `_NO_END` where none is marked."""
+def _note_table(track: Track) -> NDArray[np.int64]:
+    """Return onset, end, key (see `Track.notes`) and velocity; `_NO_END` without a note-off."""
     events = np.array(track.notes, np.int64).reshape(-1, 3)
     events = events[np.argsort(events[:, 1], kind="stable")]
     key, begins = events[:, 1], events[:, 2] > 0
-    # As a rule, beginnings and ends of a key take turns.
+    # Usually the note-ons and note-offs of a key alternate.
     goes_on = np.append(key[1:] == key[:-1], False)
     ended = begins & goes_on & ~np.append(begins[1:], False)
     follows = np.append(False, ended[:-1])
@@ -354,43 +346,43 @@ def _strokes(track: Track) -> NDArray[np.int64]:
     regular = np.column_stack(
         [events[first, 0], events[first + 1, 0], key[first], events[first, 2]]
     )
-    others = list(_irregular(events[irregular].tolist()))
+    others = list(_irregular_notes(events[irregular].tolist()))
     return np.concatenate([regular, np.array(others, np.int64).reshape(-1, 4)])
 
 
-def _irregular(events: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the strokes of keys that are struck again before their end, or have none."""
+def _irregular_notes(events: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the notes of keys with a second note-on before a note-off, or without a note-off."""
     open_: dict[int, tuple[list[tuple[int, int]], list[int]]] = {}
     for tick, key, velocity in events:
         run = open_.get(key)
         if velocity:
             open_.setdefault(key, ([], []))[0].append((tick, velocity))
         elif run is not None:
-            strokes, ends = run
+            notes, ends = run
             ends.append(tick)
-            if len(ends) == len(strokes):  # the first to begin is the first to end
+            if len(ends) == len(notes):  # the first to begin is the first to end
                 del open_[key]
-                yield from _cut(key, strokes, ends)
-    for key, (strokes, ends) in open_.items():
-        # An end is missing, nobody knows which: each ends what began last before it.
-        told = dict(strokes)  # of those that begin together, the last
+                yield from _end_at_next_onset(key, notes, ends)
+    for key, (notes, ends) in open_.items():
+        # A note-off is missing: each of the others ends the note that began last before it.
+        told = dict(notes)  # of those that begin together, the last
         after = np.searchsorted(ends, list(told), side="right").tolist()
         marked = [ends[n] if n < len(ends) else _NO_END for n in after]
-        yield from _cut(key, list(told.items()), marked)
+        yield from _end_at_next_onset(key, list(told.items()), marked)
 
 
-def _cut(
-    key: int, strokes: Sequence[tuple[int, int]], ends: Sequence[int]
+def _end_at_next_onset(
+    key: int, notes: Sequence[tuple[int, int]], ends: Sequence[int]
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Yield strokes of one key, each ended by the next that begins later."""
-    onsets = sorted({onset for onset, _ in strokes})
+    """Yield the notes of one key, each ended by the next one that begins later."""
+    onsets = sorted({onset for onset, _ in notes})
     later = dict(pairwise(onsets))
-    for (onset, velocity), end in zip(strokes, ends, strict=True):
+    for (onset, velocity), end in zip(notes, ends, strict=True):
         yield onset, min(end, later.get(onset, _NO_END)), key, velocity
 
 
 def _pedals(track: Track, channel: int) -> NDArray[np.int32]:
-    """Return when the sustain pedal goes down and up; what says what holds already is dropped."""
+    """Return the changes of the sustain pedal."""
     rows = np.array(
         [
             (tick, number == _SUSTAIN and value >= _DOWN)
@@ -406,7 +398,7 @@ def _pedals(track: Track, channel: int) -> NDArray[np.int32]:
 
 
 def _tempos(metas: Sequence[tuple[int, int, bytes]]) -> Any:
-    """Return tick and quarters a minute, the last where several stand at one tick."""
+    """Return ticks and quarters a minute; of several tempos at one tick, the last."""
     low, high = TEMPO_RANGE_BPM
     rows = [
         (tick, bpm)
@@ -449,13 +441,13 @@ def write_midi(score: Score) -> bytes:
     Returns
     -------
     bytes
-        `read_midi` gives the same score, as long as no two notes of one
-        pitch and part overlap. Texts are UTF-8.
+        `read_midi` gives the same score if no two notes of one pitch and part overlap. Texts are
+        UTF-8.
     """
     tracks: list[Iterable[tuple[int, bytes]]] = [_conductor(score)]
     places = (divmod(number, len(PITCHED_CHANNELS)) for number in count())
     for part in score.parts:
-        # A port has fifteen channels for other than drums; what goes beyond has a port of its own.
+        # A port has fifteen channels besides the drums; further parts use further ports.
         port, channel = (0, DRUM_CHANNEL) if part.is_drum else next(places)
         tracks.append(
             _part_events(part, port, channel if part.is_drum else PITCHED_CHANNELS[channel])
@@ -473,7 +465,7 @@ def _conductor(score: Score) -> list[tuple[int, bytes]]:
         if is_key(sharps, minor):
             events.append((tick, meta_event(KEY_SIGNATURE, bytes([sharps % 256, minor]))))
     for tick, bpm in score.tempos.tolist():
-        microseconds = min(round(_MICROSECONDS / bpm), _LONGEST_QUARTER)
+        microseconds = min(round(_MICROSECONDS / bpm), _MAX_QUARTER)
         events.append((int(tick), meta_event(TEMPO, microseconds.to_bytes(3))))
     return sorted(events, key=lambda event: event[0])
 

@@ -1,8 +1,8 @@
 """Standard MIDI files as events: reading and writing of tracks.
 
-A reader of our own, since what players sound, other readers leave out: symusic 0.5.5 drops notes
-without a note-off, program changes of other tracks, and reads past the end of a file that has
-fewer tracks than its header says; mido refuses such files and takes five times as long.
+The reader is Segue's own, since other readers omit what synthesisers play: symusic 0.5.5 drops
+notes without a note-off and program changes of other tracks, and reads past the end of a file that
+has fewer tracks than its header says; mido refuses such files and takes five times as long.
 """
 
 import struct
@@ -18,10 +18,10 @@ TEMPO, TIME_SIGNATURE, KEY_SIGNATURE = 0x51, 0x58, 0x59
 _HEADER: Final = struct.Struct(">4sIHHH")
 _CHUNK: Final = struct.Struct(">4sI")
 _SMPTE: Final = 0x8000
-_LONGEST_TEXT: Final = 0x3FFF
+_MAX_TEXT: Final = 0x3FFF
 _CONTROLLERS: Final = frozenset([0, 64, *range(120, 128)])
-_LONGEST_WRAPPING: Final = 1024
-_LATEST: Final = (1 << 31) - 1  # tick that an int32 holds
+_MAX_WRAPPER: Final = 1024
+_MAX_TICK: Final = (1 << 31) - 1  # tick that an int32 holds
 #: How many bytes follow the system messages, which do not belong in a file.
 _SYSTEM: Final = {0xF1: 1, 0xF2: 2, 0xF3: 1}
 
@@ -35,8 +35,8 @@ class Track:
     notes : list of (int, int, int)
         Tick, channel times 128 plus pitch, and velocity: 0 for a note-off.
     controls : list of (int, int, int, int)
-        Tick, channel, number and value of the control changes that matter here: banks, the sustain
-        pedal, and from 120 on, which end notes.
+        Tick, channel, number and value of the control changes that are used: bank select, the
+        sustain pedal, and those from 120 on, which end notes.
     programs : list of (int, int, int)
         Tick, channel and program.
     metas : list of (int, int, bytes)
@@ -46,7 +46,7 @@ class Track:
     end : int
         Tick at which the track ends.
     opening : int
-        How many of the meta events stand before its first note.
+        Number of the meta events before its first note.
     """
 
     notes: list[tuple[int, int, int]] = field(default_factory=list)
@@ -59,14 +59,14 @@ class Track:
 
     @property
     def port(self) -> int:
-        """The port that its channels belong to; 0 where it names none."""
+        """The port of its channels; 0 without a port event."""
         return next((content[0] for _, kind, content in self.metas if kind == PORT and content), 0)
 
 
 def read_smf(content: bytes) -> tuple[int, list[Track]]:
     """Read the events of a Standard MIDI File, also one wrapped in RIFF (.rmi) or MacBinary.
 
-    The number of tracks that the header tells is not needed, and not believed.
+    The number of tracks in the header is ignored, since it may be wrong.
 
     Parameters
     ----------
@@ -81,8 +81,7 @@ def read_smf(content: bytes) -> tuple[int, list[Track]]:
     Raises
     ------
     Unreadable
-        It is no MIDI file, too large, damaged or cut off, or counts time in a way that knows no
-        quarters.
+        It is no MIDI file, too large, damaged or cut off, or measures time in SMPTE frames.
     """
     if len(content) > MAX_BYTES:
         raise Unreadable(f"a MIDI file of more than {MAX_BYTES >> 20} MB")
@@ -114,15 +113,15 @@ def read_smf(content: bytes) -> tuple[int, list[Track]]:
 
 
 def _unwrapped(content: bytes) -> bytes:
-    """Return what begins with a MIDI header: RIFF, and Macintosh archives, put their own before."""
+    """Return the file without what RIFF and MacBinary put before the MIDI header."""
     if content[:4] == b"RIFF" and content[8:12] != b"RMID":
         return content
-    at = content.find(b"MThd", 0, _LONGEST_WRAPPING)
+    at = content.find(b"MThd", 0, _MAX_WRAPPER)
     return content[max(at, 0) :]
 
 
 def _track(data: bytes) -> tuple[Track, bool]:  # noqa: PLR0912, PLR0915  # one loop, for speed
-    """Read a track's events, and whether its end is marked; IndexError where one is cut off."""
+    """Read a track's events, and whether it has an end; IndexError where an event is cut off."""
     track = Track()
     notes, controls = track.notes, track.controls
     at = tick = status = 0
@@ -136,7 +135,7 @@ def _track(data: bytes) -> tuple[Track, bool]:  # noqa: PLR0912, PLR0915  # one 
             tick += (byte & 0x7F) << 7 | data[at]
             at += 1
         else:
-            delta, at = _number(data, at - 1)
+            delta, at = _read_vlq(data, at - 1)
             tick += delta
         byte = data[at]
         if byte >= 0x80:
@@ -144,7 +143,7 @@ def _track(data: bytes) -> tuple[Track, bool]:  # noqa: PLR0912, PLR0915  # one 
             if byte >= 0xF0:
                 if byte == 0xFF:
                     kind = data[at]
-                    length, at = _number(data, at + 1)
+                    length, at = _read_vlq(data, at + 1)
                     if kind == END_OF_TRACK:
                         track.end = _checked(tick)
                         return track, True
@@ -153,7 +152,7 @@ def _track(data: bytes) -> tuple[Track, bool]:  # noqa: PLR0912, PLR0915  # one 
                     track.metas.append((tick, kind, data[at : at + length]))
                     at += length
                 elif byte in (0xF0, 0xF7):
-                    length, at = _number(data, at)
+                    length, at = _read_vlq(data, at)
                     if at + length > size:
                         raise IndexError
                     track.exclusive.append(data[at : at + length])
@@ -190,13 +189,13 @@ def _track(data: bytes) -> tuple[Track, bool]:  # noqa: PLR0912, PLR0915  # one 
 
 
 def _checked(tick: int) -> int:
-    if tick > _LATEST:
-        raise Unreadable(f"damaged MIDI file (a track of more than {_LATEST} ticks)")
+    if tick > _MAX_TICK:
+        raise Unreadable(f"damaged MIDI file (a track of more than {_MAX_TICK} ticks)")
     return tick
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    """Read a number of seven bits to the byte; return it, and where it ends."""
+def _read_vlq(data: bytes, at: int) -> tuple[int, int]:
+    """Read a variable-length quantity; return it, and where it ends."""
     value = 0
     for _ in range(4):
         byte = data[at]
@@ -217,33 +216,33 @@ def write_smf(ticks_per_quarter: int, tracks: Iterable[Iterable[tuple[int, bytes
     ----------
     ticks_per_quarter : int
     tracks : iterable of iterables of (int, bytes)
-        Of each track tick and event, by tick; the first holds tempo, time signature and key.
+        Ticks and events of each track, in order; the first has tempo, time signature and key.
     """
     chunks = []
     for events in tracks:
         data = bytearray()
         before = 0
         for tick, event in events:
-            data += _written(tick - before) + event
+            data += _write_vlq(tick - before) + event
             before = tick
-        data += _written(0) + meta_event(END_OF_TRACK, b"")
+        data += _write_vlq(0) + meta_event(END_OF_TRACK, b"")
         chunks.append(_CHUNK.pack(b"MTrk", len(data)) + data)
     return _HEADER.pack(b"MThd", 6, 1, len(chunks), ticks_per_quarter) + b"".join(chunks)
 
 
 def meta_event(kind: int, content: bytes) -> bytes:
     """Return a meta event."""
-    return bytes([0xFF, kind]) + _written(len(content)) + content
+    return bytes([0xFF, kind]) + _write_vlq(len(content)) + content
 
 
 def text_event(kind: int, text: str) -> bytes:
     """Return a meta event of a text, in UTF-8, cut where it would be too long."""
-    return meta_event(kind, text.encode()[:_LONGEST_TEXT].decode(errors="ignore").encode())
+    return meta_event(kind, text.encode()[:_MAX_TEXT].decode(errors="ignore").encode())
 
 
-def _written(number: int) -> bytes:
-    """Write a number of seven bits to the byte."""
-    found = [number & 0x7F]
+def _write_vlq(number: int) -> bytes:
+    """Write a variable-length quantity."""
+    septets = [number & 0x7F]
     while number := number >> 7:
-        found.append(number & 0x7F | 0x80)
-    return bytes(reversed(found))
+        septets.append(number & 0x7F | 0x80)
+    return bytes(reversed(septets))

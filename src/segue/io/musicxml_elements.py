@@ -1,15 +1,9 @@
 """Elements of MusicXML: files, plain or compressed, part lists, chord symbols.
 
-From the bytes of a MusicXML file, plain or compressed, to its elements: safe, in any encoding.
-
-An XML file may declare entities, which name other files or grow without end. expat, the parser of
-the standard library, tells of each declaration before anything is expanded: such a file is refused.
-It fetches nothing by itself, so the usual DOCTYPE of MusicXML is only a name. defusedxml would
-forbid the same by the same parser, only slower.
-
-What plays the parts of a MusicXML score: names, programs and drums of its part list.
-
-Chords in MusicXML, as symbols: `harmony` elements to what musicians write, and back.
+XML may declare entities, which name other files or grow without end. expat, the parser of the
+standard library, reports each declaration before anything is expanded, and such a file is refused.
+expat fetches nothing by itself, so the usual DOCTYPE of MusicXML is only a name. defusedxml would
+forbid the same with the same parser, only slower.
 """
 
 import codecs
@@ -34,16 +28,16 @@ from segue.text import clean
 from segue.theory.instruments import find_program
 from segue.theory.keys import ACCIDENTALS
 
-# --- music xml file ---
+# ---- files -------------------------------------------------------------------------------
 
 MAX_BYTES: Final = 64 << 20  # of XML, unpacked
-_MOST_TAGS: Final = 4_000_000  # half of them end an element; each takes memory
+_MAX_TAGS: Final = 4_000_000  # half of them end an element; each takes memory
 _CONTAINER: Final = "META-INF/container.xml"
 _ROOTS: Final = frozenset(["score-partwise", "score-timewise"])
 _TEXTS: Final = frozenset(["creator", "work-title", "movement-title"])
-_LONGEST_TEXT: Final = 4096
+_MAX_TEXT: Final = 4096
 _MUSIC: Final = (".musicxml", ".xml")
-_MARKS: Final = (
+_BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -58,20 +52,20 @@ _DECLARED: Final = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z
 
 @dataclass(slots=True)
 class Header:
-    """What a score says of itself."""
+    """Title and composer of a score, and the work that it is a movement of."""
 
     title: str = ""
     composer: str = ""
-    work: str = ""  # what it is a part of
+    work: str = ""
 
 
 def read_header(content: bytes) -> Header:
-    """Read what a MusicXML file says of itself, and nothing of its music.
+    """Read the title and composer of a MusicXML file without its music.
 
     Raises
     ------
     Unreadable
-        It is damaged before that, or unsafe.
+        It is damaged before the music, or unsafe.
     """
     text = decompress(content)
     reading = _HeaderReading()
@@ -83,7 +77,7 @@ def read_header(content: bytes) -> Header:
         parser.EndElementHandler = reading.end
         parser.CharacterDataHandler = reading.text
         parser.Parse(text, True)
-    except _Enough:
+    except _Done:
         pass
     except (expat.ExpatError, ValueError) as error:
         raise Unreadable(f"damaged XML ({error})") from None
@@ -101,8 +95,7 @@ def read_tree(content: bytes) -> ET.Element:
     Returns
     -------
     Element
-        `score-partwise` or `score-timewise`; names are without their namespace, those of other
-        namespaces are kept.
+        `score-partwise` or `score-timewise`, without the namespace of the root.
 
     Raises
     ------
@@ -113,13 +106,12 @@ def read_tree(content: bytes) -> ET.Element:
 
 
 def decompress(content: bytes) -> bytes:
-    """Return the MusicXML of a file, compressed or not, in UTF-8 whatever it declares.
+    """Return the MusicXML of a file, compressed or not, in UTF-8.
 
     Raises
     ------
     Unreadable
-        It is too large, in no encoding that there is, or an archive that holds no score where it
-        says.
+        It is too large, in an unknown encoding, or an archive without the score that it names.
     """
     if not content.startswith(b"PK"):
         if len(content) > MAX_BYTES:
@@ -136,7 +128,7 @@ def decompress(content: bytes) -> bytes:
 
 
 def element_text(element: ET.Element, name: str) -> str:
-    """Return the text of a child, without the spaces around it; "" where there is none."""
+    """Return the stripped text of a child; "" where there is none."""
     return (element.findtext(name) or "").strip()
 
 
@@ -144,57 +136,57 @@ def element_text(element: ET.Element, name: str) -> str:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Read a file of an archive, as far as it may be long: sizes that archives tell may lie."""
-    found = _member_called(archive, name)
-    if found is None:
+    """Read a file of an archive up to the size limit; the sizes in its directory may be wrong."""
+    member = _find_member(archive, name)
+    if member is None:
         raise Unreadable(f"an archive without {clean(name)}, so no compressed MusicXML")
-    with archive.open(found) as file:
+    with archive.open(member) as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise Unreadable(f"an archive that unpacks to more than {MAX_BYTES >> 20} MB")
     return content
 
 
-def _member_called(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo | None:
-    """Find a member: by its name, else as a link (%20), in other case, or in the old code page."""
+def _find_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo | None:
+    """Find a member by its name, percent-decoded, in another case, or in code page 437."""
     members = {info.filename: info for info in archive.infolist()}
-    wanted = [name, unquote(name), unquote(name).encode().decode("cp437")]
-    for one in wanted:
-        if one in members:
-            return members[one]
-    folded = {_folded(known): info for known, info in members.items()}
-    return next((folded[_folded(one)] for one in wanted if _folded(one) in folded), None)
+    candidates = [name, unquote(name), unquote(name).encode().decode("cp437")]
+    for candidate in candidates:
+        if candidate in members:
+            return members[candidate]
+    folded = {_fold(filename): info for filename, info in members.items()}
+    return next((folded[_fold(each)] for each in candidates if _fold(each) in folded), None)
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return name.replace("\\", "/").removeprefix("./").casefold()
 
 
 def _music_of(archive: zipfile.ZipFile) -> str:
-    """Return the name of an archive's score: as its container says, else its only file of music.
+    """Return the name of an archive's score: that of its container, else its only music file.
 
-    Some programs write a name with an apostrophe in it so that the container is no XML; and who
-    zips a score by hand, or gives it another name there, makes none that is right.
+    Containers may be invalid XML (some programs do not escape an apostrophe in the name) or, in
+    archives that were made by hand, missing or wrong.
     """
     music = [
         name
         for name in archive.namelist()
         if name.lower().endswith(_MUSIC) and not name.startswith(("META-INF/", "__MACOSX/"))
     ]
-    only = music[0] if len(music) == 1 else ""
+    only_music = music[0] if len(music) == 1 else ""
     try:
         content = _in_utf8(_member(archive, _CONTAINER))
         container = _tree(content, frozenset(["container"]))
     except Unreadable:
-        if not only:
+        if not only_music:
             raise
-        return only
-    told = _root_file(container)
-    return told if _member_called(archive, told) else only or told
+        return only_music
+    root_file = _root_file(container)
+    return root_file if _find_member(archive, root_file) else only_music or root_file
 
 
 def _root_file(container: ET.Element) -> str:
-    """Return the first file of a container that is music: a PDF may come before it."""
+    """Return the first music file of a container; a PDF may come before it."""
     named = [
         (element.get("full-path", ""), element.get("media-type", ""))
         for element in container.iter()
@@ -215,11 +207,11 @@ def _root_file(container: ET.Element) -> str:
 
 
 def _in_utf8(content: bytes) -> bytes:
-    """Return XML in UTF-8, from what its first bytes are, else what it declares."""
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "")
+    """Return XML in UTF-8, from the encoding of its byte order mark or declaration."""
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), "")
     if not encoding and (declared := _DECLARED.match(content.removeprefix(codecs.BOM_UTF8))):
         encoding = declared[1].decode()
-        if re.match(r"(?i)utf-?(16|32)|ucs", encoding):  # these it would have begun with
+        if re.match(r"(?i)utf-?(16|32)|ucs", encoding):  # its first bytes would show it
             encoding = ""
     if encoding.lower() in {"", "utf-8", "utf8"}:
         return content
@@ -244,32 +236,32 @@ def _tree(text: bytes, roots: frozenset[str]) -> ET.Element:
 
 
 def _check(text: bytes, roots: frozenset[str]) -> None:
-    """Refuse what is no MusicXML, or declares entities: it can do so before the root alone."""
+    """Refuse what is no MusicXML, or declares entities, which it can only do before its root."""
 
     def start(name: str, _: dict[str, str]) -> None:
         if name.rpartition(":")[2] not in roots:
             raise Unreadable(f"an XML file of <{clean(name)[:60]}>, which is no MusicXML")
-        raise _Enough
+        raise _Done
 
     def declared(*_: Any) -> None:
         raise Unreadable("XML that declares entities, which Segue does not follow; save it anew")
 
-    if text.count(b"<") > _MOST_TAGS:
-        raise Unreadable(f"XML of more than {_MOST_TAGS} tags")
+    if text.count(b"<") > _MAX_TAGS:
+        raise Unreadable(f"XML of more than {_MAX_TAGS} tags")
     parser = expat.ParserCreate("utf-8")
     parser.StartElementHandler = start
     parser.EntityDeclHandler = declared
-    with contextlib.suppress(_Enough):
+    with contextlib.suppress(_Done):
         parser.Parse(text, True)
 
 
-class _Enough(Exception):
-    """What was wanted of a file is read."""
+class _Done(Exception):
+    """Raised in expat's handlers to end parsing."""
 
 
 @dataclass(slots=True)
 class _HeaderReading:
-    """What expat tells while it reads, up to the music."""
+    """Handlers of expat that collect the texts before the music."""
 
     path: list[str] = field(default_factory=list)
     kind: str = ""
@@ -281,7 +273,7 @@ class _HeaderReading:
         if name == "creator":
             self.kind = attributes.get("type", "composer").lower()
         if name in {"part", "measure"} and len(self.path) == 2:
-            raise _Enough
+            raise _Done
 
     def end(self, _: str) -> None:
         self.path.pop()
@@ -289,7 +281,7 @@ class _HeaderReading:
     def text(self, text: str) -> None:
         name = self.path[-1] if self.path else ""
         key = self.kind if name == "creator" else name
-        if name in _TEXTS and len(self.texts.get(key, "")) < _LONGEST_TEXT:
+        if name in _TEXTS and len(self.texts.get(key, "")) < _MAX_TEXT:
             self.texts[key] = self.texts.get(key, "") + text
 
     def header(self) -> Header:
@@ -299,20 +291,20 @@ class _HeaderReading:
 
 
 def make_header(work: str, movement: str, composer: str) -> Header:
-    """Return what titles and a composer's name say."""
+    """Return the header of a work's and a movement's title and a composer's name."""
     work, movement = clean(work), clean(movement)
     is_part = bool(movement) and movement != work
     return Header(movement or work, clean(composer), work if is_part else "")
 
 
-# --- music xml parts ---
+# ---- part list ---------------------------------------------------------------------------
 
-_SNARE: Final = 38  # what a drum is that nobody names
+_SNARE: Final = 38  # an unnamed drum
 
 
 @dataclass(slots=True)
 class Instruments:
-    """What plays one part.
+    """The instruments of a part.
 
     Attributes
     ----------
@@ -320,7 +312,7 @@ class Instruments:
     program : int
         General MIDI, 0 to 127.
     drums : dict of str to int
-        The pitch in General MIDI's kit, by instrument.
+        General MIDI pitch by the id of the instrument.
     kit : int
         The program of the drums.
     """
@@ -331,49 +323,49 @@ class Instruments:
     kit: int = 0
 
     def drum(self, instrument: str | None) -> int:
-        """Return the pitch of a drum; of one that is not listed, that of the first."""
+        """Return the pitch of a drum; an unknown one sounds as the first."""
         first = next(iter(self.drums.values()), _SNARE)
         return self.drums.get(instrument or "", first)
 
 
 def read_instruments(part: ET.Element) -> Instruments:
     """Read a `score-part`."""
-    found = Instruments()
-    names = [element_text(one, "instrument-name") for one in part.iter("score-instrument")]
-    sounds = [element_text(one, "instrument-sound") for one in part.iter("score-instrument")]
-    written = clean(element_text(part, "part-name"))
-    found.name = written or clean(next((one for one in names if one), ""))
+    instruments = Instruments()
+    names = [element_text(each, "instrument-name") for each in part.iter("score-instrument")]
+    sounds = [element_text(each, "instrument-sound") for each in part.iter("score-instrument")]
+    part_name = clean(element_text(part, "part-name"))
+    instruments.name = part_name or clean(next((name for name in names if name), ""))
     programs = []
     for midi in part.iter("midi-instrument"):
-        program = _one_less(element_text(midi, "midi-program"))
-        drum = _one_less(element_text(midi, "midi-unpitched"))
+        program = _midi_number(element_text(midi, "midi-program"))
+        drum = _midi_number(element_text(midi, "midi-unpitched"))
         if drum is not None:
-            if not found.drums:
-                found.kit = program or 0
-            found.drums[midi.get("id", "")] = drum
+            if not instruments.drums:
+                instruments.kit = program or 0
+            instruments.drums[midi.get("id", "")] = drum
         else:
             programs.append(program)
     program = programs[0] if programs else None
     if program is None:
-        told = [*sounds[:1], *names[:1], written]
-    else:  # programs that know only the piano write it for all
-        told = names[:1] if program == 0 else []
-    called = next((one for name in told if (one := find_program(name)) is not None), program)
-    found.program = called or 0
-    return found
+        hints = [*sounds[:1], *names[:1], part_name]
+    else:  # many notation programs write the piano for every instrument
+        hints = names[:1] if program == 0 else []
+    named = next((match for hint in hints if (match := find_program(hint)) is not None), program)
+    instruments.program = named or 0
+    return instruments
 
 
-def _one_less(text: str) -> int | None:
-    """Return a number that MusicXML counts from 1; None where it is none of 1 to 128."""
+def _midi_number(text: str) -> int | None:
+    """Return a MIDI number that MusicXML counts from 1; None where it is not from 1 to 128."""
     if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= 128):
         return None
     return max(int(text) - 1, 0)
 
 
-# --- music xml harmony ---
+# ---- chord symbols -----------------------------------------------------------------------
 
-_SILENCE: Final = "N.C."
-#: What each kind of MusicXML's is in letters.
+_NO_CHORD: Final = "N.C."
+#: MusicXML's kinds of chords as symbols.
 _KINDS: Final = {
     "major": "", "minor": "m", "augmented": "aug", "diminished": "dim", "dominant": "7",
     "major-seventh": "maj7", "minor-seventh": "m7", "diminished-seventh": "dim7",
@@ -383,18 +375,18 @@ _KINDS: Final = {
     "dominant-13th": "13", "major-13th": "maj13", "minor-13th": "m13",
     "suspended-second": "sus2", "suspended-fourth": "sus4", "power": "5",
 }  # fmt: skip
-_NAMES: Final = {letters: kind for kind, letters in _KINDS.items()}
-#: Kinds that others write as well as these: augmented sixths sound as sevenths, Tristan's chord as
-#: a half-diminished one; a pedal is its note alone.
+_KIND_NAMES: Final = {quality: kind for kind, quality in _KINDS.items()}
+#: Further kinds, some of them not in the standard: augmented sixths sound as sevenths, the Tristan
+#: chord as a half-diminished one; a pedal is its note alone.
 _OTHER_KINDS: Final = {
     "Neapolitan": "", "Italian": "7no5", "French": "7b5", "German": "7", "Tristan": "m7b5",
     "pedal": "no3no5", "dominant-seventh": "7", "augmented-ninth": "aug9", "minor-major": "m(maj7)",
     "maj69": "6/9", "min69": "m6/9", "maj": "", "min": "m", "aug": "aug", "dim": "dim",
     "sus47": "7sus4",
 }  # fmt: skip
-#: Semitones of degrees of the major scale.
+#: Semitones of the degrees of the major scale.
 _SCALE: Final = {1: 0, 2: 2, 3: 4, 4: 5, 5: 7, 6: 9, 7: 11, 9: 14, 11: 17, 13: 21}
-#: Where a kind has another third, fifth or seventh than the dominant's.
+#: Kinds with another third, fifth or seventh than the dominant's.
 _MINOR_THIRD: Final = re.compile(r"m(?!aj)|dim")
 _FIFTHS: Final = ((re.compile("dim|b5"), 6), (re.compile("aug"), 8))
 _SEVENTHS: Final = ((re.compile("maj"), 11), (re.compile("dim"), 9))
@@ -405,34 +397,30 @@ _SYMBOL: Final = re.compile(
 )
 
 
-def harmony(symbol: str, offset: str = "") -> str:
-    """Write a chord symbol as an element.
+def write_harmony(symbol: str, offset: str = "") -> str:
+    """Return the `harmony` element of a chord symbol, "" where it has no root.
 
     Parameters
     ----------
     symbol : str
     offset : str
-        An element that says how far behind the place where it stands it holds.
-
-    Returns
-    -------
-    str
-        "" of what has no root.
+        The `offset` element, if any.
     """
-    if symbol == _SILENCE:
+    if symbol == _NO_CHORD:
         return (
             "<harmony><root><root-step>C</root-step></root>"
-            f'<kind text="{_SILENCE}">none</kind>{offset}</harmony>'
+            f'<kind text="{_NO_CHORD}">none</kind>{offset}</harmony>'
         )
-    found = _SYMBOL.fullmatch(symbol)
-    if not found:
+    match = _SYMBOL.fullmatch(symbol)
+    if not match:
         return ""
-    kind, bass = found["kind"], ""
-    if found["bass"]:
-        bass = f"<bass>{_pitch('bass', found['bass'], found['bass_signs'])}</bass>"
+    kind, bass = match["kind"], ""
+    if match["bass"]:
+        bass = f"<bass>{_pitch('bass', match['bass'], match['bass_signs'])}</bass>"
+    name = _KIND_NAMES.get(kind, "other")
     return (
-        f"<harmony><root>{_pitch('root', found['step'], found['signs'])}</root>"
-        f"<kind text={quoteattr(kind)}>{_NAMES.get(kind, 'other')}</kind>{bass}{offset}</harmony>"
+        f"<harmony><root>{_pitch('root', match['step'], match['signs'])}</root>"
+        f"<kind text={quoteattr(kind)}>{name}</kind>{bass}{offset}</harmony>"
     )
 
 
@@ -443,24 +431,24 @@ def _pitch(name: str, step: str, signs: str) -> str:
 
 
 def read_harmony(element: ET.Element) -> str:
-    """Return what a chord is in letters; "" where it has no root, or nothing says its kind."""
+    """Return the chord symbol of a `harmony` element; "" without a root or a kind."""
     kind = element.find("kind")
     name = "" if kind is None else (kind.text or "").strip()
     if name == "none":
-        return _SILENCE
-    root = _named(element.find("root"), "root")
-    letters = (_KINDS | _OTHER_KINDS).get(name)
+        return _NO_CHORD
+    root = _pitch_name(element.find("root"), "root")
+    quality = (_KINDS | _OTHER_KINDS).get(name)
     degrees = element.findall("degree")
-    if letters is None and kind is not None:
-        letters = clean(kind.get("text", "")) or None
+    if quality is None and kind is not None:
+        quality = clean(kind.get("text", "")) or None
         degrees = []  # the text has them
-    if not root or letters is None:
+    if not root or quality is None:
         return ""
-    bass = _named(element.find("bass"), "bass")
-    return root + _with_degrees(letters, degrees) + (f"/{bass}" if bass else "")
+    bass = _pitch_name(element.find("bass"), "bass")
+    return root + _with_degrees(quality, degrees) + (f"/{bass}" if bass else "")
 
 
-def _named(element: ET.Element | None, name: str) -> str:
+def _pitch_name(element: ET.Element | None, name: str) -> str:
     if element is None:
         return ""
     step = (element.findtext(f"{name}-step") or "").strip()
@@ -468,33 +456,33 @@ def _named(element: ET.Element | None, name: str) -> str:
     return step + sign if re.fullmatch("[A-G]", step) and sign is not None else ""
 
 
-def _with_degrees(letters: str, degrees: Sequence[ET.Element]) -> str:
-    """Return a kind in letters with what is added, altered and left out."""
+def _with_degrees(quality: str, degrees: Sequence[ET.Element]) -> str:
+    """Return the symbol of a quality with its added, altered and omitted degrees."""
     more = ""
     for element in degrees:
         value = _whole(element.findtext("degree-value"))
         alter = _whole(element.findtext("degree-alter"))
-        told = (element.findtext("degree-type") or "").strip()
+        change = (element.findtext("degree-type") or "").strip()
         if value not in _SCALE or abs(alter) > 2:
             continue
-        if told == "subtract":
+        if change == "subtract":
             more += f"no{value}"
-        elif told == "alter":
-            more += _altered(value, _plain(letters, value) + alter - _SCALE[value])
+        elif change == "alter":
+            more += _altered_degree(value, _unaltered(quality, value) + alter - _SCALE[value])
         elif value != 7:
             more += f"add{_SIGNS[alter]}{value}"
-        elif letters.startswith("sus") and alter <= 0:
-            letters = "7" + letters
-        elif letters == "dim" and alter < -1:
-            letters = "dim7"
-        else:  # what is added is counted from a dominant chord, which some write as a flat seventh
+        elif quality.startswith("sus") and alter <= 0:
+            quality = "7" + quality
+        elif quality == "dim" and alter < -1:
+            quality = "dim7"
+        else:  # added degrees are counted from a dominant chord; some write a flat seventh
             more += "maj7" if alter > 0 else "add7"
     # "Cb5" would be a fifth on C flat.
-    return f"({more})" if not letters and more.startswith(("b", "#")) else letters + more
+    return f"({more})" if not quality and more.startswith(("b", "#")) else quality + more
 
 
-def _altered(value: int, by: int) -> str:
-    """Return a degree that is so many semitones off the major scale's."""
+def _altered_degree(value: int, by: int) -> str:
+    """Return the symbol of a degree that is altered by semitones from the major scale."""
     if value == 7:
         return {0: "maj7", -1: "no7add7"}.get(by, "no7add6")
     if by:
@@ -502,18 +490,18 @@ def _altered(value: int, by: int) -> str:
     return f"no{value}add{value}"
 
 
-def _plain(letters: str, value: int) -> int:
-    """Return the semitones of a degree as a kind of chord has it."""
-    if value == 3 and _MINOR_THIRD.match(letters):
+def _unaltered(quality: str, value: int) -> int:
+    """Return the semitones of a degree in a chord of some quality."""
+    if value == 3 and _MINOR_THIRD.match(quality):
         return 3
     if value == 5:
-        return next((found for kind, found in _FIFTHS if kind.search(letters)), 7)
+        return next((fifth for kind, fifth in _FIFTHS if kind.search(quality)), 7)
     if value == 7:
-        return next((found for kind, found in _SEVENTHS if kind.search(letters)), 10)
+        return next((seventh for kind, seventh in _SEVENTHS if kind.search(quality)), 10)
     return _SCALE[value]
 
 
 def _whole(text: str | None) -> int:
     """Return a whole number, 0 where there is none."""
-    found = re.fullmatch(r"([+-]?[0-9]{1,2})(?:\.0*)?", (text or "").strip())
-    return int(found[1]) if found else 0
+    match = re.fullmatch(r"([+-]?[0-9]{1,2})(?:\.0*)?", (text or "").strip())
+    return int(match[1]) if match else 0

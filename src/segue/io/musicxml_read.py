@@ -1,14 +1,11 @@
-"""Reading of MusicXML.
-
-What MusicXML says about the order of playing, as marks at bars; merged over all parts.
-
-MusicXML: from its elements to a score as it is written, and from there as it is played.
+"""Reading of MusicXML: from its elements to a written score, which is unfolded into a `Score`.
 
 - A note begins where the ones before it in its part end; `backup` and `forward` move that point.
   A note of a chord begins with the last note before it, whatever stands between.
 - Cue notes are silent. Grace notes have no time of their own, and are left out.
-- Pitches sound as they are: a clarinet in B flat is a tone below what it reads.
+- Pitches are those that sound: transposing instruments are transposed.
 - Notes without a pitch become drums.
+- Repeats and jumps are merged over all parts.
 """
 
 import math
@@ -50,20 +47,20 @@ from segue.records import Score
 from segue.text import clean
 from segue.theory.keys import LETTER_SEMITONES
 
-# --- music xml marks ---
+# ---- repeats and jumps -------------------------------------------------------------------
 
 _NUMBERS: Final = re.compile(r"(\d{1,3})\s*(?:[-–—]\s*(\d{1,3}))?")
-_MOST_TIMES: Final = 999
+_MAX_PASSES: Final = 999
 _SIGNS: Final = {"segno": SEGNO, "coda": CODA}
-#: Attributes of `sound` that are about the order.
-_SOUND: Final = frozenset(
+#: Attributes of `sound` that are about repeats and jumps.
+_SOUND_ATTRIBUTES: Final = frozenset(
     ["segno", "coda", "tocoda", "dalsegno", "dacapo", "fine", "forward-repeat"]
 )
 
 
 @dataclass(slots=True)
-class _Bracket:
-    """An ending: its bars, and the passes by its number and by its printed text."""
+class _Ending:
+    """An ending: its bars, and its passes by its number and by its printed text."""
 
     first: int
     last: int
@@ -73,19 +70,19 @@ class _Bracket:
 
 @dataclass(slots=True)
 class NavigationReader:
-    """Gathers the marks of a score while its parts are read, one after another.
+    """Collects the marks of a score while its parts are read, one after another.
 
     Attributes
     ----------
-    marks : list of Marks
+    marks : list of NavigationMarks
         Of each bar so far.
     """
 
     marks: list[NavigationMarks] = field(default_factory=list)
-    brackets: dict[int, _Bracket] = field(default_factory=dict)  # by first bar
-    open: _Bracket | None = None
+    endings: dict[int, _Ending] = field(default_factory=dict)  # by first bar
+    open: _Ending | None = None
     signs: list[tuple[int, bool]] = field(default_factory=list)  # coda signs; at a bar's end?
-    waiting: list[tuple[int, str, str]] = field(default_factory=list)  # when in this bar, what
+    pending: list[tuple[int, str, str]] = field(default_factory=list)  # time, sign and label
     bar: int = -1
     number: int = 0  # of the last bar that has one
 
@@ -94,7 +91,7 @@ class NavigationReader:
         self.bar, self.number, self.open = -1, 0, None
 
     def begin_bar(self, number: str) -> None:
-        """Go on to the next bar, of some number."""
+        """Begin the next bar."""
         self.bar += 1
         if self.bar == len(self.marks):
             self.marks.append(NavigationMarks())
@@ -106,97 +103,99 @@ class NavigationReader:
 
     def end_bar(self, reached: int) -> None:
         """End a bar: a sign at its very end stands at the start of the next one."""
-        for at, sign, label in self.waiting:
-            is_late = 0 < reached <= at
+        for at, sign, label in self.pending:
+            is_at_end = 0 < reached <= at
             if sign == CODA and label == "?":
-                self.signs.append((self.bar, is_late))
+                self.signs.append((self.bar, is_at_end))
                 continue
-            mark = self._at(self.bar + is_late)
+            mark = self._at(self.bar + is_at_end)
             if sign == SEGNO:
                 mark.segno |= {label}
             else:
                 mark.coda |= {label}
-        self.waiting.clear()
+        self.pending.clear()
 
     def barline(self, element: ET.Element, *, is_first: bool) -> None:
-        """Read a bar line; `is_first` where nothing in the bar comes before it."""
+        """Read a barline; `is_first` where no notes come before it in the bar."""
         side = element.get("location") or ("left" if is_first else "right")
-        here = self.marks[self.bar]
-        after = here if side == "left" else None  # the bar that begins at it
+        mark = self.marks[self.bar]
+        after = mark if side == "left" else None  # the bar that begins at the barline
         ending = element.find("ending")
         if ending is not None:
-            self._ending(ending, self.bar + (side == "right"), self.bar - (side == "left"))
+            self._read_ending(ending, self.bar + (side == "right"), self.bar - (side == "left"))
         repeat = element.find("repeat")
         if repeat is not None and repeat.get("direction") == "forward":
             (after or self._at(self.bar + (side == "right"))).opens = True
         elif repeat is not None and repeat.get("direction") == "backward":
             times = _whole(repeat.get("times", ""))
             closed = self.marks[max(self.bar - (side == "left"), 0)]
-            closed.closes = max(closed.closes, min(times, _MOST_TIMES), 2)
+            closed.closes = max(closed.closes, min(times, _MAX_PASSES), 2)
             closed.after_jump |= repeat.get("after-jump") == "yes"
         elif side == "right" and element.findtext("bar-style") == "light-heavy":
-            here.final = True
+            mark.final = True
         for name, sign in _SIGNS.items():
             if element.find(name) is not None or element.get(name):
                 label = element.get(name, "")
                 at = 0 if side == "left" else 1 << 62
-                self.waiting.append((at, sign, label or ("?" if sign == CODA else "")))
+                self.pending.append((at, sign, label or ("?" if sign == CODA else "")))
 
     def direction(self, element: ET.Element, at: int) -> None:
         """Read the words and signs of a direction, and its `sound`."""
         texts = []
-        for one in element.iter():
-            if one.tag in _SIGNS:
-                texts.append(_SIGNS[one.tag])
-            elif one.tag in {"words", "rehearsal", "symbol"} and one.text:
-                texts.append(one.text)
-        said = read_navigation(" ".join(texts)) if texts else NavigationText()
-        self._tell(said, element.find("sound"), at)
+        for child in element.iter():
+            if child.tag in _SIGNS:
+                texts.append(_SIGNS[child.tag])
+            elif child.tag in {"words", "rehearsal", "symbol"} and child.text:
+                texts.append(child.text)
+        text = read_navigation(" ".join(texts)) if texts else NavigationText()
+        self._add(text, element.find("sound"), at)
 
     def sound(self, element: ET.Element, at: int) -> None:
         """Read a `sound` that stands by itself."""
-        self._tell(NavigationText(), element, at)
+        self._add(NavigationText(), element, at)
 
-    def _tell(self, said: NavigationText, sound: ET.Element | None, at: int) -> None:
+    def _add(self, text: NavigationText, sound: ET.Element | None, at: int) -> None:
+        """Add the marks of a text and of a `sound`."""
         mark = self.marks[self.bar]
-        told = {} if sound is None else {k: v for k, v in sound.items() if k in _SOUND and v}
-        jump = said.jump
-        if told.get("dacapo") == "yes":
+        items = () if sound is None else sound.items()
+        attributes = {name: value for name, value in items if name in _SOUND_ATTRIBUTES and value}
+        jump = text.jump
+        if attributes.get("dacapo") == "yes":
             jump = replace(jump or Jump(), to_segno=False)
-        elif "dalsegno" in told:
-            jump = replace(jump or Jump(), to_segno=True, label=told["dalsegno"])
+        elif "dalsegno" in attributes:
+            jump = replace(jump or Jump(), to_segno=True, label=attributes["dalsegno"])
         if jump:
-            mark.jump = _both(mark.jump, jump)
-        if "segno" in told or said.segno:
-            self.waiting.append((at, SEGNO, told.get("segno", "")))
-        if "tocoda" in told or said.to_coda:
-            mark.to_coda = told.get("tocoda", mark.to_coda or "")
-        elif "coda" in told or (said.coda and not said.is_sign):
-            self.waiting.append((at, CODA, told.get("coda", "")))
-        elif said.coda:
-            self.waiting.append((at, CODA, "?"))
-        mark.fine |= said.fine or told.get("fine", "no") != "no"
-        mark.opens |= told.get("forward-repeat") == "yes"
+            mark.jump = _merge_jumps(mark.jump, jump)
+        if "segno" in attributes or text.segno:
+            self.pending.append((at, SEGNO, attributes.get("segno", "")))
+        if "tocoda" in attributes or text.to_coda:
+            mark.to_coda = attributes.get("tocoda", mark.to_coda or "")
+        elif "coda" in attributes or (text.coda and not text.is_sign):
+            self.pending.append((at, CODA, attributes.get("coda", "")))
+        elif text.coda:
+            self.pending.append((at, CODA, "?"))
+        mark.fine |= text.fine or attributes.get("fine", "no") != "no"
+        mark.opens |= attributes.get("forward-repeat") == "yes"
 
-    def _ending(self, element: ET.Element, first: int, last: int) -> None:
+    def _read_ending(self, element: ET.Element, first: int, last: int) -> None:
         kind = element.get("type")
         if kind == "start":
             number, text = _passes(element.get("number", "")), _passes(element.text or "")
-            self.open = self.brackets.setdefault(
-                first, _Bracket(first, -1, number or text, text or number)
+            self.open = self.endings.setdefault(
+                first, _Ending(first, -1, number or text, text or number)
             )
         elif self.open and self.open.first <= last:
             self.open.last = max(self.open.last, last)
             self.open = None
 
     def _at(self, bar: int) -> NavigationMarks:
-        """Return the marks of a bar; those behind the last are lost."""
+        """Return the marks of a bar; those after the last bar are dropped in the end."""
         while bar >= len(self.marks):
             self.marks.append(NavigationMarks())
         return self.marks[bar]
 
     def finished(self, count: int) -> list[NavigationMarks]:
-        """Return the marks of all bars, of which there are so many."""
+        """Return the marks of all bars, given their number."""
         del self.marks[count:]
         for mark in self.marks:
             if mark.jump and not mark.jump.until and mark.to_coda is not None:
@@ -207,40 +206,42 @@ class NavigationReader:
         return self.marks
 
     def _place_endings(self) -> None:
-        marks, brackets = self.marks, [self.brackets[n] for n in sorted(self.brackets)]
-        for bracket, following in zip(brackets, [*brackets[1:], None], strict=False):
+        marks, endings = self.marks, [self.endings[n] for n in sorted(self.endings)]
+        for ending, following in zip(endings, [*endings[1:], None], strict=False):
             end = min(following.first if following else len(marks), len(marks))
-            if bracket.last < bracket.first:  # it does not say where it ends
-                closing = (n for n in range(bracket.first, end) if marks[n].closes)
-                bracket.last = next(closing, bracket.first)
-            bracket.last = min(bracket.last, end - 1)
-        group: list[_Bracket] = []
-        for bracket in brackets:
-            if group and bracket.first != group[-1].last + 1:
+            if ending.last < ending.first:  # its end is not marked
+                closing = (n for n in range(ending.first, end) if marks[n].closes)
+                ending.last = next(closing, ending.first)
+            ending.last = min(ending.last, end - 1)
+        group: list[_Ending] = []
+        for ending in endings:
+            if group and ending.first != group[-1].last + 1:
                 self._place_group(group)
                 group = []
-            group.append(bracket)
+            group.append(ending)
         if group:
             self._place_group(group)
 
-    def _place_group(self, group: list[_Bracket]) -> None:
-        """Give the bars of adjacent endings their passes: by number, else as they are printed.
+    def _place_group(self, group: list[_Ending]) -> None:
+        """Give the bars of adjacent endings their passes: by number, else as printed.
 
-        The number is what counts by the standard, unless it gives a pass to two endings, or the
-        repeat is played as often as the printed ones say.
+        By the standard the number counts, unless it gives a pass to two endings, or the repeat has
+        as many passes as the printed text.
         """
-        numbers, texts = [one.number for one in group], [one.text for one in group]
-        times = max(m.closes for one in group for m in self.marks[one.first : one.last + 1])
+        numbers, texts = [ending.number for ending in group], [ending.text for ending in group]
+        times = max(
+            mark.closes for ending in group for mark in self.marks[ending.first : ending.last + 1]
+        )
         by_text = _is_counted(texts) and (
             not _is_counted(numbers) or times == max(map(max, texts)) > max(map(max, numbers))
         )
-        for bracket, passes in zip(group, texts if by_text else numbers, strict=True):
-            for mark in self.marks[bracket.first : bracket.last + 1]:
+        for ending, passes in zip(group, texts if by_text else numbers, strict=True):
+            for mark in self.marks[ending.first : ending.last + 1]:
                 mark.endings = passes
 
 
-def _both(one: Jump | None, other: Jump) -> Jump:
-    """Join two marks at one bar: the words say until where, a `sound` says which segno."""
+def _merge_jumps(one: Jump | None, other: Jump) -> Jump:
+    """Merge two jumps at one bar: words have the end of the replay, a `sound` has the segno."""
     if one is None:
         return other
     return Jump(
@@ -253,16 +254,16 @@ def _both(one: Jump | None, other: Jump) -> Jump:
 
 
 def _passes(text: str) -> frozenset[int]:
-    """Read a list of endings: "1, 3", "1-3", "1. 2."."""
-    found: set[int] = set()
+    """Parse the passes of an ending: "1, 3", "1-3", "1. 2."."""
+    passes: set[int] = set()
     for first, last in _NUMBERS.findall(text):
-        found |= set(range(int(first), int(last or first) + 1))
-    return frozenset(one for one in found if 0 < one <= _MOST_TIMES)
+        passes |= set(range(int(first), int(last or first) + 1))
+    return frozenset(number for number in passes if 0 < number <= _MAX_PASSES)
 
 
 def _is_counted(endings: list[frozenset[int]]) -> bool:
-    """Tell whether endings give each pass, from the first on, to one of them."""
-    passes = sorted(one for ending in endings for one in ending)
+    """Return whether each pass, from the first on, has one ending."""
+    passes = sorted(number for ending in endings for number in ending)
     return bool(passes) and all(endings) and passes == list(range(1, len(passes) + 1))
 
 
@@ -271,21 +272,21 @@ def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-# --- music xml ---
+# ---- scores ------------------------------------------------------------------------------
 
-_MOST_BEATS: Final = 64
-_MOST_DIVISIONS: Final = 1 << 24
-_FINEST: Final = 1 << 40  # units a quarter may have
-_LONGEST: Final = 1 << 20  # quarters of one note
+_MAX_BEATS: Final = 64
+_MAX_DIVISIONS: Final = 1 << 24
+_MAX_UNITS: Final = 1 << 40  # to the quarter
+_MAX_QUARTERS: Final = 1 << 20  # of one note
 _VELOCITY: Final = 80
-_FORTE: Final = 0.9  # the velocity of one per cent of `dynamics`
+_VELOCITY_PER_PERCENT: Final = 0.9  # of `dynamics`
 #: Quarters of each note value.
 _VALUES: Final = {
     "maxima": 32.0, "long": 16.0, "breve": 8.0, "whole": 4.0, "half": 2.0, "quarter": 1.0,
     "eighth": 0.5, "16th": 0.25, "32nd": 0.125, "64th": 0.0625, "128th": 0.03125,
     "256th": 0.015625, "512th": 0.0078125, "1024th": 0.00390625,
 }  # fmt: skip
-#: What each kind of pedal mark does: 1 for down, 0 for up.
+#: The pedal changes of each type of pedal mark: 1 for down, 0 for up.
 _PEDALS: Final = {
     "start": (1,),
     "resume": (1,),
@@ -307,7 +308,7 @@ def read_music_xml(content: bytes) -> Score:
     Returns
     -------
     Score
-        As it is played: repeats, da capo and dal segno are followed.
+        As played: repeats, da capo and dal segno are followed.
 
     Raises
     ------
@@ -318,13 +319,13 @@ def read_music_xml(content: bytes) -> Score:
 
 
 def read_written_score(content: bytes) -> WrittenScore:
-    """Read a MusicXML file as it is written; see `read_music_xml`."""
+    """Read a MusicXML file as notated; see `read_music_xml`."""
     root = read_tree(content)
     work, movement = root.findtext("work/work-title"), root.findtext("movement-title")
     creators = [
-        one.text or ""
-        for one in root.iterfind("identification/creator")
-        if one.get("type", "composer").lower() == "composer"
+        creator.text or ""
+        for creator in root.iterfind("identification/creator")
+        if creator.get("type", "composer").lower() == "composer"
     ]
     header = make_header(work or "", movement or "", "".join(creators))
     listed = {part.get("id", ""): read_instruments(part) for part in root.iter("score-part")}
@@ -343,21 +344,15 @@ def read_written_score(content: bytes) -> WrittenScore:
     return WrittenScore(header.title, header.composer, per_quarter, parts, marks.finished(count))
 
 
-def check_time_signature(told: str) -> None:
-    """Refuse a metre that cannot be.
-
-    Raises
-    ------
-    Unreadable
-        It has more than 64 beats, or parts of a whole note.
-    """
-    for number in re.findall(r"\d+", told):
-        if len(number) > 3 or int(number) > _MOST_BEATS:
-            raise Unreadable(f"a score in a metre of {number[:20]}, expected at most {_MOST_BEATS}")
+def check_time_signature(text: str) -> None:
+    """Raise `Unreadable` for a time signature with a number above 64."""
+    for number in re.findall(r"\d+", text):
+        if len(number) > 3 or int(number) > _MAX_BEATS:
+            raise Unreadable(f"a score in a metre of {number[:20]}, expected at most {_MAX_BEATS}")
 
 
 def _parts(root: ET.Element) -> Iterator[tuple[str, list[ET.Element]]]:
-    """Yield the parts of a score and their bars, whichever stands within the other."""
+    """Yield the parts of a score, partwise or timewise, and their measures."""
     if root.tag == "score-partwise":
         for part in root.iterfind("part"):
             yield part.get("id", ""), part.findall("measure")
@@ -373,15 +368,15 @@ def _parts(root: ET.Element) -> Iterator[tuple[str, list[ET.Element]]]:
 
 
 def _units(root: ET.Element) -> int:
-    """Return into how many units a quarter is divided, so that all notes begin at whole ones."""
-    found = TICKS_PER_QUARTER
+    """Return the number of units to the quarter in which all onsets are whole numbers."""
+    units = TICKS_PER_QUARTER
     for element in root.iter("divisions"):
         divisions = _decimal(element.text)
         if divisions == int(divisions) > 0:
-            found = math.lcm(found, int(divisions))
-        if found > _FINEST:
-            return TICKS_PER_QUARTER << 16  # of such a file, times are rounded
-    return found
+            units = math.lcm(units, int(divisions))
+        if units > _MAX_UNITS:
+            return TICKS_PER_QUARTER << 16  # times are rounded
+    return units
 
 
 class _PartReader:
@@ -398,9 +393,9 @@ class _PartReader:
         self.marks = marks
         self.per_quarter = per_quarter
         self.part = WrittenPart(instruments.name, instruments.program, instruments.kit)
-        self.unit = per_quarter / _usual_divisions(measures)  # of a division
-        self.shift: dict[str, int] = {}  # semitones, by staff
-        self.fifths = 0  # by how many sharps a key sounds otherwise than written
+        self.unit = per_quarter / _default_divisions(measures)  # of a division
+        self.transposition: dict[str, int] = {}  # semitones by staff
+        self.fifths = 0  # sharps between the written and the sounding key
         self.bar = WrittenBar()
         self.at = self.chord_at = 0
         marks.begin_part()
@@ -443,22 +438,24 @@ class _PartReader:
     # ---- notes -----------------------------------------------------------------------------
 
     def _note(self, element: ET.Element) -> None:
-        said = {child.tag: child for child in element}
-        if "grace" in said:
+        children = {child.tag: child for child in element}
+        if "grace" in children:
             return
-        length = self._note_length(said, len(element.findall("dot")) if "dot" in said else 0)
-        if "chord" in said:
+        length = self._note_length(
+            children, len(element.findall("dot")) if "dot" in children else 0
+        )
+        if "chord" in children:
             on = self.chord_at
         else:
             on = self.chord_at = self.at
             self.at += length
             self.bar.reached = max(self.bar.reached, self.at)
-        if length <= 0 or "rest" in said or "cue" in said:
+        if length <= 0 or "rest" in children or "cue" in children:
             return
-        if "pitch" in said:
-            key, is_drum = self._pitch(said["pitch"], said), False
-        elif "unpitched" in said:
-            instrument = said.get("instrument")
+        if "pitch" in children:
+            key, is_drum = self._pitch(children["pitch"], children), False
+        elif "unpitched" in children:
+            instrument = children.get("instrument")
             name = None if instrument is None else instrument.get("id")
             key, is_drum = self.instruments.drum(name), True
         else:
@@ -468,20 +465,20 @@ class _PartReader:
         note = WrittenNote(on, on + length, key, _VELOCITY, is_drum)
         for name, value in element.items():
             if name == "dynamics":
-                note.velocity = min(max(round(_decimal(value) * _FORTE), 1), 127)
+                note.velocity = min(max(round(_decimal(value) * _VELOCITY_PER_PERCENT), 1), 127)
             elif name == "attack":
                 note.attack = round(_decimal(value) * self.unit)
             elif name == "release":
                 note.release = round(_decimal(value) * self.unit)
-        self._tie(note, element, said)
+        self._tie(note, element, children)
         self.bar.notes.append(note)
 
-    def _tie(self, note: WrittenNote, element: ET.Element, said: dict[str, ET.Element]) -> None:
-        """Note which ties are on a note: those that sound, else those that are written."""
-        if "tie" in said:
+    def _tie(self, note: WrittenNote, element: ET.Element, children: dict[str, ET.Element]) -> None:
+        """Set the ties of a note: the sounding ones, else the notated ones."""
+        if "tie" in children:
             ties = element.iterfind("tie")
-        elif "notations" in said:
-            ties = said["notations"].iterfind("tied")
+        elif "notations" in children:
+            ties = children["notations"].iterfind("tied")
         else:
             return
         for tie in ties:
@@ -489,39 +486,39 @@ class _PartReader:
             note.tied_from |= kind in {"stop", "continue"}
             note.tied_to |= kind in {"start", "continue"}
 
-    def _note_length(self, said: dict[str, ET.Element], dots: int) -> int:
-        """Return a note's length in units: as it says, else of its value."""
-        duration = said.get("duration")
+    def _note_length(self, children: dict[str, ET.Element], dots: int) -> int:
+        """Return a note's duration in units, else that of its note value."""
+        duration = children.get("duration")
         if duration is not None:
             return self._units_of(duration.text)
-        kind = said.get("type")
+        kind = children.get("type")
         value = 0.0 if kind is None else _VALUES.get((kind.text or "").strip(), 0.0)
-        tuplet = said.get("time-modification")
+        tuplet = children.get("time-modification")
         if tuplet is not None:
             actual = _decimal(tuplet.findtext("actual-notes"))
             normal = _decimal(tuplet.findtext("normal-notes"))
             value *= normal / actual if actual >= 1 and normal >= 1 else 1
         return round(value * (2 - 0.5**dots) * self.per_quarter)
 
-    def _pitch(self, pitch: ET.Element, said: dict[str, ET.Element]) -> int:
-        """Return what a pitch sounds as; 60 is middle C."""
+    def _pitch(self, pitch: ET.Element, children: dict[str, ET.Element]) -> int:
+        """Return the sounding MIDI pitch."""
         step, octave = element_text(pitch, "step"), element_text(pitch, "octave")
         if step not in LETTER_SEMITONES or not re.fullmatch(r"-?\d{1,2}", octave, re.ASCII):
             raise ValueError(f"a note of pitch {clean(step)[:20]!r} {clean(octave)[:20]!r}")
-        found = 12 * int(octave) + 12 + LETTER_SEMITONES[step]
+        key = 12 * int(octave) + 12 + LETTER_SEMITONES[step]
         if alter := pitch.findtext("alter"):
-            found += round(_decimal(alter))
-        if self.shift:
-            staff = said.get("staff")
-            every = self.shift.get("", 0)
-            found += every if staff is None else self.shift.get((staff.text or "").strip(), every)
-        return found
+            key += round(_decimal(alter))
+        if self.transposition:
+            staff = children.get("staff")
+            number = "" if staff is None else (staff.text or "").strip()
+            key += self.transposition.get(number, self.transposition.get("", 0))
+        return key
 
-    # ---- what is told between the notes ----------------------------------------------------
+    # ---- between the notes -----------------------------------------------------------------
 
     def _attributes(self, element: ET.Element) -> None:
         divisions = _decimal(element.findtext("divisions"))
-        if 0 < divisions <= _MOST_DIVISIONS:
+        if 0 < divisions <= _MAX_DIVISIONS:
             self.unit = self.per_quarter / divisions
         for transpose in element.iterfind("transpose"):
             self._transpose(transpose)
@@ -536,36 +533,34 @@ class _PartReader:
                     self.bar.keys.append((self.at, sharps, minor))
 
     def _transpose(self, element: ET.Element) -> None:
-        """Read by how much what is written sounds otherwise: the diatonic steps may lack."""
+        """Read a transposition; its diatonic steps may be missing."""
         steps = round(_decimal(element.findtext("chromatic")))
         octaves = round(_decimal(element.findtext("octave-change")))
         staff = element.get("number", "")
-        self.shift[staff] = steps + 12 * octaves
+        self.transposition[staff] = steps + 12 * octaves
         diatonic = element.findtext("diatonic")
         # A fifth is seven semitones and four steps; a key has as many sharps as it is fifths away.
         self.fifths = 7 * steps - 12 * (round(steps * 7 / 12) if diatonic is None
                                         else round(_decimal(diatonic)))  # fmt: skip
-        if not any(self.shift.values()):
-            self.shift, self.fifths = {}, 0
+        if not any(self.transposition.values()):
+            self.transposition, self.fifths = {}, 0
 
     def _direction(self, element: ET.Element) -> None:
         at = self._place(element)
         sound = element.find("sound")
-        is_told = False
-        if sound is not None:
-            is_told = self._sound(sound, at)
+        has_tempo = sound is not None and self._sound(sound, at)
         has_words = False
         for kind in element.iterfind("direction-type"):
-            for one in kind:
-                if one.tag == "metronome":
-                    bpm = 0.0 if is_told else _metronome(one)
+            for child in kind:
+                if child.tag == "metronome":
+                    bpm = 0.0 if has_tempo else _metronome(child)
                     if bpm and not any(when == at for when, _ in self.bar.tempos):
                         self.bar.tempos.append((at, bpm))
-                elif one.tag == "pedal":
+                elif child.tag == "pedal":
                     staff = element_text(element, "staff")
-                    for state in _PEDALS.get(one.get("type", ""), ()):
+                    for state in _PEDALS.get(child.get("type", ""), ()):
                         self.bar.pedals.append((at, staff, state))
-                elif one.tag in {"words", "rehearsal", "symbol", "segno", "coda"}:
+                elif child.tag in {"words", "rehearsal", "symbol", "segno", "coda"}:
                     has_words = True
         if has_words or sound is not None:
             self.marks.direction(element, self.at)
@@ -577,7 +572,7 @@ class _PartReader:
             self.bar.chords.append((at, symbol))
 
     def _sound(self, element: ET.Element, at: int) -> bool:
-        """Read a tempo that is told to players; return whether there is one."""
+        """Read a playback tempo; return whether there is one."""
         bpm = _decimal(element.get("tempo"))
         if bpm > 0:
             self.bar.tempos.append((at, bpm))
@@ -598,14 +593,14 @@ class _PartReader:
             units = round(float(text or 0) * self.unit)
         except (ValueError, OverflowError):
             units = -1
-        if not 0 <= units <= _LONGEST * self.per_quarter:
+        if not 0 <= units <= _MAX_QUARTERS * self.per_quarter:
             raise ValueError(f"a duration of {clean(text or '')[:20]!r}")
         return units
 
 
-def _usual_divisions(measures: list[ET.Element]) -> float:
-    """Return the divisions of a quarter where nothing says them: by the first note with a value."""
-    for measure in measures[:_FIRST]:
+def _default_divisions(measures: list[ET.Element]) -> float:
+    """Return the divisions of a quarter by the first note with a note value, else 1."""
+    for measure in measures[:4]:
         for note in measure.iterfind("note"):
             value = _VALUES.get(element_text(note, "type"))
             duration = _decimal(note.findtext("duration"))
@@ -615,11 +610,8 @@ def _usual_divisions(measures: list[ET.Element]) -> float:
     return 1.0
 
 
-_FIRST: Final = 4  # bars that are looked at
-
-
 def _time_signature(time: ET.Element) -> tuple[int, int] | None:
-    """Return beats and unit; (0, 0) of music without a metre, None of what says nothing."""
+    """Return beats and unit; (0, 0) for unmeasured music, None for an invalid time signature."""
     if time.find("senza-misura") is not None:
         return 0, 0
     beats, units = time.findall("beats"), time.findall("beat-type")
@@ -628,38 +620,38 @@ def _time_signature(time: ET.Element) -> tuple[int, int] | None:
         check_time_signature(several.text or "")
         check_time_signature(unit.text or "")
         counted = sum(map(int, re.findall(r"\d+", several.text or "", re.ASCII)))
-        told = (unit.text or "").strip()
-        if not counted or told not in _UNITS:
+        denominator = (unit.text or "").strip()
+        if not counted or denominator not in _UNITS:
             return None
-        quarters += counted / int(told)
-        finest = max(finest, int(told))
+        quarters += counted / int(denominator)
+        finest = max(finest, int(denominator))
     count = round(quarters * finest)
-    return (count, finest) if count and finest and count <= _MOST_ALL_BEATS else None
+    return (count, finest) if count and finest and count <= _MAX_SUMMED_BEATS else None
 
 
-_MOST_ALL_BEATS: Final = 255
+_MAX_SUMMED_BEATS: Final = 255
 _UNITS: Final = frozenset(["1", "2", "4", "8", "16", "32", "64"])  # what MIDI can tell, too
 
 
 def _within_keys(sharps: int) -> int:
-    """Return a key's sharps, spelled with at most seven of them or of flats."""
+    """Return a key signature with at most seven sharps or flats."""
     return (sharps + 5) % 12 - 5 if abs(sharps) > 7 else sharps
 
 
 def _metronome(element: ET.Element) -> float:
-    """Return the quarters a minute of a metronome mark; 0 where it tells none."""
-    found = _RANGE.search(element.findtext("per-minute") or "")
-    units = [one.tag for one in element if one.tag in {"beat-unit", "beat-unit-dot"}]
+    """Return the quarters a minute of a metronome mark; 0 without a tempo."""
+    match = _RANGE.search(element.findtext("per-minute") or "")
+    units = [child.tag for child in element if child.tag in {"beat-unit", "beat-unit-dot"}]
     value = _VALUES.get(element_text(element, "beat-unit"))
-    if not found or not value or units.count("beat-unit") != 1:
+    if not match or not value or units.count("beat-unit") != 1:
         return 0.0
-    numbers = [float(one.replace(",", ".")) for one in found.groups() if one]
+    numbers = [float(number.replace(",", ".")) for number in match.groups() if number]
     dotted = value * (2 - 0.5 ** units.count("beat-unit-dot"))
     return sum(numbers) / len(numbers) * dotted
 
 
 def _decimal(text: str | None) -> float:
-    """Return a number, 0 where there is none that can be."""
+    """Return a number, 0 where it is missing, invalid or too large."""
     try:
         value = float(text or 0)
     except ValueError:

@@ -1,9 +1,9 @@
 """Writing of MusicXML 4.0, plain or compressed.
 
-Written here and not by music21: that would round note values in its own way, and it writes no
-drums by their pitch, no pedals between notes and nothing of how a note is played. What is played
-otherwise than it is written is told by the note's `attack` and `release`, its loudness by
-`dynamics`, as the standard has them: so a score comes back as it was.
+The writer is Segue's own: music21 would round note values in its own way, and writes no drums by
+their pitch, no pedals between notes and no performance data. Differences between notated and played
+times are in the note's `attack` and `release`, velocities in `dynamics`, as the standard has them,
+so a score comes back as it was.
 """
 
 import io
@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from segue import __version__
-from segue.io.musicxml_elements import harmony
+from segue.io.musicxml_elements import write_harmony
 from segue.io.notation import (
     Bar,
     Clef,
@@ -212,7 +212,7 @@ def _directions(
     end = Fraction(starts[-1] + bars[-1].length) / QUARTER * score.ticks_per_quarter
     for tick, symbol in score.chords if is_first else ():
         if tick < end:
-            found[bar_of(tick)].append(harmony(symbol, shifted(tick, bar_of(tick))))
+            found[bar_of(tick)].append(write_harmony(symbol, shifted(tick, bar_of(tick))))
     is_down = False
     for tick, down in part.pedals.tolist():
         if bool(down) != is_down:

@@ -1,14 +1,8 @@
 """Music notation of a score: bars, voices, ties, tuplets, clefs, beams.
 
-Clefs: which one a part is written in, by its instrument and by where its notes lie.
-
-Scores as they are written down: bars, voices, note values, ties and tuplets.
-
-What a score plays is exact in ticks; what is written is rounded to values that notes have. What
-lies between the two is kept with each note, so that MusicXML can tell both. music21 would round
-in its own way (`makeNotation`) and keep neither, nor drums: so this is done here.
-
-Beams: which short notes of a bar are joined, beat by beat.
+A score is exact in ticks, and its notation is rounded to note values. The difference is kept with
+each note, so that MusicXML can store both. music21 would round in its own way (`makeNotation`) and
+keep neither the difference nor the drums.
 """
 
 from bisect import bisect_left, bisect_right
@@ -23,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.io.note_values import QUARTER, IntArray, NoteValue, divide_into_values, notated_times
-from segue.records import Part, Score
+from segue.io.note_values import QUARTER, NoteValue, divide_into_values, notated_times
+from segue.records import IntArray, Part, Score
 
-# --- clefs ---
+# ---- clefs -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +59,11 @@ PERCUSSION: Final = Clef("percussion", 0, 0, "perc", 0)
 
 #: Mean ledger lines a note that each clef further down an instrument's list must save.
 _PREFERENCE: Final = 0.4
-_SUNG: Final = range(52, 55)  # General MIDI's voices
-_ANY: Final = (TREBLE, BASS)
+_VOICE_PROGRAMS: Final = range(52, 55)  # General MIDI's voices
+_DEFAULT_CLEFS: Final = (TREBLE, BASS)
 #: First and last General MIDI program, and the clefs its players read, the usual one first. Other
 #: instruments are written in the treble or the bass clef.
-_READ: Final[tuple[tuple[int, int, tuple[Clef, ...]], ...]] = (
+_INSTRUMENT_CLEFS: Final[tuple[tuple[int, int, tuple[Clef, ...]], ...]] = (
     (8, 10, (TREBLE_8VA, TREBLE)),  # celesta, glockenspiel, music box
     (13, 13, (TREBLE_8VA, TREBLE)),  # xylophone
     (24, 31, (TREBLE_8VB,)),  # guitars
@@ -121,19 +115,17 @@ def choose_clef(
     """
     if is_drum:
         return PERCUSSION
-    if program in _SUNG and (voice := name.casefold().split(" ")[0]) in _VOICES:
+    if program in _VOICE_PROGRAMS and (voice := name.casefold().split(" ")[0]) in _VOICES:
         return _VOICES[voice]
-    read = next((clefs for first, last, clefs in _READ if first <= program <= last), _ANY)
+    read = next(
+        (clefs for first, last, clefs in _INSTRUMENT_CLEFS if first <= program <= last),
+        _DEFAULT_CLEFS,
+    )
     costs = [
-        ledger_lines(clef, pitches) + number * _PREFERENCE * (read is not _ANY)
+        ledger_lines(clef, pitches) + number * _PREFERENCE * (read is not _DEFAULT_CLEFS)
         for number, clef in enumerate(read)
     ]
     return read[int(np.argmin(costs))]
-
-
-def of_keyboard(number: int) -> Clef:
-    """Return the clef of a keyboard's upper (0) or lower (1) staff."""
-    return (TREBLE, BASS)[number]
 
 
 def ledger_lines(clef: Clef, pitches: NDArray[np.int32] | Sequence[int]) -> float:
@@ -144,15 +136,17 @@ def ledger_lines(clef: Clef, pitches: NDArray[np.int32] | Sequence[int]) -> floa
     return float((np.maximum(below, 0) + np.maximum(above, 0)).mean())
 
 
-# --- notation ---
+# ---- notation ----------------------------------------------------------------------------
 
 MAX_BARS: Final = 20_000  # that the readers read
 #: Voices of a staff; what would need another is tied together in the last.
-_MOST_VOICES: Final = 4
+_MAX_VOICES: Final = 4
 _STEP: Final = QUARTER // 16  # between places of bar lines: a sixty-fourth
-_APART: Final = QUARTER // 16  # at least, notes of one key that would be rounded to one place
+_MIN_DISTANCE: Final = (
+    QUARTER // 16
+)  # at least, notes of one key that would be rounded to one place
 _UNITS: Final = (1, 2, 4, 8, 16, 32, 64)
-_MOST_BEATS: Final = 64
+_MAX_BEATS: Final = 64
 #: General MIDI: pianos, organs, harp. Those that reach from below to above are on two staves.
 _KEYBOARDS: Final = frozenset([*range(8), *range(16, 21), 46])
 _MIDDLE: Final = 60
@@ -201,7 +195,7 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Where a bar lies, in `QUARTER` to the quarter, and its metre."""
+    """Start and length of a bar, in `QUARTER` to the quarter, and its time signature."""
 
     start: int
     length: int
@@ -211,7 +205,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """What is written on a staff: of each voice and bar its symbols, none where it rests."""
+    """The symbols of a staff by voice and bar, none where the voice rests."""
 
     clef: Clef
     voices: tuple[tuple[tuple[Symbol, ...], ...], ...]
@@ -225,8 +219,8 @@ class _Note:
     off: int
     pitch: int
     velocity: int
-    struck: Fraction
-    released: Fraction
+    played_on: Fraction
+    played_off: Fraction
     is_staccato: bool
 
 
@@ -252,8 +246,8 @@ def divide_into_bars(score: Score) -> list[Bar]:
     Returns
     -------
     list of Bar
-        Until all notes have ended. A bar that another metre cuts short has a metre of its own, as
-        has one whose metre no reader would read.
+        Until all notes have ended. A bar that a change of time signature cuts short has a time
+        signature of its own; an unusual time signature becomes 4/4.
 
     Raises
     ------
@@ -267,7 +261,7 @@ def divide_into_bars(score: Score) -> list[Bar]:
     end = place(last, score.ticks_per_quarter) + QUARTER // 8
     starts = [(0, 4, 4)]
     for tick, beats, unit in score.time_signatures.tolist():
-        known = unit in _UNITS and 0 < beats <= _MOST_BEATS
+        known = unit in _UNITS and 0 < beats <= _MAX_BEATS
         time_signature = (beats, unit) if known else (4, 4)
         row = (_bar_line(tick, score.ticks_per_quarter), *time_signature)
         if row[0] == starts[-1][0]:
@@ -279,7 +273,7 @@ def divide_into_bars(score: Score) -> list[Bar]:
         until = following[0] if following else None
         while at < (end if until is None else min(until, end)):
             length = full if until is None else min(full, until - at)
-            own = (beats, unit) if length == full else _own(length)
+            own = (beats, unit) if length == full else _short_bar_signature(length)
             found.append(Bar(at, length, *own))
             at += length
             if len(found) > MAX_BARS:
@@ -290,7 +284,7 @@ def divide_into_bars(score: Score) -> list[Bar]:
 
 
 def place(tick: float, ticks_per_quarter: int) -> int:
-    """Return a tick's place, in `QUARTER` to the quarter."""
+    """Return the position of a tick, in `QUARTER` to the quarter."""
     return round(Fraction(tick) * QUARTER / ticks_per_quarter)
 
 
@@ -298,19 +292,19 @@ def _bar_line(tick: int, ticks_per_quarter: int) -> int:
     return round(Fraction(tick, ticks_per_quarter) * QUARTER / _STEP) * _STEP
 
 
-def _own(length: int) -> tuple[int, int]:
-    """Return the metre of a bar cut short."""
+def _short_bar_signature(length: int) -> tuple[int, int]:
+    """Return the time signature of a bar that is cut short."""
     for unit in (4, 8, 16, 32, 64):
         beats, rest = divmod(length * unit, 4 * QUARTER)
-        if not rest and beats <= _MOST_BEATS:
+        if not rest and beats <= _MAX_BEATS:
             return beats, unit
     return 4, 4  # longer than sixteen whole notes
 
 
 def key_changes(score: Score, bars: Sequence[Bar]) -> dict[int, tuple[int, int]]:
-    """Return the keys, as sharps and 1 for minor, by the number of the bar nearest to them.
+    """Return the keys, as sharps and 1 for minor, by the index of the nearest bar.
 
-    The first bar has one: C major where nothing else is told.
+    The first bar has a key, C major by default.
     """
     found = {0: (0, 0)}
     starts = np.array([bar.start for bar in bars])
@@ -327,7 +321,7 @@ def key_changes(score: Score, bars: Sequence[Bar]) -> dict[int, tuple[int, int]]
 def notate_part(
     score: Score, part: Part, bars: Sequence[Bar], *, most: int = 2, shortened: bool = True
 ) -> list[Staff]:
-    """Write down a part.
+    """Return the notation of a part.
 
     Parameters
     ----------
@@ -366,7 +360,7 @@ def notate_part(
         clef = choose_clef(part.program, some[:, 2], is_drum=part.is_drum, name=part.name)
         staves.append(
             Staff(
-                of_keyboard(number) if is_wide else clef,
+                (TREBLE, BASS)[number] if is_wide else clef,
                 tuple(_written(voice, bars) for voice in _voices(notes)),
             )
         )
@@ -379,10 +373,10 @@ def _placed(
     times: tuple[IntArray, IntArray, NDArray[np.bool]],
     end: int,
 ) -> list[_Note]:
-    """Give every note its written place.
+    """Return the notes with their notated times.
 
-    One whose key is struck again as it ends is written until then. What overlaps another of its
-    pitch is of another voice.
+    A note ends where the next one of its pitch begins, if it ends there as played; overlapping
+    notes of one pitch are in different voices.
     """
     on, off, staccato = times
     exact = notes[:, :2].tolist()
@@ -391,20 +385,20 @@ def _placed(
     for number in np.lexsort((notes[:, 0], on)).tolist():
         pitch, velocity = notes[number, 2:].tolist()
         begin, stop = int(on[number]), min(int(off[number]), end)
-        struck, released = (
+        played_on, played_off = (
             Fraction(tick, ticks_per_quarter)
             for tick in (exact[number][0], exact[number][0] + exact[number][1])
         )
         before = [note for note in sounding.get(pitch, ()) if note.off > begin]
-        if any(note.on >= begin and note.struck != struck for note in before):
+        if any(note.on >= begin and note.played_on != played_on for note in before):
             # Rounded to one place, and yet two notes.
-            begin = max(note.on for note in before) + _APART
-            stop = max(stop, begin + _APART)
+            begin = max(note.on for note in before) + _MIN_DISTANCE
+            stop = max(stop, begin + _MIN_DISTANCE)
         if begin >= end:
-            begin, stop = end - _APART, end
-        note = _Note(begin, stop, pitch, velocity, struck, released, bool(staccato[number]))
+            begin, stop = end - _MIN_DISTANCE, end
+        note = _Note(begin, stop, pitch, velocity, played_on, played_off, bool(staccato[number]))
         for other in before:
-            if other.on < begin and other.released <= struck:
+            if other.on < begin and other.played_off <= played_on:
                 other.off = min(other.off, begin)
         sounding[pitch] = [*(other for other in before if other.off > begin), note]
         found.append(note)
@@ -412,7 +406,7 @@ def _placed(
 
 
 def _voices(notes: Sequence[_Note]) -> list[list[_Held]]:
-    """Divide notes into voices in which nothing overlaps: chords first, high ones first."""
+    """Divide notes into voices without overlaps: chords first, high ones first."""
     chords: dict[tuple[int, int, bool], list[_Note]] = defaultdict(list)
     for note in notes:
         chords[note.on, note.off, note.is_staccato].append(note)
@@ -421,7 +415,7 @@ def _voices(notes: Sequence[_Note]) -> list[list[_Held]]:
     left: list[_Note] = []
     for (on, off, _), some in order:
         free = next((v for v in voices if not v or v[-1].end <= on), None)
-        if free is None and len(voices) < _MOST_VOICES - 1:
+        if free is None and len(voices) < _MAX_VOICES - 1:
             free = []
             voices.append(free)
         if free is None:
@@ -432,7 +426,7 @@ def _voices(notes: Sequence[_Note]) -> list[list[_Held]]:
 
 
 def _tied_together(notes: Sequence[_Note]) -> list[_Held]:
-    """Put notes that overlap into one voice: cut where any begins or ends."""
+    """Put overlapping notes into one voice, cut and tied where any begins or ends."""
     cuts = sorted({edge for note in notes for edge in (note.on, note.off)})
     held = [_Held(start, end) for start, end in pairwise(cuts)]
     for note in notes:
@@ -457,20 +451,20 @@ def _written(voice: Sequence[_Held], bars: Sequence[Bar]) -> tuple[tuple[Symbol,
 
 
 def _symbols(bar: Bar, voice: Sequence[_Held]) -> Iterator[Symbol]:
-    """Write a bar of a voice: what sounds, and rests between."""
-    stretches: list[tuple[int, int, _Held | None]] = []
+    """Yield the notes and rests of a bar of a voice."""
+    spans: list[tuple[int, int, _Held | None]] = []
     at = 0
     for held in voice:
         start, end = max(held.start - bar.start, 0), min(held.end - bar.start, bar.length)
         if start > at:
-            stretches.append((at, start, None))
-        stretches.append((start, end, held))
+            spans.append((at, start, None))
+        spans.append((start, end, held))
         at = end
     if at < bar.length:
-        stretches.append((at, bar.length, None))
-    places = [(start, end, held is None) for start, end, held in stretches]
+        spans.append((at, bar.length, None))
+    places = [(start, end, held is None) for start, end, held in spans]
     for number, value in divide_into_values(places, bar.length, bar.beats, bar.unit):
-        found = stretches[number][2]
+        found = spans[number][2]
         start = bar.start + value.at
         notes = found.notes if found else []
         heads = tuple(
@@ -487,19 +481,19 @@ def _head(note: _Note, start: int, end: int) -> NoteHead:
         note.velocity,
         not is_first,
         not is_last,
-        note.struck - Fraction(note.on, QUARTER) if is_first else Fraction(0),
-        note.released - Fraction(note.off, QUARTER) if is_last else Fraction(0),
+        note.played_on - Fraction(note.on, QUARTER) if is_first else Fraction(0),
+        note.played_off - Fraction(note.off, QUARTER) if is_last else Fraction(0),
     )
 
 
-# --- beams ---
+# ---- beams -------------------------------------------------------------------------------
 
 #: How many beams a note value has.
 _BEAMS: Final = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4, "128th": 5}
 
 
 def beam_notes(symbols: Sequence[Symbol], bar: Bar) -> list[tuple[str, ...]]:
-    """Join the notes of a voice's bar by beams.
+    """Return the beams of a bar of a voice.
 
     Parameters
     ----------
@@ -525,7 +519,7 @@ def beam_notes(symbols: Sequence[Symbol], bar: Bar) -> list[tuple[str, ...]]:
 
 
 def _groups(symbols: Sequence[Symbol], bar: Bar) -> list[list[int]]:
-    """List the numbers of the notes that are joined: neighbours within a beat, without rests."""
+    """Return the indices of beamed notes: neighbours within a beat, without rests."""
     beat = _span(bar)
     groups: list[list[int]] = [[]]
     before = -1
@@ -545,7 +539,7 @@ def _groups(symbols: Sequence[Symbol], bar: Bar) -> list[list[int]]:
 
 
 def _halves(groups: Sequence[list[int]], symbols: Sequence[Symbol]) -> list[list[int]]:
-    """Join two beats of two plain eighths each, where they make half a bar of 4/4."""
+    """Join two beats of two eighths each that are half a bar of 4/4."""
     joined: list[list[int]] = []
     for group in groups:
         before = joined[-1] if joined else []
@@ -572,7 +566,7 @@ def _is_pair(group: Sequence[int], symbols: Sequence[Symbol]) -> bool:
 
 
 def _beam(levels: Sequence[int], place: int, level: int) -> str:
-    """Say how a note is joined to its neighbours at a level: 0 for the eighth's."""
+    """Return how a note is joined to its neighbours at a level, from 0 for eighths."""
     left = place > 0 and levels[place - 1] > level
     right = place + 1 < len(levels) and levels[place + 1] > level
     if left and right:
@@ -585,7 +579,7 @@ def _beam(levels: Sequence[int], place: int, level: int) -> str:
 
 
 def _span(bar: Bar) -> int:
-    """Return the time that a beam spans, in `QUARTER` to the quarter: a beat, or a bar of 3/8."""
+    """Return the duration that beams may span, in `QUARTER` to the quarter."""
     is_compound = bar.beats % 3 == 0 and bar.beats > 3
     unit = 4 * QUARTER // bar.unit
     return 3 * unit if is_compound or (bar.beats == 3 and bar.unit >= 8) else max(unit, QUARTER)

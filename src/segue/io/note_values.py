@@ -1,17 +1,11 @@
-"""Rhythm quantisation and note values: which durations a bar is notated in.
+"""Rhythm quantisation and note values: the durations in which a bar is notated.
 
-Rhythms that can be read: where notes are written that were not played as they are written.
+Times are rounded only if notation cannot represent them or they are hard to read. Writers keep the
+difference between notated and played times, so nothing is lost. A beat is a quarter note.
 
-What is written may differ from what sounds: writers keep the difference, so nothing is lost by
-rounding here. A beat is a quarter note.
-
-Where the notes of a staff are written: times that are rounded only if they have to be.
-
-Note values: how the stretches of a bar are divided into what can be written.
-
-A bar is halved, or divided into its beats, until what lies within a window is plain or makes a
-tuplet. Within each, a stretch is one value where that hides no stronger place of the bar than
-readers are used to; else it is cut there, and tied.
+A bar is halved, or divided into its beats, until the notes of each window are plain or form a
+tuplet. A note is one value if that hides no stronger position of the bar than readers are used to;
+else it is split there and tied.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,26 +16,28 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-# --- quantisation ---
+from segue.records import IntArray
 
-#: Places to the quarter: all that can be written down are whole numbers of them.
+# ---- quantisation ------------------------------------------------------------------------
+
+#: Units to the quarter: all notated times are whole numbers of them.
 QUARTER: Final = 10080
 #: Into how many parts a beat is divided, and what each division costs beside the mean distance,
 #: in quarters, by which it moves onsets.
 _GRIDS: Final = ((2, 0.0), (4, 0.008), (3, 0.025), (8, 0.04), (6, 0.05))
 #: What each note costs that would be written on top of one of its pitch, struck before it by more
 #: than so many quarters.
-_COLLISION: Final = 1.0
-_AT_ONCE: Final = 1e-6
+_COLLISION_COST: Final = 1.0
+_SIMULTANEOUS: Final = 1e-6
 #: What triplets cost more where the part has hardly any others.
 _RARE_TRIPLETS: Final = 0.035
 _RARE: Final = 0.1  # share of its beats
 _TERNARY: Final = (3, 6)
 #: Divisions that a reader takes at sight, of one beat alone.
-_PLAIN: Final = (8, 6)
+_PLAIN_DIVISIONS: Final = (8, 6)
 #: Others are believed where so many places of a beat need them.
-_FINER: Final = (5, 7, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48)
-_NEEDED: Final = 2
+_FINE_DIVISIONS: Final = (5, 7, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48)
+_MIN_POSITIONS: Final = 2
 #: Share of the beats that must be readable for the whole to be left as it is.
 _READABLE: Final = 0.95
 #: A rest is left out where it is shorter than this part of the time to the next onset ...
@@ -49,13 +45,11 @@ _LEGATO: Final = 0.3
 #: ... and than this.
 _LONGEST_GAP: Final = QUARTER // 2
 #: Notes struck together end together where their lengths differ by at most this part.
-_TOGETHER: Final = 0.3
-
-IntArray = NDArray[np.int64]
+_SAME_DURATION: Final = 0.3
 
 
 def is_readable(on: IntArray, off: IntArray) -> bool:
-    """Tell whether exact times are those of notation, and not of a performance on a fine grid.
+    """Return whether exact times are those of notation, and not of a performance.
 
     Parameters
     ----------
@@ -77,26 +71,26 @@ def is_readable(on: IntArray, off: IntArray) -> bool:
 
 
 def _is_plain(places: IntArray) -> bool:
-    """Tell whether the places of a beat lie on a division that is read at sight."""
-    if any((places * parts % QUARTER == 0).all() for parts in _PLAIN):
+    """Return whether the positions in a beat lie on a division that is easy to read."""
+    if any((places * parts % QUARTER == 0).all() for parts in _PLAIN_DIVISIONS):
         return True
     halves_and_thirds = (places * 2 % QUARTER == 0) | (places * 3 % QUARTER == 0)
     if halves_and_thirds.all():
         return True
-    for parts in _FINER:
+    for parts in _FINE_DIVISIONS:
         if (places * parts % QUARTER == 0).all():
-            coarser = [*_PLAIN, *(n for n in _FINER if n < parts)]
+            coarser = [*_PLAIN_DIVISIONS, *(n for n in _FINE_DIVISIONS if n < parts)]
             need_it = np.ones(len(places), bool)
             for n in coarser:
                 need_it &= places * n % QUARTER != 0
-            return int(need_it.sum()) >= _NEEDED
+            return int(need_it.sum()) >= _MIN_POSITIONS
     return False
 
 
 def quantise(
     on: NDArray[np.float64], off: NDArray[np.float64], pitch: IntArray
 ) -> tuple[IntArray, IntArray]:
-    """Round the notes of a staff to rhythms that can be read.
+    """Quantise the notes of a staff to readable rhythms.
 
     Parameters
     ----------
@@ -115,7 +109,7 @@ def quantise(
     beat = np.floor(on + 1e-6).astype(np.int64)
     beats, number = np.unique(beat, return_inverse=True)
     grids = np.array([parts for parts, _ in _GRIDS])
-    costs = _costs(on, number, len(beats)) + _struck_again(on, pitch, number, len(beats))
+    costs = _costs(on, number, len(beats)) + _collision_costs(on, pitch, number, len(beats))
     chosen = grids[np.argmin(costs, axis=0)]
     if np.isin(chosen, _TERNARY).mean() < _RARE:
         costs[np.isin(grids, _TERNARY)] += _RARE_TRIPLETS
@@ -135,18 +129,18 @@ def _costs(on: NDArray[np.float64], number: IntArray, beats: int) -> NDArray[np.
     return np.array(rows)
 
 
-def _struck_again(
+def _collision_costs(
     on: NDArray[np.float64], pitch: IntArray, number: IntArray, beats: int
 ) -> NDArray[np.float64]:
     """Return what it costs that notes of one pitch would fall on one place, as `_costs`."""
     order = np.lexsort((on, pitch))
-    follows = (np.diff(pitch[order]) == 0) & (np.diff(on[order]) > _AT_ONCE)
+    follows = (np.diff(pitch[order]) == 0) & (np.diff(on[order]) > _SIMULTANEOUS)
     again, before = order[1:][follows], order[:-1][follows]
     rows = []
     for parts, _ in _GRIDS:
         same = np.rint(on[again] * parts) == np.rint(on[before] * parts)
         both = np.concatenate([again, before]), np.concatenate([same, same])
-        rows.append(_COLLISION * np.bincount(number[both[0]], both[1], beats))
+        rows.append(_COLLISION_COST * np.bincount(number[both[0]], both[1], beats))
     return np.array(rows)
 
 
@@ -172,7 +166,7 @@ def _ends(off: NDArray[np.float64], on: IntArray, grid: dict[int, int]) -> IntAr
 
 
 def _together(on: IntArray, off: IntArray) -> IntArray:
-    """Let notes that are struck together end together where their lengths hardly differ."""
+    """Let notes with one onset end together if their durations hardly differ."""
     found = off.copy()
     order = np.lexsort((off, on))
     for chord in np.split(order, np.flatnonzero(np.diff(on[order])) + 1):
@@ -180,7 +174,7 @@ def _together(on: IntArray, off: IntArray) -> IntArray:
         # From the longest down: what is nearly as long ends with it.
         last = ends[-1]
         for index, end in zip(chord[::-1].tolist(), ends[::-1].tolist(), strict=True):
-            if last - end <= _TOGETHER * (last - on[index]):
+            if last - end <= _SAME_DURATION * (last - on[index]):
                 found[index] = last
             else:
                 last = end
@@ -194,7 +188,7 @@ def next_onsets(on: IntArray) -> IntArray:
     return np.asarray(later[np.searchsorted(places, on)])
 
 
-# --- notated time ---
+# ---- notated times -----------------------------------------------------------------------
 
 #: Into how many parts of a quarter notation divides it: by halves, within triplets, quintuplets,
 #: septuplets and nonuplets.
@@ -211,7 +205,7 @@ _STACCATO: Final = frozenset(QUARTER // n for n in (1, 2, 3, 4, 6)) | {2 * QUART
 def notated_times(
     notes: NDArray[np.int32], ticks_per_quarter: int, *, is_drum: bool, shortened: bool
 ) -> tuple[IntArray, IntArray, NDArray[np.bool]]:
-    """Tell when the notes of a staff are written to begin and to end.
+    """Return the notated onsets and ends of the notes of a staff.
 
     Parameters
     ----------
@@ -281,7 +275,7 @@ def _longest_from(on: IntArray, off: IntArray) -> IntArray:
     return np.asarray(longest[number])
 
 
-# --- values ---
+# ---- note values -------------------------------------------------------------------------
 
 #: The shortest plain value, a hundred-and-twenty-eighth.
 _SHORTEST_PLAIN: Final = QUARTER // 32
@@ -296,7 +290,7 @@ _TUPLETS: Final = ((3, 2, 16), (5, 4, 4), (7, 4, 4), (9, 8, 1))
 
 @dataclass(frozen=True, slots=True)
 class Tuplet:
-    """So many in the time of so many of some kind; `opens` and `closes`: it is the first, last."""
+    """`actual` notes in the time of `normal`; `opens` and `closes` for its first and last."""
 
     actual: int
     normal: int
@@ -337,9 +331,9 @@ class _Window:
 
 
 def divide_into_values(
-    stretches: Sequence[tuple[int, int, bool]], length: int, beats: int, unit: int
+    spans: Sequence[tuple[int, int, bool]], length: int, beats: int, unit: int
 ) -> Iterator[tuple[int, NoteValue]]:
-    """Write the stretches of a bar.
+    """Divide the notes and rests of a bar into note values.
 
     Parameters
     ----------
@@ -348,26 +342,28 @@ def divide_into_values(
     length : int
         Of the bar, in `QUARTER` to the quarter.
     beats, unit : int
-        Its metre.
+        Its time signature.
 
     Yields
     ------
     int, Value
         The number of the stretch, and a value of it: one, or more to be tied.
     """
-    edges = sorted({end for _, end, _ in stretches})[:-1]
+    edges = sorted({end for _, end, _ in spans})[:-1]
     levels = _levels(length, beats, unit)
     for window in _joined(_windows(0, length, edges, levels)):
         inside = [
             (number, max(start, window.start), min(end, window.end), is_rest)
-            for number, (start, end, is_rest) in enumerate(stretches)
+            for number, (start, end, is_rest) in enumerate(spans)
             if start < window.end and end > window.start
         ]
-        yield from _in_tuplet(inside, window) if window.actual > 1 else _plainly(inside, levels)
+        yield from (
+            _tuplet_values(inside, window) if window.actual > 1 else _plain_values(inside, levels)
+        )
 
 
 def _levels(length: int, beats: int, unit: int) -> list[int]:
-    """Return the distances between places of equal strength in a bar, the strongest first."""
+    """Return the distances between positions of equal metrical strength, the strongest first."""
     found = [length]
     beat = 4 * QUARTER // unit
     if beats % 3 == 0 and beats > 3:  # compound: three units make a beat
@@ -387,7 +383,7 @@ def _levels(length: int, beats: int, unit: int) -> list[int]:
 def _windows(
     start: int, end: int, edges: Sequence[int], levels: Sequence[int]
 ) -> Iterator[_Window]:
-    """Divide a stretch of a bar into what is plain and what are tuplets."""
+    """Divide a part of a bar into windows that are plain or tuplets."""
     inside = [edge - start for edge in edges if start < edge < end]
     length = end - start
     if all(edge % _SHORTEST_PLAIN == 0 for edge in inside) and start % _SHORTEST_PLAIN == 0:
@@ -412,7 +408,7 @@ def _windows(
 
 
 def _joined(windows: Iterable[_Window]) -> list[_Window]:
-    """Put what is plain and adjoins into one."""
+    """Join adjacent plain windows."""
     found: list[_Window] = []
     for window in windows:
         if found and window.actual == found[-1].actual == 1:
@@ -422,19 +418,19 @@ def _joined(windows: Iterable[_Window]) -> list[_Window]:
     return found
 
 
-def _plainly(
+def _plain_values(
     inside: Sequence[tuple[int, int, int, bool]], levels: Sequence[int]
 ) -> Iterator[tuple[int, NoteValue]]:
     for number, start, end, is_rest in inside:
-        for at, until in _cut(start, end, levels, is_rest=is_rest):
+        for at, until in _split(start, end, levels, is_rest=is_rest):
             kind, dots = _kind(until - at) or ("", 0)
             yield number, NoteValue(at, until - at, kind, dots, None)
 
 
-def _in_tuplet(
+def _tuplet_values(
     inside: Sequence[tuple[int, int, int, bool]], window: _Window
 ) -> Iterator[tuple[int, NoteValue]]:
-    """Write what is in a tuplet: as if it were plain and lasted as long as it is written."""
+    """Yield the note values of a tuplet, divided as if it were plain and of its notated length."""
     stretch = Fraction(window.actual, window.normal)
     unit = (window.end - window.start) // window.normal  # of which there are so many
     levels = [unit * window.actual, unit]
@@ -444,7 +440,7 @@ def _in_tuplet(
     found = []
     for number, start, end, is_rest in inside:
         first, last = (int((edge - window.start) * stretch) for edge in (start, end))
-        for at, until in _cut(first, last, levels, is_rest=is_rest):
+        for at, until in _split(first, last, levels, is_rest=is_rest):
             own, dots = _kind(until - at) or ("", 0)
             place = window.start + int(at / stretch), window.start + int(until / stretch)
             found.append((number, place, own, dots))
@@ -453,10 +449,10 @@ def _in_tuplet(
         yield number, NoteValue(at, until - at, own, dots, tuplet)
 
 
-def _cut(
+def _split(
     start: int, end: int, levels: Sequence[int], *, is_rest: bool
 ) -> Iterator[tuple[int, int]]:
-    """Cut a stretch into values, at the strongest places within it."""
+    """Split a duration into note values at the strongest positions within it."""
     level, step = _strongest(start, end, levels)
     known = _kind(end - start)
     if not step:
@@ -473,8 +469,8 @@ def _cut(
     first = (start // step + 1) * step
     last = (end - 1) // step * step
     middle = last if _level(start, levels) <= _level(end, levels) else first
-    yield from _cut(start, middle, levels, is_rest=is_rest)
-    yield from _cut(middle, end, levels, is_rest=is_rest)
+    yield from _split(start, middle, levels, is_rest=is_rest)
+    yield from _split(middle, end, levels, is_rest=is_rest)
 
 
 def _hides_beat(start: int, end: int, level: int, levels: Sequence[int]) -> bool:
@@ -496,7 +492,7 @@ def _level(place: int, levels: Sequence[int]) -> int:
 
 
 def _kind(length: int) -> tuple[str, int] | None:
-    """Return the value of a length and its dots; None where there is none."""
+    """Return the note value and dots of a duration; None where there is none."""
     if length in _KINDS:
         return _KINDS[length], 0
     if 2 * length % 3 == 0 and 2 * length // 3 in _KINDS:

@@ -1,27 +1,18 @@
-"""The order in which the bars of a score are played: repeats, endings, da capo, dal segno.
+"""The order in which the bars of a score are played: repeats, endings, da capo and dal segno.
 
-What bars say about the order in which they are played.
+Where notation is ambiguous, the following is assumed:
 
-What words and signs in a score say about the order of playing: "D.C. al Fine", "To Coda".
-
-Repeated sections of a score: which bars they are, their endings, how often they are played.
-
-The order in which the bars of a score are played: repeats, endings, da capo and dal segno.
-
-Pure theory: from marks at bars to bar numbers. What is assumed, where notation leaves it open:
-
-- A repeat sign without a start goes back to the end of the last repeat, or to the beginning. Two
+- An end repeat without a start goes back to the end of the last repeat, or to the beginning. Two
   starts before two ends are nested.
-- A section is played as often as its endings count, or as `times` says, else twice. A first ending
-  without a second one is left out at the last time.
-- D.C. and D.S. are followed once, at the last time that their bar is played. From then on, repeats
-  that were played are not played again, and their last ending is taken, unless the mark asks for
-  them.
-- Fine and To Coda count after such a jump only.
-- Where bar numbers begin again, a movement begins, and nothing goes back beyond it.
+- A repeated section is played as often as its endings count, or as `times` says, else twice. A
+  first ending without a second one is skipped in the last pass.
+- D.C. and D.S. are followed once, in the last pass of their bar. After the jump, repeats that were
+  played are not played again, and their last ending is taken, unless the mark asks for repeats.
+- Fine and To Coda count only after such a jump.
+- Where bar numbers begin again, a movement begins, and no jump goes back beyond it.
 
-The work is linear in the written bars: a score that would become more than 32 times as long
-contradicts itself, and is played as it is written.
+The work is linear in the number of written bars: a score that would become more than 32 times as
+long contradicts itself, and is played as written.
 """
 
 import re
@@ -30,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-# --- play marks ---
+# ---- marks -------------------------------------------------------------------------------
 
 Until = Literal["", "fine", "coda", "segno"]
 
@@ -46,12 +37,12 @@ class Jump:
     label : str
         Which segno, where there are several.
     until : str
-        Where the replay ends: "fine", "coda" (it goes on there), "segno", or "" where the mark does
-        not say.
+        Where the replay ends: "fine", "coda" (the jump to the coda), "segno", or "" where the mark
+        does not say.
     then_coda : bool
-        After the Fine or the segno, the coda follows.
+        The coda follows the Fine or the segno.
     with_repeats : bool
-        Repeats are played again.
+        Repeats are played again after the jump.
     """
 
     to_segno: bool = False
@@ -63,14 +54,14 @@ class Jump:
 
 @dataclass(slots=True)
 class NavigationMarks:
-    """What a bar says about the order of playing.
+    """The repeats, endings and jumps of a bar.
 
     Attributes
     ----------
     opens : bool
         A repeat starts here.
     closes : int
-        How many times the section that ends here is played in all; 0 where none ends.
+        Number of passes of the repeat that ends here; 0 where none ends.
     after_jump : bool
         The repeat that ends here is played again after D.C. and D.S.
     endings : frozenset of int
@@ -78,7 +69,7 @@ class NavigationMarks:
     segno, coda : frozenset of str
         Labels of the signs at its start.
     to_coda : str or None
-        Label of the coda that its end leads to.
+        Label of the coda that its end jumps to.
     fine : bool
         The piece ends with this bar, after a jump.
     jump : Jump or None
@@ -102,36 +93,36 @@ class NavigationMarks:
     begins: bool = False
 
     def without_jumps(self) -> "NavigationMarks":
-        """Return what it says of repeats only."""
+        """Return the repeats and endings only."""
         return NavigationMarks(self.opens, self.closes, endings=self.endings)
 
 
 def place_coda_signs(marks: Sequence[NavigationMarks], signs: Iterable[tuple[int, bool]]) -> None:
-    """Tell the coda signs where one leaves for the coda from those where it begins.
+    """Set the coda signs: some mark the jump to the coda, the others its beginning.
 
     Parameters
     ----------
-    marks : sequence of Marks
+    marks : sequence of NavigationMarks
         Of each bar; changed.
     signs : iterable of (int, bool)
-        Bars that have such a sign, and whether it stands at their end.
+        Bars with such a sign, and whether it stands at their end.
     """
-    leads = any(mark.to_coda is not None for mark in marks)
-    begins = any(mark.coda for mark in marks)
+    has_to_coda = any(mark.to_coda is not None for mark in marks)
+    has_coda = any(mark.coda for mark in marks)
     signs = sorted(set(signs))
     bars = sorted({n for n, _ in signs})
-    for n, is_late in signs:
+    for n, is_at_end in signs:
         mark = marks[n]
-        if leads and mark.to_coda is not None:
+        if has_to_coda and mark.to_coda is not None:
             continue
-        is_first_of_two = not leads and n == bars[0] and (begins or len(bars) > 1)
-        if is_late or is_first_of_two:
+        is_first_of_two = not has_to_coda and n == bars[0] and (has_coda or len(bars) > 1)
+        if is_at_end or is_first_of_two:
             mark.to_coda = mark.to_coda or ""
         else:
             mark.coda |= {""}
 
 
-# --- jump words ---
+# ---- texts -------------------------------------------------------------------------------
 
 SEGNO: Final = "§"
 CODA: Final = "¤"
@@ -141,9 +132,9 @@ _SIGNS: Final = (
     (re.compile("[\U0001d10c\ue048\ue049\u2295]|<sym>coda[^<]*</sym>", re.IGNORECASE), CODA),
     (re.compile("<[^<>]{0,60}>"), " "),
 )
-_LONGEST: Final = 80  # letters of a text that may be such a mark
+_MAX_CHARACTERS: Final = 80  # of a text that may be a jump
 _ALONE: Final = r"(?=\W*$|\W+(?:hasta|jusqu|et|e|y|a|al|à|ao|até)\b)"  # not "au début lent"
-#: Where a replay begins: words alone, and words that count only where a text begins with them.
+#: Da capo in several languages; those after "^" count only at the beginning of a text.
 _DA_CAPO: Final = (
     r"d\s?\.\s?c\b\.?|dc\b|da\s?-?capo\b|dal capo\b|desde el (?:principio|comienzo)\b"
     r"|(?:from|back to) (?:the )?(?:beginning|start|top)\b(?! of)|od (?:początku|začátku)\b"
@@ -161,8 +152,8 @@ _DAL_SEGNO: Final = (
     rf"|^(?:(?:reprendre|reprise|retour|volver|volta|voltar) )?(?:al|ao|au|to)\s(?:the )?{_SIGN}"
 )
 _JUMP: Final = re.compile(rf"(?<!\w)(?:(?P<capo>{_DA_CAPO})|(?P<segno>{_DAL_SEGNO}))")
-#: Such words, and these with them, are about how to play.
-_MANNER: Final = re.compile(
+#: With these words, a text such as "come da capo" is about tempo or expression, not a jump.
+_EXPRESSION: Final = re.compile(
     r"\b(?:tempo|cresc|decresc|dim|(?<!senza )(?<!con )rit|rall|accel|sempre|poco|morendo"
     r"|wie (?:im|zu)|come)\b"
 )
@@ -188,14 +179,14 @@ _WITH_REPEATS: Final = re.compile(
 
 @dataclass(slots=True)
 class NavigationText:
-    """What a text says.
+    """The repeats and jumps of a text.
 
     Attributes
     ----------
     segno, coda, to_coda, fine : bool
     jump : Jump or None
     is_sign : bool
-        The coda is only a sign: it may stand where the coda begins, and where one leaves for it.
+        The coda is a sign without words, at the jump to the coda or at its beginning.
     """
 
     segno: bool = False
@@ -207,25 +198,25 @@ class NavigationText:
 
 
 def read_navigation(text: str) -> NavigationText:
-    """Read a text above a score.
+    """Parse a text above a score, such as "D.C. al Fine" or "To Coda".
 
     Parameters
     ----------
     text : str
-        As it is written; a sign as one of Unicode or SMuFL, or as `SEGNO` and `CODA`.
+        Signs are those of Unicode or SMuFL, or `SEGNO` and `CODA`.
 
     Returns
     -------
-    Said
-        Nothing of any other text.
+    NavigationText
+        Without marks for any other text.
     """
     for pattern, sign in _SIGNS:
         text = pattern.sub(sign, text)
     text = " ".join(text.casefold().split())
-    if not text or len(text) > _LONGEST or _MANNER.search(text):
+    if not text or len(text) > _MAX_CHARACTERS or _EXPRESSION.search(text):
         return NavigationText()
-    if found := _JUMP.search(text):
-        return NavigationText(jump=_jump(bool(found["segno"]), text[found.end() :]))
+    if match := _JUMP.search(text):
+        return NavigationText(jump=_jump(bool(match["segno"]), text[match.end() :]))
     if _FINE.fullmatch(text):
         return NavigationText(fine=True)
     if _TO_CODA.fullmatch(text):
@@ -236,7 +227,7 @@ def read_navigation(text: str) -> NavigationText:
 
 
 def _jump(to_segno: bool, rest: str) -> Jump:
-    """Read what follows "D.C." or "D.S."."""
+    """Parse the text after "D.C." or "D.S."."""
     until: Until = ""
     has_coda = "coda" in rest or CODA in rest
     if _TO_FINE.search(rest):
@@ -253,27 +244,27 @@ def _jump(to_segno: bool, rest: str) -> Jump:
     )
 
 
-# --- repeated sections ---
+# ---- repeats -----------------------------------------------------------------------------
 
 
 @dataclass(slots=True, eq=False)
 class RepeatSection:
-    """A repeated section, and how far its playing is."""
+    """A repeated section, and the state of its playback."""
 
     start: int
     last: int = -1  # its last bar, endings included
-    total: int = 0  # how many times it is played
+    total: int = 0  # number of passes
     endings: "list[Ending]" = field(default_factory=list)
-    is_plain: bool = False  # a sign that is under no bracket leads back
+    is_plain: bool = False  # its end repeat is under no ending
     after_jump: bool = False
-    now: int = 1  # which time it is
-    jumps: int = -1  # how many jumps there had been when `now` was set
-    done: int = -1  # how many there had been when its last time began; -1 for not yet
+    now: int = 1  # the current pass
+    jumps: int = -1  # number of jumps when `now` was set
+    done: int = -1  # number of jumps when its last pass began; -1 for not yet
 
 
 @dataclass(slots=True, eq=False)
 class Ending:
-    """Bars under one bracket."""
+    """The bars of an ending (volta)."""
 
     first: int
     last: int
@@ -284,11 +275,11 @@ class Ending:
 
 @dataclass(slots=True)
 class Sections:
-    """The sections of a movement, by bar."""
+    """The repeated sections of a movement, by bar."""
 
     begin: dict[int, list[RepeatSection]] = field(default_factory=dict)  # outer ones first
-    close: dict[int, RepeatSection] = field(default_factory=dict)  # by the bars that lead back
-    ending: dict[int, Ending] = field(default_factory=dict)  # by the first bar of each
+    close: dict[int, RepeatSection] = field(default_factory=dict)  # by the bars that go back
+    ending: dict[int, Ending] = field(default_factory=dict)  # by first bar
     inner: dict[int, RepeatSection] = field(default_factory=dict)  # the innermost around a bar
 
 
@@ -297,21 +288,21 @@ def repeated_sections(marks: Sequence[NavigationMarks], first: int, end: int) ->
 
     Parameters
     ----------
-    marks : sequence of Marks
+    marks : sequence of NavigationMarks
         Of all bars of a score.
     first, end : int
-        The movement that is meant: from its first bar up to the one behind its last.
+        First bar of the movement, and the one after its last.
 
     Returns
     -------
     Sections
     """
-    found = Sections()
+    by_bar = Sections()
     open_starts: list[int] = []
     sections: list[RepeatSection] = []
-    bottom = first  # where a repeat without a start begins
+    default_start = first  # where a repeat without a start begins
     before: RepeatSection | None = None  # the section that ends just before this bar
-    loose: list[Ending] = []  # endings whose section is not known yet
+    unassigned: list[Ending] = []  # endings whose section is not known yet
     n = first
     while n < end:
         if marks[n].opens:
@@ -320,46 +311,46 @@ def repeated_sections(marks: Sequence[NavigationMarks], first: int, end: int) ->
         ending = _ending(marks, n, end) if marks[n].endings else None
         if ending:
             n = ending.last
-            found.ending[ending.first] = ending
-            # A bracket right after a repeat sign is its last ending, but not if it is a first one.
+            by_bar.ending[ending.first] = ending
+            # An ending right after an end repeat is its last one, unless it is a first ending.
             if before and (before.endings or 1 not in ending.passes):
                 ending.section = before
                 before.endings.append(ending)
                 before.last = n
             else:
                 before = None
-                loose.append(ending)
+                unassigned.append(ending)
         if marks[n].closes:
             section = before if ending else None
             if section is None:
-                start = open_starts.pop() if open_starts else bottom
+                start = open_starts.pop() if open_starts else default_start
                 section = RepeatSection(start)
                 sections.append(section)
-                while loose and loose[-1].first >= start:
-                    section.endings.insert(0, loose.pop())
+                while unassigned and unassigned[-1].first >= start:
+                    section.endings.insert(0, unassigned.pop())
                     section.endings[0].section = section
             section.last = n
             section.is_plain |= not ending and not _reaches(section, marks[n + 1 : n + 2], n)
             section.after_jump |= marks[n].after_jump
             section.total = max(section.total, marks[n].closes)
-            found.close[n] = before = section
+            by_bar.close[n] = before = section
         elif not ending:
             before = None
         n += 1
         if before and not open_starts:
-            bottom = n
-    sections += _repeated_by_jump(marks, first, open_starts, loose)
+            default_start = n
+    sections += _repeated_by_jump(marks, first, open_starts, unassigned)
     for section in sections:
-        found.close |= dict.fromkeys(_led_back(section), section)
+        by_bar.close |= dict.fromkeys(_led_back(section), section)
         _count_passes(section)
-    _nest(sections, found, first, end)
-    return found
+    _nest(sections, by_bar, first, end)
+    return by_bar
 
 
 def _reaches(section: RepeatSection, following: Sequence[NavigationMarks], at: int) -> bool:
-    """Tell whether a bracket that ends too early is meant to reach up to a repeat sign.
+    """Extend an ending that ends too early up to its end repeat; return whether it was extended.
 
-    It is, where the bracket of another ending begins behind the sign.
+    It is extended where another ending begins after the end repeat.
     """
     passes = following[0].endings if following else frozenset()
     if not section.endings or section.endings[-1].closes or not passes or 1 in passes:
@@ -370,20 +361,20 @@ def _reaches(section: RepeatSection, following: Sequence[NavigationMarks], at: i
 
 
 def _led_back(section: RepeatSection) -> Iterator[int]:
-    """Yield the ends of endings that lead back without a sign, as the one before them does."""
-    for before, one, after in zip(
+    """Yield the last bars of endings that go back without an end repeat, as the one before does."""
+    for before, ending, after in zip(
         section.endings, section.endings[1:], section.endings[2:], strict=False
     ):
-        is_between = before.last + 1 == one.first and one.last + 1 == after.first
-        if is_between and before.closes and not one.closes:
-            one.closes = True
-            yield one.last
+        is_between = before.last + 1 == ending.first and ending.last + 1 == after.first
+        if is_between and before.closes and not ending.closes:
+            ending.closes = True
+            yield ending.last
 
 
 def _repeated_by_jump(
     marks: Sequence[NavigationMarks], first: int, open_starts: Sequence[int], endings: list[Ending]
 ) -> list[RepeatSection]:
-    """Return the section of endings that no sign repeats, but D.C. or D.S. does."""
+    """Return the section of endings that are repeated by D.C. or D.S. only."""
     if not any(marks[n].jump for ending in endings for n in range(ending.first, ending.last + 1)):
         return []
     start = max((n for n in open_starts if n <= endings[0].first), default=first)
@@ -394,7 +385,7 @@ def _repeated_by_jump(
 
 
 def _ending(marks: Sequence[NavigationMarks], first: int, end: int) -> Ending:
-    """Return the bars under one bracket: it ends where another one, or a repeat, does."""
+    """Return the ending at a bar: it reaches up to the next ending, start or end repeat."""
     passes, last = marks[first].endings, first
     while (
         last + 1 < end
@@ -407,7 +398,7 @@ def _ending(marks: Sequence[NavigationMarks], first: int, end: int) -> Ending:
 
 
 def _count_passes(section: RepeatSection) -> None:
-    """Find out how many times a section is played, and give each pass one of its endings."""
+    """Set the number of passes of a section, and give each pass one of its endings."""
     endings = section.endings
     if not endings:
         return
@@ -415,7 +406,7 @@ def _count_passes(section: RepeatSection) -> None:
     closing = [ending for ending in endings if ending.closes]
     leaving = [ending for ending in endings if not ending.closes]
     times = section.total if section.total > 2 else 0
-    numbered = {one for ending in endings for one in ending.passes}
+    numbered = {number for ending in endings for number in ending.passes}
     if section.is_plain:  # the endings stand before the sign, or behind it
         section.total = max(section.total, last)
         return
@@ -433,31 +424,31 @@ def _count_passes(section: RepeatSection) -> None:
         closing[0].passes |= set(range(1, section.total)) - numbered
 
 
-def _nest(sections: Sequence[RepeatSection], found: Sections, first: int, end: int) -> None:
-    """Note which sections begin at a bar, and which one is the innermost around it."""
-    for section in sorted(sections, key=lambda one: (one.start, -one.last)):
-        found.begin.setdefault(section.start, []).append(section)
+def _nest(sections: Sequence[RepeatSection], by_bar: Sections, first: int, end: int) -> None:
+    """Set the sections that begin at each bar, and the innermost one around it."""
+    for section in sorted(sections, key=lambda section: (section.start, -section.last)):
+        by_bar.begin.setdefault(section.start, []).append(section)
     around: list[RepeatSection] = []
     for n in range(first, end):
-        around += found.begin.get(n, [])
+        around += by_bar.begin.get(n, [])
         while around and around[-1].last < n:
             around.pop()
         if around:
-            found.inner[n] = around[-1]
+            by_bar.inner[n] = around[-1]
 
 
-# --- play order ---
+# ---- playback ----------------------------------------------------------------------------
 
 MAX_BARS: Final = 20_000
-#: How many times longer than written a score may become.
-_LONGEST_ORDER: Final = 32
-#: Steps of the simulation for each bar that may be played: bars of other endings are skipped.
-_STEPS: Final = 4
+#: Longest playback, in times the written bars.
+_MAX_EXPANSION: Final = 32
+#: Steps of the simulation for each bar of the longest playback; skipped endings are steps, too.
+_STEPS_PER_BAR: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class PlaybackOrder:
-    """Which bars are played after one another, from 0; and what contradicts itself, else ""."""
+    """The bars in playing order, from 0, and the contradiction in the notation, if any."""
 
     bars: tuple[int, ...]
     problem: str = ""
@@ -468,21 +459,21 @@ def play_order(marks: Sequence[NavigationMarks]) -> PlaybackOrder:
 
     Parameters
     ----------
-    marks : sequence of Marks
+    marks : sequence of NavigationMarks
         Of each written bar, those of all parts together.
 
     Returns
     -------
-    PlayOrder
-        The bars as they are written, and why, where the marks contradict each other.
+    PlaybackOrder
+        The bars as written, with the problem, where the marks contradict each other.
     """
     starts = [0, *(n for n, mark in enumerate(marks) if n and mark.begins)]
     bars: list[int] = []
     problems: list[str] = []
     for start, end in zip(starts, [*starts[1:], len(marks)], strict=True):
-        playing = _Playing(marks, start, end)
-        bars += playing.play()
-        problems += [playing.problem] if playing.problem else []
+        playback = _Playback(marks, start, end)
+        bars += playback.play()
+        problems += [playback.problem] if playback.problem else []
     if len(bars) > max(MAX_BARS, len(marks)):
         return PlaybackOrder(
             tuple(range(len(marks))),
@@ -491,11 +482,8 @@ def play_order(marks: Sequence[NavigationMarks]) -> PlaybackOrder:
     return PlaybackOrder(tuple(bars), problems[0] if problems else "")
 
 
-# ---- playing -------------------------------------------------------------------------------
-
-
-class _Playing:
-    """Plays a movement, the bars from `first` up to `end`, as its marks say."""
+class _Playback:
+    """Simulates the playback of a movement, the bars from `first` up to `end`."""
 
     def __init__(self, marks: Sequence[NavigationMarks], first: int, end: int) -> None:
         self.marks = marks
@@ -517,16 +505,16 @@ class _Playing:
         self.coda = _by_label((n, label) for n in numbers for label in marks[n].coda)
 
     def play(self) -> list[int]:
-        """Return the bars in their order; as written, with a `problem`, where there is none."""
+        """Return the bars in playing order; as written, with a `problem`, if contradictory."""
         written = list(range(self.first, self.end))
         at = self.first
-        repeated: RepeatSection | None = None  # the one whose sign has just led back
-        steps = _LONGEST_ORDER * _STEPS * len(written)
+        repeated: RepeatSection | None = None  # the one whose end repeat was just followed
+        steps = _MAX_EXPANSION * _STEPS_PER_BAR * len(written)
         while at < self.end:
             steps -= 1
-            if len(self.bars) > _LONGEST_ORDER * len(written) or steps < 0:
+            if len(self.bars) > _MAX_EXPANSION * len(written) or steps < 0:
                 self.problem = (
-                    f"repeats make it over {_LONGEST_ORDER} times longer; played as written"
+                    f"repeats make it over {_MAX_EXPANSION} times longer; played as written"
                 )
                 return written
             for section in self.sections.begin.get(at, ()):
@@ -534,7 +522,7 @@ class _Playing:
                     section.jumps = -1
             repeated = None
             ending = self.sections.ending.get(at)
-            if ending and self._is_left_out(ending):
+            if ending and self._is_skipped(ending):
                 at = ending.last + 1
                 continue
             if self._stops_before(at):
@@ -554,44 +542,45 @@ class _Playing:
             self.problem = self.problem or f"bar {min(missed) + 1} would never be played"
             self.problem += "; played as written"
             return written
-        loose = (one.first for one in self.sections.ending.values() if one.section is None)
-        if (ending_at := min(loose, default=-1)) >= 0 and not self.problem:
+        endings = self.sections.ending.values()
+        unassigned = (ending.first for ending in endings if ending.section is None)
+        if (ending_at := min(unassigned, default=-1)) >= 0 and not self.problem:
             self.problem = f"no repeat leads back from the ending at bar {ending_at + 1}"
         return self.bars
 
     def _pass(self, section: RepeatSection) -> int:
-        """Return which time a section is played: after a jump the last, if it was repeated."""
+        """Return the current pass of a section: after a jump the last, if it was repeated."""
         if section.jumps != self.jumps:
-            spent = 0 <= section.done < self.jumps and not section.after_jump
-            again = self.jump is not None and self.jump.with_repeats
-            section.now = section.total if spent and not again else 1
+            was_repeated = 0 <= section.done < self.jumps and not section.after_jump
+            repeats_again = self.jump is not None and self.jump.with_repeats
+            section.now = section.total if was_repeated and not repeats_again else 1
             section.jumps = self.jumps
         return section.now
 
-    def _is_left_out(self, ending: Ending) -> bool:
-        """Tell whether an ending is not that of this pass, and does not lead to Fine or coda."""
+    def _is_skipped(self, ending: Ending) -> bool:
+        """Return whether an ending is not that of this pass, and does not lead to Fine or coda."""
         if ending.section is None or self._pass(ending.section) in ending.passes:
             return False
         bars = range(ending.first, ending.last + 1)
         jump = self.jump
-        if jump is None or any(one in self.fines for one in bars):
+        if jump is None or any(bar in self.fines for bar in bars):
             return jump is None
-        to_coda = any(self.marks[one].to_coda is not None for one in bars)
+        to_coda = any(self.marks[bar].to_coda is not None for bar in bars)
         return not (to_coda and jump.until in {"", "coda"})
 
     def _stops_before(self, at: int) -> bool:
-        """Tell whether a replay ends at a segno, which is the start of this bar."""
+        """Return whether a replay ends at the segno at the start of this bar."""
         ends_at_segno = self.jump is not None and self.jump.until == "segno"
         return ends_at_segno and at > self.target and bool(self.marks[at].segno)
 
     def _next(self, at: int) -> int:
-        """Return the bar after one whose repeats are over."""
+        """Return the bar after one that does not go back to a start repeat."""
         mark, jump = self.marks[at], self.jump
         if jump and mark.to_coda is not None and jump.until in {"", "coda"}:
             coda = self._coda(mark.to_coda, at)
             if coda is not None:
                 self.fines = self.explicit
-                self.jump = replace(jump, until="fine")  # one more To Coda is of a later jump
+                self.jump = replace(jump, until="fine")  # the next To Coda belongs to a later jump
                 return coda
             self.problem = self.problem or f"bar {at + 1} leads to a coda that is not there"
         if jump and at in self.fines:
@@ -599,13 +588,13 @@ class _Playing:
         if mark.jump and at not in self.followed and not self._comes_again(at):
             target = self._target(mark.jump, at)
             if target is not None:
-                return self._leap(mark.jump, at, target)
+                return self._follow(mark.jump, at, target)
         return at + 1
 
     def _after_end(self) -> int:
-        """Return where it goes on after Fine: at the coda, else with what was not played yet.
+        """Return the bar after Fine: the coda, else the first bar that was not played yet.
 
-        Music behind a da capo is another movement, whose bars are counted on.
+        Music after a da capo is another movement with continued bar numbers.
         """
         if self.jump and self.jump.then_coda and (coda := self._coda("", self.jumped_from)):
             self.jump, self.fines = Jump(until="fine"), set()
@@ -615,7 +604,7 @@ class _Playing:
         return self.begin
 
     def _comes_again(self, at: int) -> bool:
-        """Tell whether a bar will be played again, in a later pass of its section."""
+        """Return whether a bar will be played again, in a later pass of its section."""
         section = self.sections.inner.get(at)
         if section is None or self._pass(section) >= section.total:
             return False
@@ -624,8 +613,8 @@ class _Playing:
             return any(later > section.now for later in ending.passes)
         return True
 
-    def _leap(self, jump: Jump, at: int, target: int) -> int:
-        """Go back, and remember what was played."""
+    def _follow(self, jump: Jump, at: int, target: int) -> int:
+        """Follow a jump to its target."""
         self.followed.add(at)
         ending = self.last_of.get(at)
         if ending and ending.section and ending.section.done < 0:
@@ -635,32 +624,32 @@ class _Playing:
         return target
 
     def _target(self, jump: Jump, at: int) -> int | None:
-        """Return where a jump goes to, and set where its replay ends; None where it cannot be."""
+        """Return the target of a jump, and set where its replay ends; None for an invalid jump."""
         target = self.begin
         if jump.to_segno:
             named = self.segno.get(jump.label) if jump.label else None
             segno = _last_up_to(named, self.first, at)
             segno = _last_up_to(self.segno.get(None), self.begin, at) if segno is None else segno
             if segno is None:
-                self._ignored(at, "D.S. without a segno")
+                self._report(at, "D.S. without a segno")
                 return None
             target = segno
         self.fines = self.explicit if jump.until in {"", "fine"} else set()
         may_be_final = jump.until == "fine" or (not jump.until and not self.leads_to_coda)
         if not self.fines and may_be_final:
-            # A final barline on the way is a Fine, too: a menuet before its trio has one.
-            here = self.final[bisect_left(self.final, target) : bisect_left(self.final, at)][:2]
-            self.fines = set(here) if len(here) == 1 else set()
+            # A final barline in between is a Fine, too: a minuet before its trio has one.
+            final = self.final[bisect_left(self.final, target) : bisect_left(self.final, at)][:2]
+            self.fines = set(final) if len(final) == 1 else set()
         if jump.until == "fine" and not self.fines:
-            self._ignored(at, "al Fine, and no bar is marked Fine")
+            self._report(at, "al Fine, and no bar is marked Fine")
             return None
         if jump.until == "coda" and not self.leads_to_coda and self._coda("", at) is None:
-            self._ignored(at, "al Coda without a coda")
+            self._report(at, "al Coda without a coda")
             return None
         return target
 
     def _coda(self, label: str, at: int) -> int | None:
-        """Return where a coda begins: behind the jump, where there is one, else behind a bar."""
+        """Return the bar of a coda: after the jump if there is one, else after this bar."""
         for behind in (max(at, self.jumped_from), at):
             for name in (label, None):
                 ahead = self.coda.get(name, [])
@@ -668,21 +657,21 @@ class _Playing:
                     return ahead[place]
         return None
 
-    def _ignored(self, at: int, what: str) -> None:
+    def _report(self, at: int, what: str) -> None:
         self.problem = self.problem or f"bar {at + 1} says {what}; that is not played"
 
 
 def _by_label(signs: Iterable[tuple[int, str]]) -> dict[str | None, list[int]]:
-    """Return the bars of signs by their label, and all of them under None."""
-    found: dict[str | None, list[int]] = {}
+    """Return the bars of signs by label, and all of them under None."""
+    bars: dict[str | None, list[int]] = {}
     for n, label in signs:
         for name in (label, None):
-            if found.setdefault(name, [])[-1:] != [n]:
-                found[name].append(n)
-    return found
+            if bars.setdefault(name, [])[-1:] != [n]:
+                bars[name].append(n)
+    return bars
 
 
 def _last_up_to(bars: Sequence[int] | None, first: int, at: int) -> int | None:
-    """Return the last of some bars from `first` to `at`."""
+    """Return the last of the given bars from `first` to `at`."""
     place = bisect_right(bars or (), at)
     return bars[place - 1] if bars and place and bars[place - 1] >= first else None

@@ -15,7 +15,7 @@ from segue.io.midi_file import read_smf
 from segue.io.musicxml_elements import MAX_BYTES, read_header
 from segue.io.musicxml_write import write_music_xml, write_mxl
 from segue.io.tags import NO_TAGS, tags_from_name
-from segue.media import SUFFIXES
+from segue.media import MEDIA
 from segue.records import Score, Tags
 
 
@@ -32,7 +32,7 @@ def read_scores(path: Path) -> tuple[Score | UnreadableTune, ...]:
     Parameters
     ----------
     path : Path
-        Ends in one of the `segue.media.SUFFIXES` of scores.
+        Ends in one of the suffixes of scores in `segue.media.MEDIA`.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def read_scores(path: Path) -> tuple[Score | UnreadableTune, ...]:
     if suffix == ".abc":
         return _read_book(content)
     if suffix not in _READERS:
-        wanted = ", ".join(sorted(SUFFIXES["score"]))
+        wanted = ", ".join(sorted(MEDIA["score"].suffixes))
         raise Unreadable(f"{path.name} is no score: expected {wanted}")
     return (_READERS[suffix](content),)
 

@@ -1,16 +1,13 @@
-"""A score as notated: barlines, and its unfolding into a score as played.
+"""A score as notated, bar by bar, and its unfolding into a score as played.
 
-Barlines as they are written: ticks and metres in which every bar line falls where it should.
+Times within a bar are whole units, of which a quarter has `WrittenScore.per_quarter`. Where a
+repeat or jump goes back, the tempo, key, chord and pedal that hold there in the notation hold
+again.
 
-A `Score` knows bar lines only by its metres: each metre divides what follows it into bars, from
-the tick where it stands. So a pickup bar gets a rest before it, which fills it up, and a bar that
-is shorter or longer than its metre says gets a metre of its own, except where two short ones fill
-a bar together, as a repeated pickup and the bar before it do.
-
-A score as it is written, bar by bar, and how it becomes one that is played.
-
-Times within a bar are whole units, of which a quarter has `WrittenScore.per_quarter`. Where the
-playing goes back, what holds there in writing holds again: tempo, key, chord and pedal.
+A `Score` has barlines only by its time signatures: each divides what follows it into bars. So an
+anacrusis gets a rest before it that completes its bar, and a bar that is shorter or longer than its
+time signature gets a time signature of its own, except where two short bars add up to one, as a
+repeated anacrusis and the bar before it do.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,24 +23,16 @@ from segue.io.midi import MAX_NOTES, TEMPO_RANGE_BPM
 from segue.io.play_order import NavigationMarks, PlaybackOrder, play_order
 from segue.records import Part, Score
 
-# --- bars ---
+# ---- bars --------------------------------------------------------------------------------
 
 TICKS_PER_QUARTER: Final = 480
 _UNITS: Final = (1, 2, 4, 8, 16, 32, 64)
-_MOST_BEATS: Final = 255  # what a MIDI file can tell
+_MAX_BEATS: Final = 255  # in a MIDI file
 
 
 @dataclass(frozen=True, slots=True)
 class PlayedBar:
-    """A bar that is played.
-
-    Attributes
-    ----------
-    beats, unit : int
-        Its metre: 6 and 8 in 6/8.
-    length : Fraction
-        In quarters, as long as what is in it.
-    """
+    """A bar in playing order: its time signature, and the length of its contents in quarters."""
 
     beats: int
     unit: int
@@ -51,29 +40,26 @@ class PlayedBar:
 
     @classmethod
     def without_time_signature(cls, length: Fraction) -> "PlayedBar":
-        """Return a bar that is as long as it is, and not shorter or longer than it should be."""
+        """Return a bar of unmeasured music, whose time signature is that of its length."""
         beats, unit = _time_signature_of(length or Fraction(4), 4)
         return cls(beats, unit, length or Fraction(4))
 
     @property
     def full(self) -> Fraction:
-        """Length that its metre gives it, in quarters."""
+        """Length by the time signature, in quarters."""
         return Fraction(4 * self.beats, self.unit)
 
 
 def beat_duration(beats: int, unit: int) -> Fraction:
-    """Return how long the beat is that a tempo is counted in, in quarters.
-
-    In 6/8, 9/8 and 12/8 it is a dotted quarter, else a quarter.
-    """
+    """Return the beat of a tempo in quarters: dotted in 6/8, 9/8 and 12/8, else a quarter."""
     is_compound = unit == 8 and beats > 3 and beats % 3 == 0
     return Fraction(3, 2) if is_compound else Fraction(1)
 
 
 def anacrusis_rest(bars: Sequence[PlayedBar]) -> Fraction:
-    """Return how long to wait before a first bar that is short, in quarters.
+    """Return the rest, in quarters, that completes an anacrusis.
 
-    Not where the next one fills it up, as when a repeat begins within a bar.
+    It is 0 where the next bar completes the first, as when a repeat begins within a bar.
     """
     if len(bars) < 2 or bars[0].length >= bars[0].full:
         return Fraction(0)
@@ -83,12 +69,12 @@ def anacrusis_rest(bars: Sequence[PlayedBar]) -> Fraction:
 
 
 def bar_time_signatures(bars: Sequence[PlayedBar]) -> NDArray[np.int32]:
-    """Return the metres by which bar lines fall where they are written.
+    """Return the time signatures that put the barlines where they are written.
 
     Parameters
     ----------
-    bars : sequence of Bar
-        As they follow one another; the first starts after `anacrusis_rest`.
+    bars : sequence of PlayedBar
+        In playing order; the first starts after `anacrusis_rest`.
 
     Returns
     -------
@@ -97,55 +83,50 @@ def bar_time_signatures(bars: Sequence[PlayedBar]) -> NDArray[np.int32]:
     """
     rows: list[tuple[int, int, int]] = []
     at = Fraction(0)
-    waiting = anacrusis_rest(bars)  # what a bar has that is not full yet
-    for number, bar in enumerate(bars):
-        if waiting and waiting + bar.length > bar.full:  # it is not the rest of the one before
-            _begin(rows, at, *_time_signature_of(waiting, bar.unit))
-            at += waiting
-            waiting = Fraction(0)
-        waiting += bar.length
-        is_last = number == len(bars) - 1
-        if waiting == bar.full or (is_last and waiting < bar.full):
-            _begin(rows, at, bar.beats, bar.unit)
-        elif waiting > bar.full:
-            _begin(rows, at, *_time_signature_of(waiting, bar.unit))
+    incomplete = anacrusis_rest(bars)  # length of the bars that do not fill a bar yet
+    for index, bar in enumerate(bars):
+        if incomplete and incomplete + bar.length > bar.full:  # this bar does not complete it
+            _append_change(rows, at, *_time_signature_of(incomplete, bar.unit))
+            at += incomplete
+            incomplete = Fraction(0)
+        incomplete += bar.length
+        is_last = index == len(bars) - 1
+        if incomplete == bar.full or (is_last and incomplete < bar.full):
+            _append_change(rows, at, bar.beats, bar.unit)
+        elif incomplete > bar.full:
+            _append_change(rows, at, *_time_signature_of(incomplete, bar.unit))
         else:
             continue
-        at += waiting
-        waiting = Fraction(0)
+        at += incomplete
+        incomplete = Fraction(0)
     return np.array(rows, np.int32).reshape(-1, 3)
 
 
-def to_ticks(quarters: Fraction | float) -> int:
-    """Return a time in ticks, of which a quarter has 480."""
-    return round(quarters * TICKS_PER_QUARTER)
-
-
-def _begin(rows: list[tuple[int, int, int]], at: Fraction, beats: int, unit: int) -> None:
+def _append_change(rows: list[tuple[int, int, int]], at: Fraction, beats: int, unit: int) -> None:
     if not rows or rows[-1][1:] != (beats, unit):
-        rows.append((to_ticks(at), beats, unit))
+        rows.append((round(at * TICKS_PER_QUARTER), beats, unit))
 
 
 def _time_signature_of(length: Fraction, unit: int) -> tuple[int, int]:
-    """Return a metre whose bar is so long: in the unit given where that can say it."""
+    """Return the time signature of a bar of some length, in the given unit where possible."""
     for denominator in (unit, *(finer for finer in _UNITS if finer > unit), *_UNITS):
         beats = length * denominator / 4
-        if beats.denominator == 1 and beats <= _MOST_BEATS:
+        if beats.denominator == 1 and beats <= _MAX_BEATS:
             return int(beats), denominator
-    return max(1, min(round(length * 16), _MOST_BEATS)), 64
+    return max(1, min(round(length * 16), _MAX_BEATS)), 64
 
 
-# --- written ---
+# ---- the score as notated ----------------------------------------------------------------
 
 _PEDAL_UP: Final = 0
 
-#: A time, and what is said then.
+#: A time, and the values that hold from then on.
 Row = tuple[Any, ...]
 
 
 @dataclass(slots=True, eq=False)
 class WrittenNote:
-    """A note in its bar: when it begins and ends, and how it is played."""
+    """A note of a bar; times in units from its start."""
 
     on: int
     end: int
@@ -154,8 +135,8 @@ class WrittenNote:
     drum: bool = False
     tied_from: bool = False
     tied_to: bool = False
-    attack: int = 0  # by how much later it begins than it is written
-    release: int = 0  # and ends
+    attack: int = 0  # delay of its onset, as played
+    release: int = 0  # and of its end
 
 
 @dataclass(slots=True, eq=False)
@@ -166,16 +147,17 @@ class WrittenBar:
     ----------
     notes : list of WrittenNote
     reached : int
-        How far its notes and rests reach.
-    metre : tuple of (int, int) or None
-        Beats and unit, where it says so; (0, 0) for none from here on.
+        The latest end of its notes and rests.
+    time_signature : tuple of (int, int) or None
+        A change of time signature; (0, 0) for unmeasured music from here on.
     tempos : list of (int, float)
-        When, and how many quarters a minute.
+        Time, and quarters a minute.
     keys : list of (int, int, int)
-        When, how many sharps, and 1 for minor.
+        Time, number of sharps, and 1 for minor.
     chords : list of (int, str)
+        Time, and chord symbol.
     pedals : list of (int, str, int)
-        When, on which staff, and 1 for down.
+        Time, staff, and 1 for down.
     """
 
     notes: list[WrittenNote] = field(default_factory=list)
@@ -189,7 +171,7 @@ class WrittenBar:
 
 @dataclass(slots=True, eq=False)
 class WrittenPart:
-    """A part: its name, General MIDI programs of its notes and of its drums, and its bars."""
+    """A part: its name, the General MIDI programs of its notes and of its drums, and its bars."""
 
     name: str
     program: int
@@ -199,17 +181,17 @@ class WrittenPart:
 
 @dataclass(slots=True, eq=False)
 class WrittenScore:
-    """A score as it is written.
+    """A score as notated.
 
     Attributes
     ----------
     title, composer : str
     per_quarter : int
-        How many units of time a quarter has: a multiple of 480.
+        Units of time to the quarter, a multiple of 480.
     parts : list of WrittenPart
-    marks : list of Marks
-        Of each bar, from all parts.
-    order : PlayOrder or None
+    marks : list of NavigationMarks
+        Of each bar, those of all parts together.
+    order : PlaybackOrder or None
         Where the file lists it; else that of the marks.
     keeps_long_rests : bool
         A bar is as long as its rests, even where they exceed its time signature.
@@ -225,17 +207,17 @@ class WrittenScore:
 
 
 def unfold(written: WrittenScore) -> Score:
-    """Return a score as it is played: repeats and jumps followed, ties joined.
+    """Return a score as played: repeats and jumps followed, tied notes joined.
 
     Raises
     ------
     Unreadable
         It has no note, or too many.
     """
-    return _Player(written).score()
+    return _Unfolding(written).score()
 
 
-class _Player:
+class _Unfolding:
     def __init__(self, written: WrittenScore) -> None:
         self.written = written
         self.parts = written.parts
@@ -253,7 +235,7 @@ class _Player:
             self.starts.append(self.starts[-1] + int(bars[n].length * written.per_quarter))
 
     def score(self) -> Score:
-        parts = tuple(one for part in self.parts for one in self._played_part(part))
+        parts = tuple(played for part in self.parts for played in self._played_part(part))
         if not parts:
             raise Unreadable("a score without a note")
         problem = self.order.problem
@@ -272,10 +254,7 @@ class _Player:
     # ---- bars ------------------------------------------------------------------------------
 
     def _bar(self, column: Sequence[WrittenBar], time_signature: tuple[int, int]) -> PlayedBar:
-        """Tell how long a bar is: what lasts longest in it, but no longer than its metre for rests.
-
-        Without a metre it is as long as it is.
-        """
+        """Return a bar as long as its contents; rests do not exceed its time signature."""
         per_quarter = self.written.per_quarter
         filled = Fraction(max((bar.reached for bar in column), default=0), per_quarter)
         if not time_signature[1]:
@@ -289,7 +268,7 @@ class _Player:
     # ---- notes -----------------------------------------------------------------------------
 
     def _ticks(self, units: int) -> int:
-        """Return a time in ticks, rounded as `round` does."""
+        """Return a time in ticks, rounded half to even."""
         whole, rest = divmod(units, self.scale)
         return whole + (2 * rest > self.scale or (2 * rest == self.scale and whole % 2 == 1))
 
@@ -299,7 +278,7 @@ class _Player:
         for n, start in zip(self.order.bars, self.starts, strict=True):
             if n < len(part.bars):
                 for note in part.bars[n].notes:
-                    _sound(note, start, sounding[note.drum], tied)
+                    _add_note(note, start, sounding[note.drum], tied)
             if len(sounding[0]) + len(sounding[1]) > MAX_NOTES:
                 raise Unreadable(f"a score of more than {MAX_NOTES} notes")
         pedals = self._pedals(part)
@@ -314,96 +293,99 @@ class _Player:
                 yield Part(part.name, program, is_drum, np.array(notes, np.int32), pedals)
 
     def _pedals(self, part: WrittenPart) -> Any:
-        """Return a part's pedals, of the staff that says most: what is of none is on each."""
-        found: list[Row] = []
+        """Return the pedal changes of the staff that has most."""
+        longest: list[Row] = []
         for staff in sorted({staff for bar in part.bars for _, staff, _ in bar.pedals}):
-            told = [[(at, down) for at, on, down in bar.pedals if on == staff] for bar in part.bars]
-            rows = self._held(told, (_PEDAL_UP,))
-            found = max(found, sorted(rows, key=lambda row: row[0]), key=len)
-        table = np.array(found, np.int32).reshape(-1, 2)
+            by_bar = [
+                [(at, down) for at, of_staff, down in bar.pedals if of_staff == staff]
+                for bar in part.bars
+            ]
+            rows = self._in_playing_order(by_bar, (_PEDAL_UP,))
+            longest = max(longest, sorted(rows, key=lambda row: row[0]), key=len)
+        table = np.array(longest, np.int32).reshape(-1, 2)
         return table[np.diff(table[:, 1], prepend=_PEDAL_UP) != 0]
 
-    # ---- what holds from a time on -----------------------------------------------------------
+    # ---- tempos, keys and chords -----------------------------------------------------------
 
     def _tempos(self) -> list[Row]:
         low, high = TEMPO_RANGE_BPM
-        told = self._merged(
+        by_bar = self._merged(
             self.parts,
             lambda bar: [(at, bpm) for at, bpm in bar.tempos if low <= bpm <= high],
         )
-        return self._changes(told, from_start=True)
+        return self._changes(by_bar, from_start=True)
 
     def _keys(self) -> list[Row]:
-        """Return the keys, of the first part that tells any."""
-        told = [part for part in self.parts if any(bar.keys for bar in part.bars)]
-        return self._changes(self._merged(told[:1], lambda bar: bar.keys), from_start=True)
+        """Return the keys of the first part that has any."""
+        parts = [part for part in self.parts if any(bar.keys for bar in part.bars)]
+        return self._changes(self._merged(parts[:1], lambda bar: bar.keys), from_start=True)
 
     def _chords(self) -> list[Row]:
         return self._changes(self._merged(self.parts, lambda bar: bar.chords), from_start=False)
 
     def _merged(
-        self, parts: Sequence[WrittenPart], told: Callable[[WrittenBar], Iterable[Row]]
+        self, parts: Sequence[WrittenPart], rows_of: Callable[[WrittenBar], Iterable[Row]]
     ) -> list[list[Row]]:
-        """Return what parts say in each bar; where two say something at once, the first one's."""
-        found = []
+        """Return the rows of all parts by bar; of two at one time, those of the first part."""
+        by_bar = []
         for n in range(self.count):
             rows: dict[int, Row] = {}
             for part in reversed(parts):
                 if n < len(part.bars):
-                    rows |= {row[0]: row for row in told(part.bars[n])}
-            found.append([rows[at] for at in sorted(rows)])
-        return found
+                    rows |= {row[0]: row for row in rows_of(part.bars[n])}
+            by_bar.append([rows[at] for at in sorted(rows)])
+        return by_bar
 
-    def _changes(self, told: Sequence[Sequence[Row]], *, from_start: bool) -> list[Row]:
-        """Return when something begins to hold, without what says what the one before says."""
-        initial = next((row[1:] for rows in told for row in rows), None) if from_start else None
-        by_tick = {max(row[0], 0): row[1:] for row in self._held(told, initial)}
+    def _changes(self, by_bar: Sequence[Sequence[Row]], *, from_start: bool) -> list[Row]:
+        """Return the rows in playing order, by tick, without those that change nothing."""
+        initial = next((row[1:] for rows in by_bar for row in rows), None) if from_start else None
+        by_tick = {max(row[0], 0): row[1:] for row in self._in_playing_order(by_bar, initial)}
         if by_tick and from_start:
             by_tick[0] = by_tick.pop(min(by_tick))
         rows = [(tick, *by_tick[tick]) for tick in sorted(by_tick)]
         pairs = zip(rows, [None, *rows], strict=False)
         return [row for row, before in pairs if before is None or row[1:] != before[1:]]
 
-    def _held(self, told: Sequence[Sequence[Row]], initial: Row | None) -> list[Row]:
-        """Return what is said in each bar as it is played; after a jump, what holds there."""
-        states: list[Row | None] = [initial]
-        for rows in told:
+    def _in_playing_order(self, by_bar: Sequence[Sequence[Row]], initial: Row | None) -> list[Row]:
+        """Return the rows of the bars as played; after a jump, the row that holds there first."""
+        states: list[Row | None] = [initial]  # at the start of each bar
+        for rows in by_bar:
             states.append(rows[-1][1:] if rows else states[-1])
-        found: list[Row] = []
+        played: list[Row] = []
         before = -1
         for n, start in zip(self.order.bars, self.starts, strict=True):
-            state = states[min(n, len(told))]
+            state = states[min(n, len(by_bar))]
             if n != before + 1 and state is not None:
-                found.append((self._ticks(start), *state))
+                played.append((self._ticks(start), *state))
             before = n
-            rows = told[n] if n < len(told) else ()
-            found += [(self._ticks(start + row[0]), *row[1:]) for row in rows]
-        return found
+            rows = by_bar[n] if n < len(by_bar) else ()
+            played += [(self._ticks(start + row[0]), *row[1:]) for row in rows]
+        return played
 
 
 def _time_signatures(columns: Sequence[Sequence[WrittenBar]]) -> Iterator[tuple[int, int]]:
-    """Yield the metre of each bar."""
+    """Yield the time signature of each bar."""
     now = (4, 4)
     for column in columns:
         now = next((bar.time_signature for bar in column if bar.time_signature), now)
         yield now
 
 
-def _sound(
+def _add_note(
     note: WrittenNote,
     start: int,
     sounding: list[list[int]],
     tied: dict[tuple[bool, int], list[list[int]]],
 ) -> None:
-    """Add a note, or lengthen the one that is tied to it."""
+    """Add a note, or extend the one that is tied to it."""
     on, end = start + note.on, start + note.end
     key = note.drum, note.pitch
     row = None
     if note.tied_from and (held := tied.get(key)):
         # Of two voices in unison, each goes on with its own.
         row = min(
-            (one for one in held if one[1] == on),
-            key=lambda one: abs(one[3] - note.velocity),
+            (tied_row for tied_row in held if tied_row[1] == on),
+            key=lambda tied_row: abs(tied_row[3] - note.velocity),
             default=None,
         )
         if row:

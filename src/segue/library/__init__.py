@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from segue import deprecation
 from segue.builtin_spaces import builtin_spaces, tag_probabilities
 from segue.errors import BadArgument
+from segue.media import MEDIA
 from segue.records import (
     Description,
     Failure,
@@ -36,7 +37,6 @@ from segue.search.filters import Filters
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.search.query import find_tracks, list_tracks, resolve
 from segue.search.query_set import (
-    DEFAULT_SPACES,
     Query,
     QuerySet,
     default_space,
@@ -210,7 +210,7 @@ class Library(deprecation.RenamedAttributes):
         )
         for kind in self._store.kinds():
             # Write the matrices now, so that the first query is fast.
-            for space in DEFAULT_SPACES[kind]:
+            for space in MEDIA[kind].default_spaces:
                 self._store.spaces.matrix(space)
         if has_trained:
             report.failures += embed_new_tracks(self._store, workers=count)

@@ -303,8 +303,8 @@ def _rhymes_within(line: Line) -> bool:
 
 
 def _alliterates(line: Line) -> float:
-    told = [word for word in line.words if word not in _FUNCTION_WORD_INDEX]
-    return sum(a[0] == b[0] and a != b for a, b in pairwise(told)) / max(len(told) - 1, 1)
+    content = [word for word in line.words if word not in _FUNCTION_WORD_INDEX]
+    return sum(a[0] == b[0] and a != b for a, b in pairwise(content)) / max(len(content) - 1, 1)
 
 
 def _repetition(measured: TextMeasurements) -> list[float]:

@@ -93,6 +93,18 @@ RENAMED_PARAMETERS: Final[Mapping[str, Mapping[str, str]]] = {
         r"taught\.runs": "training_melodies.hashes",
         "taught": "training_melodies",
     },
+    "space of sound": {
+        "before": "input_refinement",
+        "after": "output_refinement",
+        "incoming": "proj_in",
+        "outgoing": "proj_out",
+        "height": "band_embedding",
+        "first": "conv1",
+        "second": "conv2",
+        "inner": "gru",
+        "outer": "proj",
+        "to_vector": "fc",
+    },
 }
 #: Names of hyperparameters in older files.
 RENAMED_HYPERPARAMETERS: Final[Mapping[str, str]] = {

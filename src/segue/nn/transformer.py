@@ -276,8 +276,7 @@ class Transformer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
-        self.tokens = nn.Embedding(config.vocabulary, config.stack.width)
-        nn.init.normal_(self.tokens.weight, std=INIT_STD)
+        self.tokens = normal_embedding(config.vocabulary, config.stack.width)
         self.stack = Stack(config.stack)
 
     def forward(self, tokens: Tensor, kv_cache: KVCache | None = None) -> Tensor:
@@ -315,6 +314,13 @@ class Transformer(nn.Module):
         """
         logits = self(tokens[:, :-1].clamp(min=0)).float()
         return F.cross_entropy(logits.flatten(0, 1), targets[:, 1:].flatten(), ignore_index=-1)
+
+
+def normal_embedding(count: int, width: int) -> nn.Embedding:
+    """Return an embedding table, initialised as in GPT-2."""
+    embedding = nn.Embedding(count, width)
+    nn.init.normal_(embedding.weight, std=INIT_STD)
+    return embedding
 
 
 def dropout(x: Tensor, p: float) -> Tensor:

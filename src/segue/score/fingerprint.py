@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.records import Score
+from segue.records import BoolArray, Score
 from segue.score.lines import MelodicLine, melodic_lines
 from segue.score.timing import bar_grid, note_table
 
@@ -161,8 +161,6 @@ MIN_NOTES: Final = 3
 MAX_TRANSPOSITION: Final = 12
 #: Distinct bars of a score that are compared, from its beginning.
 MAX_BARS: Final = 1000
-
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

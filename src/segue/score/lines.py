@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.records import Part, Score
+from segue.records import IntArray, Part, Score
 from segue.score.timing import BarGrid, NoteTable, note_table
 
 #: Onsets are quantised to thirds of a sixteenth.
@@ -29,7 +29,6 @@ _MONOPHONIC_SHARE: Final = 0.9
 _MAX_LISTED_PARTS: Final = 8
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

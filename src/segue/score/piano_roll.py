@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.records import Part, Score
+from segue.records import BoolArray, IntArray, Part, Score
 
 STEPS_PER_BAR: Final = 48  # 12 to a quarter note: both sixteenths and triplets fit
 STEPS_PER_QUARTER: Final = STEPS_PER_BAR // 4
@@ -37,9 +37,6 @@ _WORD_BYTES: Final = 4  # the widest word that divides a step
 BAR_CELLS: Final = STEPS_PER_BAR * _STEP_CELLS
 BAR_BYTES: Final = BAR_CELLS // 8
 _OCTAVE: Final = 12
-
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

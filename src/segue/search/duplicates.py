@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import NothingToMeasure
+from segue.media import MEDIA
 from segue.records import Medium
 from segue.search.neighbours import Neighbours, nearest_neighbours
-from segue.search.query_set import DUPLICATE_SPACES
 from segue.search.track_checks import DUPLICATE_TESTS, non_music_ids
 from segue.store import Store
 from segue.store.matrix import Matrix
@@ -81,7 +81,7 @@ def candidate_pairs(near: Neighbours) -> list[tuple[int, int]]:
 
 def _pairs_by_fingerprint(store: Store, kind: Medium) -> list[tuple[int, int]]:
     """Return pairs of duplicates of a kind; they are stored until their space changes."""
-    space = DUPLICATE_SPACES[kind]
+    space = MEDIA[kind].duplicate_space
     stored = store.spaces.derived(space, "copies")
     if stored is None:
         stored = {"pairs": _compare_fingerprints(store, space, kind)}

@@ -7,27 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from segue.errors import BadArgument
-from segue.media import medium_of
+from segue.media import MEDIA, medium_of
 from segue.records import FloatArray, Medium, Span, Tags, Track
 from segue.search.query import resolve
 from segue.store import Store
 
-#: Default spaces of each kind of music, the preferred one first; the last holds every track.
-DEFAULT_SPACES: Final[dict[Medium, tuple[str, ...]]] = {
-    "sound": ("sound",),
-    "score": ("roll-vae", "score-features"),
-    "lyrics": ("style",),
-}
-#: Space in which duplicates of each kind of music are near each other; it holds every track.
-DUPLICATE_SPACES: Final[dict[Medium, str]] = {
-    "sound": "sound",
-    "score": "score-features",
-    "lyrics": "style",
-}
 #: Minimum share of the tracks in a space to be the default of a whole library, and of a query.
 _MIN_SHARE_OF_LIBRARY: Final = 0.9
 _MIN_SHARE: Final = 0.5
-_NAMES: Final[dict[Medium, str]] = {"sound": "recordings", "score": "scores", "lyrics": "lyrics"}
 Query = str | int | Path
 #: Embeds a file, or an excerpt of it, in a space; None where the space takes no such file.
 Embedder = Callable[[str, Path, Span | None], FloatArray | None]
@@ -134,7 +121,7 @@ class QuerySet:
         kinds = sorted({item.kind for items in self._items for item in items})
         if len(kinds) > 1:
             raise BadArgument(
-                f"asked with {' and '.join(_NAMES[kind] for kind in kinds)}, which lie in "
+                f"asked with {' and '.join(MEDIA[kind].plural for kind in kinds)}, which lie in "
                 "different spaces; ask with one kind, or, where all have words, by these: "
                 "--space style"
             )
@@ -209,7 +196,7 @@ def default_space_of_library(store: Store) -> str:
 
 def _default_spaces(store: Store, kind: Medium, min_share: float) -> list[str]:
     """List the default spaces that hold at least a share of all tracks of a kind, and the last."""
-    *spaces, last = DEFAULT_SPACES[kind]
+    *spaces, last = MEDIA[kind].default_spaces
     if not spaces:
         return [last]
     sizes = {info.space.name: info.tracks for info in store.spaces.known() if not info.outdated}

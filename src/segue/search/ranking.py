@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, WrongSpace
+from segue.media import MEDIA
 from segue.records import FloatArray, Hit, Reason, Tags, Track
 from segue.search import neighbours
 from segue.search.duplicates import DUPLICATE_COSINE
 from segue.search.filters import Filters, filter_mask
-from segue.search.query_set import DEFAULT_SPACES, DUPLICATE_SPACES, Query, QuerySet, default_space
+from segue.search.query_set import Query, QuerySet, default_space
 from segue.search.reasons import Directions, explain_cosine, explain_distance, space_directions
 from segue.search.track_checks import DUPLICATE_TESTS
 from segue.store import Store
@@ -127,7 +128,7 @@ class VectorSpace:
             raise WrongSpace(
                 f"not all queries have an embedding in the space {name!r}; use other queries or "
                 "another space, or blend it with one that holds all of them: "
-                f"--blend {DEFAULT_SPACES[self.matrix.space.kind][-1]}=0.5,{name}=0.5"
+                f"--blend {MEDIA[self.matrix.space.kind].default_spaces[-1]}=0.5,{name}=0.5"
             )
         return self.centroid(*known)
 
@@ -255,7 +256,7 @@ def rank_by_blend(store: Store, query_set: QuerySet, weights: Mapping[str, float
         raise BadArgument(f"the weights of a blend are above 0; these are {dict(weights)}")
     labels = store.labels()
     ids = np.array([label.id for label in labels], np.int64)
-    matrix = store.spaces.matrix(DUPLICATE_SPACES[query_set.kind])
+    matrix = store.spaces.matrix(MEDIA[query_set.kind].duplicate_space)
     similarities = np.array(
         [
             _rank_by_metadata(query_set, labels)

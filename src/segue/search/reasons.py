@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load
 
 from segue.audio.embedding import load_head
+from segue.media import MEDIA
 from segue.records import FloatArray, Medium, Reason
 from segue.search.aspects import (
     OTHER,
@@ -44,12 +45,7 @@ MAX_TRACKS: Final = 2000
 NAMED_SPACES: Final = frozenset({"features", "tags", "score-features", "style", "listens"})
 #: Maximum number of principal components of an aspect, each with a direction.
 _MAX_COMPONENTS: Final = 8
-#: Space of named features of each kind of music, and their aspects.
-_FEATURE_SPACES: Final[dict[Medium, str]] = {
-    "sound": "features",
-    "score": "score-features",
-    "lyrics": "style",
-}
+#: Aspects of the named features of each medium.
 _FEATURE_ASPECTS: Final[dict[Medium, Callable[[], tuple[AspectFeatures, ...]]]] = {
     "sound": sound_aspects,
     "score": score_aspects,
@@ -306,7 +302,7 @@ def aspect_levels(
     levels : AspectLevels
         Levels of these tracks.
     """
-    feature_ids, features = store.spaces.vectors(_FEATURE_SPACES[kind])
+    feature_ids, features = store.spaces.vectors(MEDIA[kind].feature_space)
     ids = np.intersect1d(feature_ids, candidates)
     if len(ids) > MAX_TRACKS:
         ids = np.sort(np.random.default_rng(0).choice(ids, MAX_TRACKS, replace=False))

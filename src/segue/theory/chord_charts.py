@@ -4,9 +4,9 @@
     |: C / G / | Am F :|
     ii V I          (in C)
 
-A bar is divided evenly among what stands in it, in beats as long as that goes; "/" and "." let the
-chord before go on. Without a bar line every chord is a bar. "%" is the bar before once more, and
-what stands between "|:" and ":|" is played twice, ":|x3" three times.
+A bar is divided evenly among its chords, at beats where possible; "/" and "." continue the chord
+before. Without barlines every chord is a bar. "%" repeats the bar before, and what stands between
+"|:" and ":|" is played twice, ":|x3" three times.
 """
 
 import re
@@ -23,14 +23,14 @@ from segue.theory.chords import NO_CHORD, Chord, nearest_chord, parse_chord
 from segue.theory.keys import ACCIDENTALS, MAJOR_SCALE, MINOR_SCALE, parse_key
 
 MAX_BARS: Final = 1000
-_SHOWN: Final = 60  # letters on either side of a mistake
+_ERROR_CONTEXT: Final = 60  # characters on either side of an error
 _TOKEN: Final = re.compile(
     r"(?P<open>\|+:)|(?P<close>:\|+:?\s*(?:[x×]\s*(?P<times>\d{1,2}))?)|(?P<line>\|+\]?|\n)"
     r"|(?P<word>[Nn][Oo] [Cc]hord|(?:(?!:\|)[^\s|])+)"
 )
-_GOES_ON: Final = ("/", ".", "-")
-_SAME_BAR: Final = ("%", "𝄎", "//")
-_ROMANS: Final = {"I": 0, "II": 1, "III": 2, "IV": 3, "V": 4, "VI": 5, "VII": 6}
+_CONTINUATIONS: Final = ("/", ".", "-")
+_REPEAT_BAR: Final = ("%", "𝄎", "//")
+_DEGREES: Final = {"I": 0, "II": 1, "III": 2, "IV": 3, "V": 4, "VI": 5, "VII": 6}
 _ROMAN: Final = re.compile(
     r"(?P<sign>[#♯b♭]{0,2})(?P<degree>VII|VI|IV|V|III|II|I|vii|vi|iv|v|iii|ii|i)(?P<kind>.*)"
 )
@@ -41,17 +41,17 @@ ChordParser = Callable[[str], Chord]
 @dataclass(frozen=True, slots=True)
 class _Word:
     text: str
-    at: int
+    at: int  # in the text
 
 
 def parse_chart(text: str, time_signature: tuple[int, int] = (4, 4)) -> Chart:
-    """Read a progression of chord symbols.
+    """Parse a progression of chord symbols.
 
     Parameters
     ----------
     text : str
-        See above.
-    metre : tuple of int, int
+        As described in the module.
+    time_signature : tuple of int, int
 
     Returns
     -------
@@ -60,19 +60,18 @@ def parse_chart(text: str, time_signature: tuple[int, int] = (4, 4)) -> Chart:
     Raises
     ------
     BadArgument
-        Something is no chord: the place is pointed at, and the nearest chord named. Or a bar has
-        more chords than fit, there is nothing, or too much, or no such metre.
+        A word is no chord (the message points at it and suggests the nearest one), a bar has more
+        chords than fit, there are no bars or too many, or the time signature is not supported.
     """
-    return _parsed(text, time_signature, parse_chord, nearest_chord)
+    return _parse_bars(text, time_signature, parse_chord, nearest_chord)
 
 
 def parse_roman_numerals(text: str, key: str, time_signature: tuple[int, int] = (4, 4)) -> Chart:
-    """Read a progression of degrees in a key: "ii7 V7 | Imaj7", "bVII", "viiø7", "V7/V".
+    """Parse a progression of Roman numerals in a key: "ii7 V7 | Imaj7", "bVII", "viiø7", "V7/V".
 
-    A capital is a major chord, a small letter a minor one, what stands behind it is read as in a
-    symbol: "V7" is a dominant seventh, and so is "I7". In minor, degrees are those of the natural
-    scale, but "vii°" stands on the leading note. A degree behind a slash is the key for the one
-    before it.
+    Upper case is a major chord, lower case a minor one; the rest is read as in a chord symbol, so
+    "V7" and "I7" are dominant sevenths. In minor, degrees are those of the natural scale, but
+    "vii°" stands on the leading note. "V7/V" is an applied chord: V7 in the key of V.
 
     Parameters
     ----------
@@ -80,7 +79,7 @@ def parse_roman_numerals(text: str, key: str, time_signature: tuple[int, int] = 
         As for `parse_chart`.
     key : str
         "C", "F#", "Am", "Bb minor".
-    metre : tuple of int, int
+    time_signature : tuple of int, int
 
     Returns
     -------
@@ -89,114 +88,113 @@ def parse_roman_numerals(text: str, key: str, time_signature: tuple[int, int] = 
     Raises
     ------
     BadArgument
-        As of `parse_chart`, or the key is none.
+        As for `parse_chart`, or the key is invalid.
     """
     tonic, is_minor = parse_key(key)
     scale = MINOR_SCALE if is_minor else MAJOR_SCALE
 
     def chord(word: str) -> Chord:
-        return replace(_roman(word, tonic, scale), name=word)
+        return replace(_roman_numeral(word, tonic, scale), name=word)
 
     def nearest(_: str) -> str:
         return "a degree such as ii, V7, bVII or vii°"
 
-    return _parsed(text, time_signature, chord, nearest)
+    return _parse_bars(text, time_signature, chord, nearest)
 
 
 def segment_chords(
-    placed: Sequence[tuple[int, str]], first: int, last: int
+    symbols: Sequence[tuple[int, str]], first: int, last: int
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Cut the chords of some steps out of a row of symbols.
+    """Return the chords of a segment of a progression.
 
     Parameters
     ----------
-    placed : sequence of (int, str)
-        From which step on each holds, ascending.
+    symbols : sequence of (int, str)
+        Onset step and chord symbol, ascending.
     first, last : int
-        The first step, and the one after the last.
+        The first step of the segment, and the one after its last.
 
     Returns
     -------
     rows : ndarray, shape (n, 4), int64
-        As a `Chart` has them, counted from `first`.
+        As in `Chart.chords`, counted from `first`.
     names : tuple of str
     """
-    here: dict[int, Chord] = {0: NO_CHORD}
-    for at, name in placed:
+    chords: dict[int, Chord] = {0: NO_CHORD}
+    for at, name in symbols:
         if at < last:
-            here[max(at - first, 0)] = parse_chord(name)  # the last that begins before holds
-    chart = make_chart(sorted(here.items(), key=lambda each: each[0]), (4, 4), 1)
+            chords[max(at - first, 0)] = parse_chord(name)  # the last one before `first` holds
+    chart = make_chart(sorted(chords.items(), key=lambda each: each[0]), (4, 4), 1)
     return chart.chords, chart.names
 
 
-# ---- reading -----------------------------------------------------------------------------
+# ---- parsing -----------------------------------------------------------------------------
 
 
-def _parsed(
-    text: str, time_signature: tuple[int, int], read: ChordParser, nearest: Callable[[str], str]
+def _parse_bars(
+    text: str, time_signature: tuple[int, int], parse: ChordParser, nearest: Callable[[str], str]
 ) -> Chart:
-    steps_per_bar(time_signature)  # refuses what is no metre
-    placed: list[tuple[int, Chord]] = []
-    before: list[tuple[int, Chord]] = []  # of the bar before, counted from its beginning
+    bar_length = steps_per_bar(time_signature)
+    progression: list[tuple[int, Chord]] = []
+    bar: list[tuple[int, Chord]] = []  # steps from its beginning
     chord = NO_CHORD
-    written = _bars(text)
-    if not written:
+    bars = _split_bars(text)
+    if not bars:
         raise BadArgument(
             'there is no chord in the progression; write one such as "Dm7 G7 | Cmaj7"'
         )
-    known: dict[str, Chord] = {}
-    for number, words in enumerate(written):
-        if len(words) == 1 and words[0].text in _SAME_BAR:
+    parsed: dict[str, Chord] = {}
+    for number, words in enumerate(bars):
+        if len(words) == 1 and words[0].text in _REPEAT_BAR:
             if not number:
-                raise _at(text, words[0], "there is no bar before to be played again")
-            here = before
+                raise _error_at(text, words[0], "there is no bar before to be played again")
         else:
-            here = []
-            for word, step in zip(words, _divided(words, text, time_signature), strict=True):
-                if word.text not in _GOES_ON:
-                    if word.text not in known:
-                        known[word.text] = _read(text, word, read, nearest)
-                    chord = known[word.text]
-                here.append((step, chord))
-        placed += [(number * steps_per_bar(time_signature) + step, each) for step, each in here]
-        chord, before = (here[-1][1] if here else chord), here
-    return make_chart(placed, time_signature, len(written))
+            bar = []
+            for word, step in zip(words, _chord_steps(words, text, time_signature), strict=True):
+                if word.text not in _CONTINUATIONS:
+                    if word.text not in parsed:
+                        parsed[word.text] = _parse_word(text, word, parse, nearest)
+                    chord = parsed[word.text]
+                bar.append((step, chord))
+        progression += [(number * bar_length + step, each) for step, each in bar]
+        chord = bar[-1][1] if bar else chord
+    return make_chart(progression, time_signature, len(bars))
 
 
-def _bars(text: str) -> list[list[_Word]]:
-    """Cut a text into bars, repeats written out."""
+def _split_bars(text: str) -> list[list[_Word]]:
+    """Split a text into bars, with repeats written out."""
     bars: list[list[_Word]] = []
-    here: list[_Word] = []
-    opened, lined = 0, False
-    for found in _TOKEN.finditer(text):
-        if found["word"]:
-            here.append(_Word(found["word"], found.start()))
+    bar: list[_Word] = []
+    repeat_start, has_barlines = 0, False
+    for token in _TOKEN.finditer(text):
+        if token["word"]:
+            bar.append(_Word(token["word"], token.start()))
             continue
-        if found["line"] == "\n" and not here:
+        if token["line"] == "\n" and not bar:
             continue
-        lined |= found["line"] != "\n"
-        if here:
-            bars.append(here)
-            here = []
-        if found["open"]:
-            opened = len(bars)
-        elif found["close"]:
-            again = bars[opened:]
-            for _ in range(max(int(found["times"] or 2), 1) - 1):
-                bars += again
+        has_barlines |= token["line"] != "\n"
+        if bar:
+            bars.append(bar)
+            bar = []
+        if token["open"]:
+            repeat_start = len(bars)
+        elif token["close"]:
+            repeated = bars[repeat_start:]
+            for _ in range(max(int(token["times"] or 2), 1) - 1):
+                bars += repeated
                 check_bar_count(len(bars))
-            opened = len(bars)
-    if here:
-        bars.append(here)
-    if not lined:  # no bar line at all: each is a bar
+            repeat_start = len(bars)
+    if bar:
+        bars.append(bar)
+    if not has_barlines:  # each word is a bar
         bars = [[word] for bar in bars for word in bar]
     if bars:
         check_bar_count(len(bars))
     return bars
 
 
-def _divided(words: list[_Word], text: str, time_signature: tuple[int, int]) -> list[int]:
-    """Return the step at which each word of a bar begins: on beats where they suffice."""
+def _chord_steps(words: list[_Word], text: str, time_signature: tuple[int, int]) -> list[int]:
+    """Return the step at which each word of a bar begins, on beats if there are enough."""
     bar, count = steps_per_bar(time_signature), len(words)
     halves = len(strong_steps(time_signature))
     if count == halves == 2:
@@ -208,7 +206,7 @@ def _divided(words: list[_Word], text: str, time_signature: tuple[int, int]) -> 
         unit = 1
     slots = bar // unit
     if slots < count:
-        raise _at(
+        raise _error_at(
             text,
             words[slots],
             f"a bar of {time_signature[0]}/{time_signature[1]} has room for {slots} chords",
@@ -217,16 +215,16 @@ def _divided(words: list[_Word], text: str, time_signature: tuple[int, int]) -> 
     return [unit * (number * each + min(number, longer)) for number in range(count)]
 
 
-def _read(text: str, word: _Word, read: ChordParser, nearest: Callable[[str], str]) -> Chord:
+def _parse_word(text: str, word: _Word, parse: ChordParser, nearest: Callable[[str], str]) -> Chord:
     try:
-        return read(word.text)
+        return parse(word.text)
     except BadArgument:
-        told = f"{word.text!r} is no chord; did you mean {nearest(word.text)}?"
-        raise _at(text, word, told) from None
+        message = f"{word.text!r} is no chord; did you mean {nearest(word.text)}?"
+        raise _error_at(text, word, message) from None
 
 
-def _roman(word: str, tonic: int, scale: tuple[int, ...]) -> Chord:
-    """Read a degree.
+def _roman_numeral(word: str, tonic: int, scale: tuple[int, ...]) -> Chord:
+    """Parse a Roman numeral.
 
     Raises
     ------
@@ -234,39 +232,34 @@ def _roman(word: str, tonic: int, scale: tuple[int, ...]) -> Chord:
     """
     if word.casefold() in ("n.c.", "nc"):
         return NO_CHORD
-    of_other = re.fullmatch(
-        r"(.+)/([#b♯♭]{0,2}(?:VII|VI|IV|V|III|II|I|vii|vi|iv|v|iii|ii|i))", word
-    )
-    if of_other:
-        other = _roman(of_other[2], tonic, scale)
-        is_minor = of_other[2].lstrip("#b♯♭").islower()
-        return _roman(of_other[1], other.root, MINOR_SCALE if is_minor else MAJOR_SCALE)
-    found = _ROMAN.fullmatch(word)
-    if not found:
+    applied = re.fullmatch(r"(.+)/([#b♯♭]{0,2}(?:VII|VI|IV|V|III|II|I|vii|vi|iv|v|iii|ii|i))", word)
+    if applied:
+        local_tonic = _roman_numeral(applied[2], tonic, scale).root
+        is_minor = applied[2].lstrip("#b♯♭").islower()
+        return _roman_numeral(applied[1], local_tonic, MINOR_SCALE if is_minor else MAJOR_SCALE)
+    match = _ROMAN.fullmatch(word)
+    if not match:
         raise BadArgument(f"{word!r} is no degree")
-    sign = sum(ACCIDENTALS[each] for each in found["sign"])
-    kind, degree = found["kind"], _ROMANS[found["degree"].upper()]
-    # Flats are told from the major scale in minor, too: bVII and VII are one there. What is
-    # diminished on the seventh degree is on the leading note.
-    if sign < 0 or (found["degree"] == "vii" and kind.startswith(_DIMINISHED)):
+    alteration = sum(ACCIDENTALS[sign] for sign in match["sign"])
+    quality, degree = match["kind"], _DEGREES[match["degree"].upper()]
+    # Flat degrees are counted from the major scale in minor, too: bVII and VII are the same there.
+    # Diminished chords on the seventh degree are on the leading note.
+    if alteration < 0 or (match["degree"] == "vii" and quality.startswith(_DIMINISHED)):
         scale = MAJOR_SCALE
-    root = (tonic + scale[degree] + sign) % 12
-    if found["degree"].islower() and not kind.startswith(("m", "-", *_DIMINISHED)):
-        kind = f"m{kind}"
-    chord = parse_chord(f"C{kind}")
+    root = (tonic + scale[degree] + alteration) % 12
+    if match["degree"].islower() and not quality.startswith(("m", "-", *_DIMINISHED)):
+        quality = f"m{quality}"
+    chord = parse_chord(f"C{quality}")
     return Chord(root, tuple((root + each) % 12 for each in chord.classes), root, word)
 
 
-# ---- putting together --------------------------------------------------------------------
-
-
 def make_chart(
-    placed: list[tuple[int, Chord]], time_signature: tuple[int, int], bars: int
+    chords: list[tuple[int, Chord]], time_signature: tuple[int, int], bars: int
 ) -> Chart:
-    """Make a chart of chords and the steps at which they begin."""
+    """Return the chart of chords and the steps at which they begin."""
     rows, names = [], []
     last: Chord | None = None
-    for step, chord in placed:
+    for step, chord in chords:
         if last is None or chord != last:
             rows.append((step, *chord_row(chord.root, chord.bass, chord.classes)))
             names.append(chord.name)
@@ -280,13 +273,13 @@ def check_bar_count(count: int) -> None:
         raise BadArgument(f"a progression of {count} bars; from 1 to {MAX_BARS} can be written on")
 
 
-def _at(text: str, word: _Word, told: str) -> BadArgument:
-    """Point at a word of a text."""
+def _error_at(text: str, word: _Word, message: str) -> BadArgument:
+    """Return an error that points at a word of a text."""
     begin = text.rfind("\n", 0, word.at) + 1
     end = text.find("\n", word.at)
     end = len(text) if end < 0 else end
-    first, last = max(begin, word.at - _SHOWN), min(end, word.at + _SHOWN)
+    first, last = max(begin, word.at - _ERROR_CONTEXT), min(end, word.at + _ERROR_CONTEXT)
     before, after = "…" if first > begin else "", "…" if last < end else ""
-    shown = before + text[first:last].replace("\t", " ") + after
+    excerpt = before + text[first:last].replace("\t", " ") + after
     caret = " " * (len(before) + word.at - first) + "^" * len(word.text)
-    return BadArgument(f"{told}\n  {shown}\n  {caret}")
+    return BadArgument(f"{message}\n  {excerpt}\n  {caret}")

@@ -5,40 +5,31 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-
-IntArray = NDArray[np.int64]
-
+from segue.records import IntArray
 
 STEPS_PER_QUARTER: Final = 4
-
-
-MAX_BAR_STEPS: Final = 32  # steps: 8/4 or 16/8
-
-
+MAX_BAR_STEPS: Final = 32  # 8/4 or 16/8
 #: The root and the bass where there is no chord.
 NO_ROOT: Final = 12
-
-
 _UNITS: Final = (2, 4, 8, 16)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chart:
-    """Which chord holds when.
+    """A chord chart.
 
     Attributes
     ----------
-    metre : tuple of int, int
-        Beats of a bar, and what a beat is: 4 for a quarter.
+    time_signature : tuple of int, int
+        Beats of a bar, and the unit of a beat: 4 for a quarter.
     bars : int
     chords : ndarray, shape (n, 4), int64
-        The first step of each, its root, its bass (pitch classes, `NO_ROOT` for no chord), and
-        its pitch classes, one bit each from C on. The first begins at step 0.
+        The onset step of each chord, its root, its bass (pitch classes, `NO_ROOT` for no chord),
+        and its pitch classes as bits from C on. The first chord begins at step 0.
     names : tuple of str
-        Of the chords, as they were written.
+        The chord symbols as written.
     """
 
     time_signature: tuple[int, int]
@@ -48,22 +39,22 @@ class Chart:
 
     @property
     def steps_per_bar(self) -> int:
-        """Steps of a bar."""
+        """Number of steps to the bar."""
         return steps_per_bar(self.time_signature)
 
     @property
     def steps(self) -> int:
-        """Steps of all bars."""
+        """Number of steps."""
         return self.bars * self.steps_per_bar
 
 
 def steps_per_bar(time_signature: tuple[int, int]) -> int:
-    """Return how many sixteenths a bar has.
+    """Return the number of sixteenths to the bar.
 
     Raises
     ------
     BadArgument
-        The metre is none that a melody can be written in.
+        The time signature is not supported.
     """
     beats, unit = time_signature
     steps = 4 * STEPS_PER_QUARTER * beats // unit if unit in _UNITS else 0
@@ -76,29 +67,26 @@ def steps_per_bar(time_signature: tuple[int, int]) -> int:
 
 
 def chord_row(root: int, bass: int, classes: Iterable[int]) -> tuple[int, int, int]:
-    """Return root, bass and pitch classes of a chord as a chart has them; a root of -1 is none."""
+    """Return root, bass and pitch-class bits of a chord as in a `Chart`; a root of -1 is none."""
     if root < 0 or root == NO_ROOT:
         return NO_ROOT, NO_ROOT, 0
     return root, bass, sum(1 << each for each in set(classes))
 
 
 def is_compound(time_signature: tuple[int, int]) -> bool:
-    """Tell whether beats come in threes, as in 6/8."""
+    """Return whether a beat has three units, as in 6/8."""
     return time_signature[1] >= 8 and time_signature[0] % 3 == 0
 
 
 def steps_per_beat(time_signature: tuple[int, int]) -> int:
-    """Return how many sixteenths a felt beat has: 6 of 6/8, 4 of 4/4 and 2/2."""
+    """Return the number of sixteenths to the beat: 6 in 6/8, 4 in 4/4 and 2/2."""
     if is_compound(time_signature):
         return 3 * 4 * STEPS_PER_QUARTER // time_signature[1]
     return min(4 * STEPS_PER_QUARTER // time_signature[1], STEPS_PER_QUARTER)
 
 
 def strong_steps(time_signature: tuple[int, int]) -> tuple[int, ...]:
-    """Return the steps of a bar that are strong: its first, and its middle where beats are even.
-
-    4/4: beats one and three; 3/4 and 9/8: one; 6/8 and 2/4: one, and the second beat of two.
-    """
+    """Return the strong steps of a bar: the first, and its middle if that is a beat."""
     bar, beat = steps_per_bar(time_signature), steps_per_beat(time_signature)
     if bar % 2 == 0 and (bar // 2) % beat == 0:
         return (0, bar // 2)
@@ -106,9 +94,9 @@ def strong_steps(time_signature: tuple[int, int]) -> tuple[int, ...]:
 
 
 def split_at_barlines(chart: Chart) -> IntArray:
-    """Return the chords, those that last over a bar line cut there, shape (n, 4)."""
-    lines = np.arange(chart.bars, dtype=np.int64) * chart.steps_per_bar
-    starts = np.union1d(chart.chords[:, 0], lines)
+    """Return the chords, split at the barlines, shape (n, 4)."""
+    barlines = np.arange(chart.bars, dtype=np.int64) * chart.steps_per_bar
+    starts = np.union1d(chart.chords[:, 0], barlines)
     rows = chart.chords[np.searchsorted(chart.chords[:, 0], starts, side="right") - 1].copy()
     rows[:, 0] = starts
     return rows

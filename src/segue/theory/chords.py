@@ -1,18 +1,12 @@
-"""Chords: symbols read and written, spelling, names of pitch-class sets.
+"""Chords: parsing and spelling of chord symbols, names of pitch-class sets.
 
-How chords are spelled: F#7 and not Gb7 before Bm, A7/C# and not A7/Db.
+A chord symbol ("F#m7b5", "Bb/D", "C6/9", "Eø", "G7alt", "N.C.") is a root, a triad, its extension
+(7, 9, 11, 13), and alterations, added and omitted tones; the bass stands behind a slash. All common
+notations of each are read.
 
-Names stand on the line of fifths, … Bb F C G D A E B F# C# …: C is 0, G 1, F -1. A key has the
-chords around it; which of two names of a root is meant depends on what the chord is. Temperley,
-"The Cognition of Basic Musical Structures" (MIT Press, 2001), ch. 5, spells notes so.
-
-Chord symbols as musicians write them: "F#m7b5", "Bb/D", "C6/9", "Eø", "G7alt", "N.C.".
-
-A symbol is a root, what kind of triad stands on it, how far thirds are piled up (7, 9, 11, 13),
-and what is altered, added or left out; behind a slash stands the bass. There are many ways to
-write each of these; all that are common are read.
-
-Names for any set of pitch classes, and the keys that hold it.
+Roots are spelled by the key, on the line of fifths (see `segue.theory.keys`), and by the quality of
+the chord: F#7 and not Gb7 before Bm, A7/C# and not A7/Db. The method is that of Temperley, "The
+Cognition of Basic Musical Structures" (MIT Press, 2001), ch. 5.
 """
 
 import re
@@ -24,16 +18,16 @@ from typing import Final
 from segue.errors import BadArgument
 from segue.theory.keys import MAJOR_SCALE, PITCH_CLASSES, fifths_name, pitch_class
 
-# --- chord spelling ---
+# ---- spelling ----------------------------------------------------------------------------
 
-#: How far on the flat side of the key's tonic (of its relative major) roots are looked for.
+#: How far roots reach to the flat side of the tonic of the (relative) major key.
 _MAJOR_DEPTH: Final = 5
-_MINOR_KEY_DEPTH: Final = 4  # of minor keys: raised sixths and sevenths are common
+_MINOR_KEY_DEPTH: Final = 4  # raised sixths and sevenths are common there
 _MINOR_CHORD_DEPTH: Final = 4
-#: Diminished chords lead upwards by a semitone: they are of the sharp side.
+#: Diminished chords resolve up by a semitone, so they are spelled on the sharp side.
 _DIMINISHED_DEPTH: Final = 1
 _DIMINISHED: Final = ("dim", "m7b5")
-#: No root is beyond Gb, or Cb in keys of five flats and more; windows begin at F at the latest.
+#: No root is flatter than Gb, or Cb in keys of five flats and more.
 _LOWEST: Final = -6
 _LOWEST_OF_FLAT_KEYS: Final = -7
 _HIGHEST: Final = -1
@@ -51,7 +45,7 @@ def spell_chord(root: int, quality: str, bass: int, sharps: int, *, is_minor: bo
     root, bass : int
         Pitch classes, 0 for C; equal where the root is the bass.
     quality : str
-        What follows the root: "m7".
+        The symbol after the root: "m7".
     sharps : int
         Of the key signature; below 0: flats.
     is_minor : bool
@@ -74,7 +68,7 @@ def spell_chord(root: int, quality: str, bass: int, sharps: int, *, is_minor: bo
     if bass == root:
         return name
     tone = position + _TO_TONE[(bass - root) % 12]
-    if not -8 <= tone <= 12:  # a double sharp or flat: nobody writes it below a slash
+    if not -8 <= tone <= 12:  # double sharps and flats are not written below a slash
         tone += 12 if tone < 0 else -12
     return f"{name}/{fifths_name(tone)}"
 
@@ -90,14 +84,12 @@ def _root_position(root: int, quality: str, sharps: int, *, is_minor: bool) -> i
     return lowest + (root * 7 - lowest) % 12
 
 
-# --- chord symbols ---
+# ---- symbols -----------------------------------------------------------------------------
 
-#: The root where there is no chord.
-SILENT: Final = -1
 _NO_CHORD: Final = ("n.c.", "n.c", "nc", "n", "no chord")
 _ROOT: Final = re.compile(r"([A-G])([#♯b♭x𝄪𝄫]{0,2})")
 
-#: How the kind of a chord may be written, longest first, and what it is.
+#: Notations of the quality of a chord, longest first, and the quality.
 _KINDS: Final[tuple[tuple[str, str], ...]] = (
     ("major", "major"), ("minor", "minor"), ("hdim", "half"), ("maj", "major"), ("Maj", "major"),
     ("MAJ", "major"), ("min", "minor"), ("Min", "minor"), ("MIN", "minor"), ("dim", "diminished"),
@@ -110,16 +102,16 @@ _TRIADS: Final = {
     "": (0, 4, 7), "major": (0, 4, 7), "delta": (0, 4, 7), "dominant": (0, 4, 7),
     "minor": (0, 3, 7), "diminished": (0, 3, 6), "half": (0, 3, 6), "augmented": (0, 4, 8),
 }  # fmt: skip
-#: Digits alone that pile up nothing.
+#: Digits alone that are no extension.
 _BARE: Final = {"5": (0, 7), "2": (0, 2, 4, 7), "4": (0, 5, 7)}
 _SEVENTHS: Final = {"major": 11, "delta": 11, "diminished": 9}
-#: What is piled up, in semitones above the root; with 13 the 11th is left out, as it is played.
-_PILED: Final = {"7": (), "9": (14,), "11": (14, 17), "13": (14, 21)}
-#: Semitones of degrees as they are altered or added.
+#: Tones of the extensions, in semitones above the root; a 13th chord is played without the 11th.
+_EXTENSIONS: Final = {"7": (), "9": (14,), "11": (14, 17), "13": (14, 21)}
+#: Semitones of the degrees that are altered or added.
 _DEGREES: Final = {
     "2": 2, "3": 4, "4": 5, "5": 7, "6": 9, "7": 10, "9": 14, "11": 17, "13": 21,
 }  # fmt: skip
-_PILE: Final = re.compile(r"69|6/9|13|11|9|7|6")
+_EXTENSION: Final = re.compile(r"69|6/9|13|11|9|7|6")
 _MORE: Final = re.compile(
     r"(?P<seventh>(?:maj|Maj|ma|M|Δ|△|\^)(?:7|9|11|13)?)"
     r"|(?P<sus>sus(?:2(?:sus)?4|4(?:sus)?2|2|4|9)?)"
@@ -132,14 +124,14 @@ _MORE: Final = re.compile(
 )
 #: "(9, 13)", not "(6/9)".
 _IN_BRACKETS: Final = re.compile(r"\(([^()]*\b(?:9|11|13)\b[^()]*)\)(?<!6/9\))(?<!69\))")
-_LONGEST: Final = 24  # letters of a symbol that are looked at for the nearest
-#: What is tried where a symbol is none: the nearest of these is told.
-_USUAL: Final = (
+_MAX_CHARACTERS: Final = 24  # of a symbol for which the nearest one is searched
+#: The suggestions for an invalid symbol.
+_COMMON_QUALITIES: Final = (
     "", "m", "7", "maj7", "m7", "6", "m6", "9", "maj9", "m9", "dim", "dim7", "m7b5", "aug", "sus4",
     "sus2", "7sus4", "add9", "6/9", "5", "11", "13", "7b9", "7#9", "7#11", "7alt", "m(maj7)", "m11",
     "maj7#11", "aug7",
 )  # fmt: skip
-_SPELLED: Final = (
+_COMMON_ROOTS: Final = (
     "C", "D", "E", "F", "G", "A", "B", "Bb", "Eb", "Ab", "Db", "Gb", "F#", "C#", "G#", "D#", "A#",
 )  # fmt: skip
 
@@ -153,11 +145,11 @@ class Chord:
     root : int
         Pitch class, 0 for C; -1 for no chord.
     classes : tuple of int
-        Pitch classes, upwards from the root; the bass is not added.
+        Pitch classes, upwards from the root, without the bass.
     bass : int
         Pitch class of the lowest note; -1 for no chord.
     name : str
-        As it was written.
+        The symbol as written.
     """
 
     root: int
@@ -166,7 +158,7 @@ class Chord:
     name: str
 
 
-NO_CHORD: Final = Chord(SILENT, (), SILENT, "N.C.")
+NO_CHORD: Final = Chord(-1, (), -1, "N.C.")
 
 
 def parse_chord(symbol: str) -> Chord:
@@ -184,22 +176,22 @@ def parse_chord(symbol: str) -> Chord:
     Raises
     ------
     BadArgument
-        It is no chord symbol; the nearest one is named.
+        It is no chord symbol; the message suggests the nearest one.
     """
     symbol = symbol.strip()
     if symbol.casefold() in _NO_CHORD:
         return NO_CHORD
-    found = _ROOT.match(symbol)
-    if not found:
+    match = _ROOT.match(symbol)
+    if not match:
         raise invalid_chord(symbol)
-    root = pitch_class(found[0])
-    kind, bass = symbol[found.end() :], root
-    if slash := re.search(r"/\s*([A-G][#♯b♭x𝄪𝄫]{0,2})$", kind):
-        kind, bass = kind[: slash.start()], pitch_class(slash[1])
-    above = _above(kind)
-    if above is None:
+    root = pitch_class(match[0])
+    quality, bass = symbol[match.end() :], root
+    if slash := re.search(r"/\s*([A-G][#♯b♭x𝄪𝄫]{0,2})$", quality):
+        quality, bass = quality[: slash.start()], pitch_class(slash[1])
+    intervals = _intervals(quality)
+    if intervals is None:
         raise invalid_chord(symbol)
-    return Chord(root, tuple((root + step) % 12 for step in above), bass, symbol)
+    return Chord(root, tuple((root + interval) % 12 for interval in intervals), bass, symbol)
 
 
 def is_chord(symbol: str) -> bool:
@@ -212,52 +204,52 @@ def is_chord(symbol: str) -> bool:
 
 
 def invalid_chord(symbol: str) -> BadArgument:
-    """Say that a symbol is no chord, and which one is nearest."""
+    """Return the error for an invalid symbol, which suggests the nearest one."""
     return BadArgument(f"{symbol!r} is no chord; did you mean {nearest_chord(symbol)}?")
 
 
 def nearest_chord(symbol: str) -> str:
-    """Name the usual chord whose symbol takes the fewest changes of letters; German H is B."""
+    """Return the common chord symbol with the smallest edit distance; German H is B."""
     if symbol[:1] in ("H", "h"):
         symbol = "B" + symbol[1:]
 
-    symbol = symbol[:_LONGEST]
-    names = [root + kind for kind in _USUAL for root in _SPELLED]
+    symbol = symbol[:_MAX_CHARACTERS]
+    names = [root + quality for quality in _COMMON_QUALITIES for root in _COMMON_ROOTS]
 
-    def far(name: str) -> float:
-        # Capitals mistaken are a small matter, and the first letter is the likeliest to be right.
-        first = name[:1].casefold() != symbol[:1].casefold()
-        return _changes(name.casefold(), symbol.casefold()) + 0.5 * first
+    def distance(name: str) -> float:
+        # Case counts little, and the first letter is the likeliest to be right.
+        differs_first = name[:1].casefold() != symbol[:1].casefold()
+        return _edit_distance(name.casefold(), symbol.casefold()) + 0.5 * differs_first
 
-    distances = [far(name) for name in names]
-    nearest = min(distances)
-    found = [name for name, each in zip(names, distances, strict=True) if each == nearest]
-    return min(found, key=lambda name: _changes(name, symbol))
+    distances = [distance(name) for name in names]
+    smallest = min(distances)
+    nearest = [name for name, each in zip(names, distances, strict=True) if each == smallest]
+    return min(nearest, key=lambda name: _edit_distance(name, symbol))
 
 
 @cache
-def _above(kind: str) -> tuple[int, ...] | None:
-    """Return the semitones above the root, without doubles, upwards; None of what is no chord."""
-    text = re.sub(r"[\s()\[\],]", "", _IN_BRACKETS.sub(_added, kind))
+def _intervals(symbol: str) -> tuple[int, ...] | None:
+    """Return the semitones above the root of a symbol without root and bass; None if invalid."""
+    text = re.sub(r"[\s()\[\],]", "", _IN_BRACKETS.sub(_expand_added, symbol))
     if text in _BARE:
         return _BARE[text]
-    if re.match(r"5(?![0-9/])", text):  # a power chord with something added
+    if re.match(r"5(?![0-9/])", text):  # a power chord with added tones
         tones = set(_BARE["5"])
         return _sorted(tones) if _alter(tones, text[1:]) else None
-    name = ""
+    quality = ""
     if text.startswith("madd"):  # not "ma"
-        name, text = "minor", text[1:]
-    for written, means in _KINDS:
-        # "+9" and "-5" alter; "+" and "-" alone, or before a 7, are a kind.
-        if not name and text.startswith(written) and not re.match(r"[+−-](?:5|9|11|13)", text):
-            name, text = means, text[len(written) :]
+        quality, text = "minor", text[1:]
+    for notation, meaning in _KINDS:
+        # "+9" and "-5" alter; "+" and "-" alone, or before a 7, are a quality.
+        if not quality and text.startswith(notation) and not re.match(r"[+−-](?:5|9|11|13)", text):
+            quality, text = meaning, text[len(notation) :]
             break
-    tones = set(_TRIADS[name])
-    if found := _PILE.match(text):
-        text = text[found.end() :]
-        _pile(tones, name, found[0])
-    elif name in ("half", "delta"):
-        tones.add(_SEVENTHS.get(name, 10))
+    tones = set(_TRIADS[quality])
+    if extension := _EXTENSION.match(text):
+        text = text[extension.end() :]
+        _extend(tones, quality, extension[0])
+    elif quality in ("half", "delta"):
+        tones.add(_SEVENTHS.get(quality, 10))
     return _sorted(tones) if _alter(tones, text) else None
 
 
@@ -265,24 +257,24 @@ def _sorted(tones: set[int]) -> tuple[int, ...]:
     return tuple(sorted({tone % 12 for tone in tones}))
 
 
-def _added(bracket: re.Match[str]) -> str:
-    """Return what stands in brackets, where numbers alone are added: the 9 of "C7(9)"."""
-    told = re.split(r"[,/\s]+", bracket[1].strip())
-    return ",".join(f"add{one}" if one in {"9", "11", "13"} else one for one in told)
+def _expand_added(bracket: re.Match[str]) -> str:
+    """Return the tones in brackets, where a number alone is added: the 9 of "C7(9)"."""
+    tones = re.split(r"[,/\s]+", bracket[1].strip())
+    return ",".join(f"add{tone}" if tone in {"9", "11", "13"} else tone for tone in tones)
 
 
-def _pile(tones: set[int], name: str, height: str) -> None:
-    if height == "6" and name != "half":
+def _extend(tones: set[int], quality: str, extension: str) -> None:
+    if extension == "6" and quality != "half":
         tones.add(9)
-    elif height in ("69", "6/9"):
+    elif extension in ("69", "6/9"):
         tones |= {9, 14}
     else:
-        tones.add(_SEVENTHS.get(name, 10))
-        tones |= set(_PILED.get(height, ()))
+        tones.add(_SEVENTHS.get(quality, 10))
+        tones |= set(_EXTENSIONS.get(extension, ()))
 
 
 def _alter(tones: set[int], text: str) -> bool:
-    """Alter, add and leave out as a text says; return whether all of it was understood."""
+    """Alter, add and omit tones; return whether the whole text was understood."""
     at = 0
     while at < len(text):
         found = _MORE.match(text, at)
@@ -292,7 +284,7 @@ def _alter(tones: set[int], text: str) -> bool:
         if found["seventh"]:
             tones -= {10}
             tones.add(11)
-            tones |= set(_PILED.get(re.sub(r"\D", "", found["seventh"]), ()))
+            tones |= set(_EXTENSIONS.get(re.sub(r"\D", "", found["seventh"]), ()))
         elif found["sus"]:
             tones -= {3, 4}
             tones |= {"sus2": {2}, "sus4": {5}, "sus": {5}, "sus9": {2, 5, 10}}.get(
@@ -310,52 +302,51 @@ def _alter(tones: set[int], text: str) -> bool:
         elif found["added"]:
             tones.add(_DEGREES[found["added"]])
         elif found["left"]:
-            left = {"3": {3, 4}, "5": {6, 7, 8}, "7": {10, 11}}[found["left"]]
-            tones -= left
+            tones -= {"3": {3, 4}, "5": {6, 7, 8}, "7": {10, 11}}[found["left"]]
     return True
 
 
 def _change(tones: set[int], degree: str, by: int) -> None:
-    """Put an altered degree in the place of the plain one; a ninth may be altered both ways."""
-    plain = _DEGREES[degree]
-    tones -= {plain}
-    tones.add(plain + by)
+    """Replace a degree by the altered one; a ninth may be altered both ways."""
+    tones -= {_DEGREES[degree]}
+    tones.add(_DEGREES[degree] + by)
 
 
-def _changes(one: str, other: str) -> int:
-    """Return how many letters must be changed, added or taken away (Levenshtein)."""
+def _edit_distance(one: str, other: str) -> int:
+    """Return the Levenshtein distance."""
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, start=1):
         before, row[0] = row[0], i
-        for j, there in enumerate(other, start=1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != there))
+        for j, other_letter in enumerate(other, start=1):
+            substitution = before + (letter != other_letter)
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, substitution)
     return row[-1]
 
 
-# --- chord names ---
+# ---- pitch-class sets --------------------------------------------------------------------
 
 
 def normal_order(classes: Iterable[int]) -> tuple[int, ...]:
-    """Put pitch classes into their most compact order, as music21 does, after Forte 1973."""
+    """Return the normal order of a pitch-class set, as music21 does, after Forte 1973."""
     return _normal_order(frozenset(classes))
 
 
 @cache
 def _normal_order(classes: frozenset[int]) -> tuple[int, ...]:
     ordered = sorted(classes)
-    turns = [tuple(ordered[at:] + ordered[:at]) for at in range(len(ordered))]
+    rotations = [tuple(ordered[at:] + ordered[:at]) for at in range(len(ordered))]
     return min(
-        turns,
-        key=lambda turn: (
-            (turn[-1] - turn[0]) % 12,
-            [(each - turn[0]) % 12 for each in turn[1:]],
-            turn[0],
+        rotations,
+        key=lambda rotation: (
+            (rotation[-1] - rotation[0]) % 12,
+            [(each - rotation[0]) % 12 for each in rotation[1:]],
+            rotation[0],
         ),
     )
 
 
-#: What musicians write after the root, and the pitch classes above it; those before win where a
-#: set has several names (C6 is Am7, Csus2 is Gsus4). What lacks its fifth comes last.
+#: The symbol after the root, and the intervals above it. Of several names of a set (C6 is Am7,
+#: Csus2 is Gsus4) the first one counts; chords without their fifth come last.
 _NAMES: Final[dict[str, tuple[int, ...]]] = {
     "": (0, 4, 7),
     "m": (0, 3, 7),
@@ -406,7 +397,7 @@ _INTERVALS: Final = (
 
 
 def pitch_set_name(classes: Iterable[int]) -> str:
-    """Name a set of pitch classes as musicians do.
+    """Return the name of a set of pitch classes.
 
     Parameters
     ----------
@@ -416,8 +407,8 @@ def pitch_set_name(classes: Iterable[int]) -> str:
     Returns
     -------
     str
-        "Aadd2, no fifth" of 9, 11, 1; "G5" of 7, 2; "minor third on A" of 9, 0; "" where it has
-        no usual name, and of a single pitch class.
+        "Aadd2, no fifth" for 9, 11, 1; "G5" for 7, 2; "minor third on A" for 9, 0; "" for a
+        set without a common name, and for a single pitch class.
     """
     order = normal_order(classes)
     if len(order) == 2:
@@ -442,7 +433,7 @@ def pitch_class_names(classes: Iterable[int]) -> tuple[str, ...]:
 
 
 def keys_containing(classes: Iterable[int]) -> tuple[str, ...]:
-    """List the keys whose scale holds all of some pitch classes.
+    """Return the keys whose scale contains all given pitch classes.
 
     Parameters
     ----------
@@ -452,13 +443,13 @@ def keys_containing(classes: Iterable[int]) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Of the 24, along the circle of fifths from C: "C major", "A minor". The minor scale is the
-        natural one, so that a key and its relative always come together.
+        Along the circle of fifths from C: "C major", "A minor". The minor scale is the natural
+        one, so a key and its relative always come together.
     """
-    wanted = set(classes)
-    found = []
+    classes = set(classes)
+    keys = []
     for fifths in range(12):
         tonic = 7 * fifths % 12
-        if wanted <= {(tonic + step) % 12 for step in MAJOR_SCALE}:
-            found += [f"{PITCH_CLASSES[tonic]} major", f"{PITCH_CLASSES[(tonic + 9) % 12]} minor"]
-    return tuple(found)
+        if {(tonic + step) % 12 for step in MAJOR_SCALE}.issuperset(classes):
+            keys += [f"{PITCH_CLASSES[tonic]} major", f"{PITCH_CLASSES[(tonic + 9) % 12]} minor"]
+    return tuple(keys)

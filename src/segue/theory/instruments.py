@@ -1,11 +1,4 @@
-"""Instruments: General MIDI programs, names and ranges.
-
-What General MIDI's numbers mean: the 128 programs, and the drums.
-
-Which General MIDI program plays an instrument that is only named.
-
-Instruments by the names that musicians say, and how low and high they play.
-"""
+"""Instruments: General MIDI programs and drums, their names, and ranges."""
 
 import difflib
 import re
@@ -14,11 +7,9 @@ from typing import Final
 from segue.errors import BadArgument
 from segue.text import normalise
 
-# --- general midi ---
+# ---- General MIDI ------------------------------------------------------------------------
 
-DRUMS: Final = 128  # the instrument after the 128 programs
-
-
+DRUMS: Final = 128  # the drum kit, after the 128 programs
 #: By program, from 0.
 PROGRAM_NAMES: Final = (
     "grand piano", "bright piano", "electric grand piano", "honky-tonk piano",
@@ -70,10 +61,10 @@ DRUM_NAMES: Final = {
 }  # fmt: skip
 
 
-# --- instrument names ---
+# ---- names -------------------------------------------------------------------------------
 
 #: Words of names in English, German, French, Italian and Spanish, and of MusicXML's sound
-#: identifiers ("wind.flutes.flute"); the first that is found counts.
+#: identifiers ("wind.flutes.flute"); the first match counts.
 _PROGRAMS: Final = tuple(
     (re.compile(rf"\b(?:{words})"), program)
     for words, program in (
@@ -123,23 +114,23 @@ _PROGRAMS: Final = tuple(
 
 
 def find_program(name: str) -> int | None:
-    """Return the General MIDI program, 0 to 127, of what is called so; None for no such name."""
+    """Return the General MIDI program, 0 to 127, of an instrument's name; None if unknown."""
     words = normalise(name)
     return next((program for pattern, program in _PROGRAMS if pattern.search(words)), None)
 
 
-# --- instruments ---
-
-#: What a name stands for that is none of General MIDI's own.
-_MEANT: Final = {
+#: Common names that are not those of General MIDI.
+_COMMON_NAMES: Final = {
     "piano": 0, "electric piano": 4, "organ": 16, "guitar": 24, "acoustic guitar": 25,
     "electric guitar": 27, "bass": 33, "electric bass": 33, "contrabass": 43, "strings": 48,
     "choir": 52, "voice": 53, "brass": 61, "sax": 65, "saxophone": 66, "horn": 60,
     "synth": 81, "lead": 81, "pad": 89, "drums": DRUMS, "percussion": DRUMS,
 }  # fmt: skip
 
-#: First and last program, lowest and highest MIDI pitch that it plays, and between which it plays
-#: mostly, as sounding; handbooks of orchestration agree to within some semitones. All 128 programs.
+# ---- ranges ------------------------------------------------------------------------------
+
+#: First and last program, lowest and highest MIDI pitch, and the tessitura, as sounding.
+#: Handbooks of orchestration agree to within some semitones.
 _RANGES: Final = (
     # keyboards, tuned percussion, organs and accordions
     (0, 7, 21, 108, 36, 91), (8, 8, 60, 108, 60, 103), (9, 9, 72, 108, 79, 103),
@@ -172,71 +163,64 @@ _RANGES: Final = (
     (112, 113, 60, 108, 60, 103), (114, 114, 48, 96, 52, 88), (115, 115, 48, 108, 60, 96),
     (116, 119, 24, 84, 36, 72), (120, 127, 21, 108, 21, 108),
 )  # fmt: skip
-_OF_DRUMS: Final = (27, 87)
-
+_DRUM_RANGE: Final = (27, 87)
 #: Bass guitars, double bass, tuba.
 _BASSES: Final = frozenset({*range(32, 40), 43, 58})
-
-#: Programs of basses, solo strings, brass but for its sections, reeds and pipes.
-_ALONE: Final = frozenset({*range(32, 44), *range(56, 61), *range(64, 80)})
+#: Basses, solo strings, brass without its sections, reeds and pipes.
+_MONOPHONIC: Final = frozenset({*range(32, 44), *range(56, 61), *range(64, 80)})
 
 
 def pitch_range(instrument: int) -> tuple[int, int]:
-    """Return the lowest and highest MIDI pitch that a program or `DRUMS` plays."""
+    """Return the lowest and highest MIDI pitch of a program or `DRUMS`."""
     return _row(instrument)[:2]
 
 
 def tessitura(instrument: int) -> tuple[int, int]:
-    """Return the lowest and highest MIDI pitch of a program's, or `DRUMS`', usual register."""
+    """Return the lowest and highest MIDI pitch that a program or `DRUMS` mostly plays."""
     return _row(instrument)[2:]
 
 
 def _row(instrument: int) -> tuple[int, int, int, int]:
     if instrument == DRUMS:
-        return _OF_DRUMS * 2
+        return _DRUM_RANGE * 2
     return next(row[2:] for row in _RANGES if row[0] <= instrument <= row[1])
 
 
 def is_bass(instrument: int) -> bool:
-    """Tell whether a program, or `DRUMS`, plays below all others, and mostly the chords' roots."""
+    """Return whether a program or `DRUMS` is a bass instrument."""
     return instrument in _BASSES
 
 
 def is_monophonic(instrument: int) -> bool:
-    """Tell whether a program plays one note at a time, as winds do, basses and bows mostly."""
-    return instrument in _ALONE
+    """Return whether a program plays one note at a time, as winds do, and basses mostly."""
+    return instrument in _MONOPHONIC
 
 
 def parse_instrument(name: str) -> int:
-    """Find an instrument.
+    """Return the program of an instrument, or `DRUMS`.
 
     Parameters
     ----------
     name : str
-        As musicians say, "bass" or "drums", a name of General MIDI, "fretless bass", or the
-        number of a program, from 0.
-
-    Returns
-    -------
-    int
-        The program, or `DRUMS`.
+        A common name ("bass", "drums"), a name of General MIDI ("fretless bass"), or the number
+        of a program, from 0.
 
     Raises
     ------
     BadArgument
-        There is none; the text names the nearest.
+        There is no such instrument; the message suggests the nearest.
     """
-    known = {called: number for number, called in enumerate(PROGRAM_NAMES)} | _MEANT
-    wanted = " ".join(name.casefold().split())
-    if wanted in known:
-        return known[wanted]
-    if wanted.isdecimal() and int(wanted) < DRUMS:
-        return int(wanted)
-    nearest = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
-    meant = f"did you mean {', '.join(nearest)}?" if nearest else "piano, bass, drums, flute …"
-    raise BadArgument(f"no instrument {name!r}; {meant}")
+    programs = {known: program for program, known in enumerate(PROGRAM_NAMES)} | _COMMON_NAMES
+    plain = " ".join(name.casefold().split())
+    if plain in programs:
+        return programs[plain]
+    if plain.isdecimal() and int(plain) < DRUMS:
+        return int(plain)
+    nearest = difflib.get_close_matches(plain, programs, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(nearest)}?" if nearest else "piano, bass, drums, flute …"
+    raise BadArgument(f"no instrument {name!r}; {hint}")
 
 
 def instrument_name(instrument: int) -> str:
-    """Return what a program, or `DRUMS`, is called."""
+    """Return the name of a program or `DRUMS`."""
     return "drums" if instrument == DRUMS else PROGRAM_NAMES[instrument]

@@ -1,7 +1,7 @@
 """Chord voicings with smooth voice leading, and accompaniments."""
 
 from collections.abc import Sequence
-from itertools import pairwise, permutations, product
+from itertools import combinations, pairwise, permutations
 from typing import Final, Literal
 
 import numpy as np
@@ -19,67 +19,63 @@ from segue.theory.chord_grid import (
     strong_steps,
 )
 
-#: How an accompaniment is played: chords held, or bass and chord in turn as for a dance.
+#: Sustained chords, or bass and chord in turn as for a dance.
 AccompanimentStyle = Literal["held", "dance"]
 
 TICKS_PER_QUARTER: Final = 480
 TICKS_PER_STEP: Final = TICKS_PER_QUARTER // STEPS_PER_QUARTER
-#: MIDI pitches between which the upper voices and the bass move; below most melodies.
-_VOICES: Final = (50, 73)
-_MIDDLE: Final = 59
-_BASS: Final = (33, 47)
-_MOST_VOICES: Final = 4
-#: Semitones above the root by how much they say of a chord: thirds, sevenths, what is altered;
-#: the fifth can be spared first, then the root, which the bass has.
-_SPARED: Final = (7, 0)
-_STRUCK: Final = {"first": 72, "strong": 66, "weak": 58}  # velocities
+#: Ranges of the upper voices and of the bass, in MIDI pitches, below most melodies.
+_UPPER_RANGE: Final = (50, 73)
+_UPPER_CENTRE: Final = 59
+_BASS_RANGE: Final = (33, 47)
+_MAX_VOICES: Final = 4
+#: Intervals above the root that are omitted first: the fifth, then the root, which the bass has.
+_OMITTED: Final = (7, 0)
+_DOWNBEAT_VELOCITY, _STRONG_VELOCITY, _WEAK_VELOCITY = 72, 66, 58
 
 
 def voice_chords(chords: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, ...]]:
-    """Lay chords out in close voices, each as near to the one before as can be.
+    """Return close voicings of chords with smooth voice leading.
 
     Parameters
     ----------
     chords : sequence of (int, sequence of int)
-        Root and pitch classes of each; no classes for no chord.
+        Root and pitch classes of each; no pitch classes for no chord.
 
     Returns
     -------
     list of tuple of int
-        MIDI pitches, upwards, three or four (of a fifth alone, three with the root doubled);
-        none for no chord.
+        MIDI pitches, upwards, three or four (a bare fifth has its root doubled); () for no chord.
     """
     before: tuple[int, ...] = ()
-    found: list[tuple[int, ...]] = []
+    voicings: list[tuple[int, ...]] = []
     for root, classes in chords:
-        if not len(classes):
-            found.append(())
-            continue
-        kept = _told(root, classes)
-        ways = _layouts(kept)
-        here = min(ways, key=lambda way: (_moved(before, way), way))
-        found.append(here)
-        before = here
-    return found
+        voicing: tuple[int, ...] = ()
+        if len(classes):
+            candidates = _close_voicings(_essential_tones(root, classes))
+            voicing = min(candidates, key=lambda way: (_voice_leading_cost(before, way), way))
+            before = voicing
+        voicings.append(voicing)
+    return voicings
 
 
 def accompaniment(
-    chart: Chart, manner: AccompanimentStyle = "held"
+    chart: Chart, style: AccompanimentStyle = "held"
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Play the chords of a chart.
+    """Return an accompaniment of a chord chart.
 
     Parameters
     ----------
     chart : Chart
-    manner : {"held", "dance"}
-        Held: a chord at each change and each bar, over a bass that strikes the strong beats. Dance:
-        the bass on strong beats, root and fifth in turn, the chord on the beats between.
+    style : {"held", "dance"}
+        Held: a chord at each change and each bar, over a bass on the strong beats. Dance: the bass
+        on strong beats, root and fifth in turn, the chord on the beats between.
 
     Returns
     -------
     chords, bass : ndarray, shape (n, 4), int32
-        Notes of a `Part`, 480 ticks to the quarter; velocity 72 on a bar's first beat, 66 on
-        other strong ones, 58 elsewhere.
+        Notes of a `Part`, 480 ticks to the quarter; velocity 72 on downbeats, 66 on other strong
+        beats, 58 elsewhere.
     """
     cut = split_at_barlines(chart)
     classes = [[each for each in range(12) if bits >> each & 1] for bits in cut[:, 3].tolist()]
@@ -87,15 +83,15 @@ def accompaniment(
     ends = np.append(cut[1:, 0], chart.steps).tolist()
     upper: list[tuple[int, int, int, int]] = []
     low: list[tuple[int, int, int, int]] = []
-    before = sum(_BASS) // 2
+    before = sum(_BASS_RANGE) // 2
     for (start, root, bass, _), tones, pitches, end in zip(
         cut.tolist(), classes, voiced, ends, strict=True
     ):
         if root == NO_ROOT:
             continue
-        lowest = _nearest_voicing(bass, before)
+        lowest = _nearest_bass(bass, before)
         before = lowest
-        if manner == "dance":
+        if style == "dance":
             _dance(chart, (start, end), pitches, (lowest, _fifth(root, bass, tones)), upper, low)
         else:
             _hold(chart, (start, end), pitches, lowest, upper, low)
@@ -103,35 +99,35 @@ def accompaniment(
 
 
 def accompaniment_parts(
-    chart: Chart, manner: AccompanimentStyle, programs: tuple[int, int]
+    chart: Chart, style: AccompanimentStyle, programs: tuple[int, int]
 ) -> tuple[Part, ...]:
-    """Return the parts that play a chart: chords and bass; those without a note are left out."""
-    played = zip(("chords", "bass"), programs, accompaniment(chart, manner), strict=True)
-    return tuple(Part(name, program, False, notes) for name, program, notes in played if len(notes))
+    """Return the parts of an accompaniment, chords and bass; parts without notes are omitted."""
+    parts = zip(("chords", "bass"), programs, accompaniment(chart, style), strict=True)
+    return tuple(Part(name, program, False, notes) for name, program, notes in parts if len(notes))
 
 
-# ---- voices ------------------------------------------------------------------------------
+# ---- voice leading -----------------------------------------------------------------------
 
 
-def _told(root: int, classes: Sequence[int]) -> tuple[int, ...]:
-    """Choose the pitch classes that are played above the bass."""
+def _essential_tones(root: int, classes: Sequence[int]) -> tuple[int, ...]:
+    """Return the pitch classes that are played above the bass."""
     above = [(each - root) % 12 for each in classes]
     if 4 in above and 5 in above and 10 in above:
-        above.remove(4)  # an eleventh over a dominant takes the place of the third
-    for spared in _SPARED:
-        if len(above) > _MOST_VOICES and spared in above:
-            above.remove(spared)
-    while len(above) > _MOST_VOICES:
+        above.remove(4)  # an eleventh over a dominant replaces the third
+    for interval in _OMITTED:
+        if len(above) > _MAX_VOICES and interval in above:
+            above.remove(interval)
+    while len(above) > _MAX_VOICES:
         above.remove(min(each for each in above if each not in (3, 4, 10, 11)))
     return tuple((root + each) % 12 for each in above)
 
 
-def _layouts(classes: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """List the ways to lay pitch classes out within an octave or so, inside the range."""
-    low, high = _VOICES
-    found = []
-    filled = classes if len(classes) > 2 else (*classes, classes[0])
-    for order in set(permutations(filled)):
+def _close_voicings(classes: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Return the voicings of pitch classes within an octave, or as close as possible."""
+    low, high = _UPPER_RANGE
+    voicings = []
+    doubled = classes if len(classes) > 2 else (*classes, classes[0])
+    for order in set(permutations(doubled)):
         for lowest in range(low, low + 12):
             if lowest % 12 != order[0]:
                 continue
@@ -139,44 +135,35 @@ def _layouts(classes: tuple[int, ...]) -> list[tuple[int, ...]]:
             for each in order[1:]:
                 pitches.append(pitches[-1] + ((each - pitches[-1]) % 12 or 12))
             if pitches[-1] <= high:
-                found.append(tuple(pitches))
-    tight = min(way[-1] - way[0] for way in found)
-    return [way for way in found if way[-1] - way[0] <= max(tight, 12)]
+                voicings.append(tuple(pitches))
+    narrowest = min(voicing[-1] - voicing[0] for voicing in voicings)
+    return [voicing for voicing in voicings if voicing[-1] - voicing[0] <= max(narrowest, 12)]
 
 
-def _moved(before: tuple[int, ...], way: tuple[int, ...]) -> float:
-    """Tell how far voices move, and how far they then are from the middle."""
-    far = abs(sum(way) / len(way) - _MIDDLE)
-    # Whole tones and semitones at the bottom sound muddy, semitones anywhere harsh.
-    harsh = sum(high - low == 1 for low, high in pairwise(way))
-    harsh += way[1] - way[0] < 3
+def _voice_leading_cost(before: tuple[int, ...], voicing: tuple[int, ...]) -> float:
+    """Return the movement of the voices, plus penalties for register and dissonant spacing."""
+    off_centre = abs(sum(voicing) / len(voicing) - _UPPER_CENTRE)
+    # Seconds at the bottom sound muddy, semitones anywhere harsh.
+    harsh = sum(high - low == 1 for low, high in pairwise(voicing))
+    harsh += voicing[1] - voicing[0] < 3
     if not before:
-        return far + 2.0 * harsh
-    one, other = sorted((before, way), key=len)
-    moves = min(
-        sum(abs(a - b) for a, b in zip(one, some, strict=True))
-        for some in ({other} if len(one) == len(other) else _without_one(other, len(one)))
+        return off_centre + 2.0 * harsh
+    fewer, more = sorted((before, voicing), key=len)
+    movement = min(
+        sum(abs(a - b) for a, b in zip(fewer, voices, strict=True))
+        for voices in combinations(more, len(fewer))
     )
-    return moves + 0.6 * far + 2.0 * harsh
+    return movement + 0.6 * off_centre + 2.0 * harsh
 
 
-def _without_one(way: tuple[int, ...], count: int) -> set[tuple[int, ...]]:
-    kept = product((False, True), repeat=len(way))
-    return {
-        tuple(pitch for pitch, keep in zip(way, each, strict=True) if keep)
-        for each in kept
-        if sum(each) == count
-    }
-
-
-def _nearest_voicing(pitch_class: int, before: int) -> int:
-    low, high = _BASS
-    found = [pitch for pitch in range(low, high + 1) if pitch % 12 == pitch_class]
-    return min(found, key=lambda pitch: abs(pitch - before))
+def _nearest_bass(pitch_class: int, before: int) -> int:
+    low, high = _BASS_RANGE
+    pitches = [pitch for pitch in range(low, high + 1) if pitch % 12 == pitch_class]
+    return min(pitches, key=lambda pitch: abs(pitch - before))
 
 
 def _fifth(root: int, bass: int, classes: Sequence[int]) -> int:
-    """Return what a dance's bass strikes in turn with the root: its fifth as the chord has it."""
+    """Return the bass of a dance that alternates with the root: the fifth of the chord."""
     if bass != root:
         return bass
     return next(
@@ -184,7 +171,7 @@ def _fifth(root: int, bass: int, classes: Sequence[int]) -> int:
     )
 
 
-# ---- when they are struck ----------------------------------------------------------------
+# ---- rhythm ------------------------------------------------------------------------------
 
 
 def _hold(
@@ -197,8 +184,8 @@ def _hold(
 ) -> None:
     start, end = span
     upper += [(start, end - start, pitch, _velocity(chart, start)) for pitch in pitches]
-    struck = sorted({start} | {at for at in range(start, end) if _is_strong(chart, at)})
-    for at, until in zip(struck, [*struck[1:], end], strict=True):
+    onsets = sorted({start} | {at for at in range(start, end) if _is_strong(chart, at)})
+    for at, until in zip(onsets, [*onsets[1:], end], strict=True):
         low.append((at, until - at, lowest, _velocity(chart, at)))
 
 
@@ -213,14 +200,14 @@ def _dance(
     start, end = span
     on, off = dance_steps(chart.time_signature)
     strikes = sorted({*on, *off, chart.steps_per_bar})
-    struck = 0
+    bass_notes = 0
     for at in range(start, end):
         place = at % chart.steps_per_bar
         held = min(next(each for each in strikes if each > place) - place, end - at)
         if at == start or place in on:
-            pitch = _below(basses[0], basses[1]) if struck % 2 else basses[0]
+            pitch = _below(basses[0], basses[1]) if bass_notes % 2 else basses[0]
             low.append((at, held, pitch, _velocity(chart, at)))
-            struck += 1
+            bass_notes += 1
         elif place in off:
             upper += [(at, held, pitch, _velocity(chart, at)) for pitch in pitches]
     if not any(at % chart.steps_per_bar in off for at in range(start + 1, end)):
@@ -228,7 +215,7 @@ def _dance(
 
 
 def dance_steps(time_signature: tuple[int, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the steps of a bar at which a dance's bass and its chords are struck.
+    """Return the steps of a bar at which a dance has its bass, and its chords.
 
     4/4: bass on one and three, chords on two and four; 2/4 the same in eighths; 3/4: bass, chord,
     chord; 6/8 and 9/8: the bass on each beat, the chord on its last eighth.
@@ -248,7 +235,7 @@ def dance_steps(time_signature: tuple[int, int]) -> tuple[tuple[int, ...], tuple
 
 def _below(lowest: int, pitch_class: int) -> int:
     down = lowest - (lowest - pitch_class) % 12
-    return down if down >= _BASS[0] - 5 else down + 12
+    return down if down >= _BASS_RANGE[0] - 5 else down + 12
 
 
 def _is_strong(chart: Chart, step: int) -> bool:
@@ -257,18 +244,13 @@ def _is_strong(chart: Chart, step: int) -> bool:
 
 def _velocity(chart: Chart, step: int) -> int:
     place = step % chart.steps_per_bar
-    kind = (
-        "first"
-        if not place
-        else "strong"
-        if place in strong_steps(chart.time_signature)
-        else "weak"
-    )
-    return _STRUCK[kind]
+    if not place:
+        return _DOWNBEAT_VELOCITY
+    return _STRONG_VELOCITY if _is_strong(chart, step) else _WEAK_VELOCITY
 
 
 def _notes(rows: Sequence[tuple[int, int, int, int]]) -> NDArray[np.int32]:
-    found = np.array(sorted((at, pitch, length, how) for at, length, pitch, how in rows), np.int32)
-    found = found.reshape(-1, 4)[:, [0, 2, 1, 3]]
-    found[:, :2] *= TICKS_PER_STEP
-    return found
+    by_onset = sorted(rows, key=lambda row: (row[0], row[2], row[1], row[3]))
+    notes = np.array(by_onset, np.int32).reshape(-1, 4)
+    notes[:, :2] *= TICKS_PER_STEP
+    return notes

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound, TrainingFailed
 from segue.ingest.analysis import DECODE_LIMIT_S, PIANO_ROLLS, TASK, ReadScore
 from segue.ingest.cache import Watcher, cache_key, fill_cache
-from segue.ingest.single_file import decode_tune
+from segue.ingest.single_file import decode_track
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
-from segue.nn.trainer import split_group
+from segue.nn.split import split_group
 from segue.records import Failure, FloatArray, Score, Span, Track
 from segue.score.piano_roll import unpack_bars
 from segue.score.vae.model import RollModel
@@ -109,7 +109,7 @@ def load(store: Store, space: str) -> RollModel:
         for info in store.spaces.known()
     ):
         raise NotFound(
-            f"no space {space!r} was learned from the scores of this library; "
+            f"no space {space!r} was trained on the scores of this library; "
             f"{existing_spaces(store, 'score')}. Train one with `segue train score`, or use the "
             "shipped roll-vae"
         )
@@ -149,5 +149,5 @@ def embed_file(store: Store, space: str, path: Path, _passage: Span | None = Non
     Unreadable
         With the reason.
     """
-    vector = load(store, space).embed(unpack_bars(decode_tune(path).bars))
+    vector = load(store, space).embed(unpack_bars(decode_track(path).inputs))
     return NO_VECTOR if vector is None else vector

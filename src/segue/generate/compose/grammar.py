@@ -34,7 +34,6 @@ from segue.generate.compose.tokens import (
     TOKEN_KINDS,
     VOCABULARY_SIZE,
     Bar,
-    BoolArray,
     Note,
     Pedal,
     Tokens,
@@ -43,7 +42,7 @@ from segue.generate.compose.tokens import (
     steps_per_bar,
     token_name,
 )
-from segue.records import Score
+from segue.records import BoolArray, Score
 from segue.theory.instruments import DRUMS
 
 _HEADER = ("begin", "key", "plays", "opening")

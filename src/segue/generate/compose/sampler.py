@@ -35,11 +35,11 @@ from segue.generate.compose.tokens import (
     TEMPO_BINS,
     TOKEN_KINDS,
     Bar,
-    BoolArray,
     semitones_to_c,
     tempo_to_bpm,
 )
 from segue.generate.copying import BarTracker, PassageTracker, fingerprint_bar
+from segue.records import BoolArray
 from segue.theory.instruments import (
     DRUMS,
     instrument_name,

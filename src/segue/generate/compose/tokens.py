@@ -74,7 +74,6 @@ PART: Final = FIRST_TOKEN["part"]
 TOKEN_KINDS: Final = tuple(kind for kind, count in TOKEN_COUNTS.items() for _ in range(count))
 
 Tokens = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 
 class Note(NamedTuple):

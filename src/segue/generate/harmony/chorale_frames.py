@@ -18,11 +18,8 @@ from numpy.typing import NDArray
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
 from segue.generate.copying import PassageIndex, longest_shared_notes
-from segue.records import Part, Score
+from segue.records import BoolArray, IntArray, Part, Score
 from segue.score.timing import BarGrid, bar_grid
-
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 VOICE_NAMES: Final = ("Soprano", "Alto", "Tenor", "Bass")
 CHOIR_PROGRAM: Final = 52  # General MIDI: choir aahs

@@ -26,7 +26,7 @@ from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument
 from segue.nn.checkpoint import Checkpoint, load_model
 from segue.nn.quantization import dequantize_weights
-from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
+from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout, normal_embedding
 
 NUM_VOICES: Final = 4
 #: MIDI pitch of code 1.
@@ -134,16 +134,16 @@ class ChoraleTransformer(nn.Module):
         super().__init__()
         self.config = config
         width = config.stack.width
-        self.pitch_embedding = _embedding(NUM_VOICES * NUM_PITCHES, width)
-        self.held_embedding = _embedding(NUM_VOICES * (MAX_HELD + 1), width)
-        self.interval_embedding = _embedding(NUM_VOICES * _MELODIC_INTERVALS, width)
-        self.over_bass_embedding = _embedding((NUM_VOICES - 1) * _OVER_BASS, width)
-        self.beat_embedding = _embedding(FRAMES_PER_BAR, width)
+        self.pitch_embedding = normal_embedding(NUM_VOICES * NUM_PITCHES, width)
+        self.held_embedding = normal_embedding(NUM_VOICES * (MAX_HELD + 1), width)
+        self.interval_embedding = normal_embedding(NUM_VOICES * _MELODIC_INTERVALS, width)
+        self.over_bass_embedding = normal_embedding((NUM_VOICES - 1) * _OVER_BASS, width)
+        self.beat_embedding = normal_embedding(FRAMES_PER_BAR, width)
         self.start = nn.Parameter(torch.zeros(width))
         self.stack = Stack(config.stack)
         self.voice_projection = nn.Linear(width, NUM_VOICES * width, bias=False)
-        self.voice_pitch_embedding = _embedding(NUM_VOICES * NUM_PITCHES, width)
-        self.voice_interval_embedding = _embedding(NUM_VOICES * _MELODIC_INTERVALS, width)
+        self.voice_pitch_embedding = normal_embedding(NUM_VOICES * NUM_PITCHES, width)
+        self.voice_interval_embedding = normal_embedding(NUM_VOICES * _MELODIC_INTERVALS, width)
         self.head = nn.ModuleList(
             _HeadLayer(width, config.stack.dropout) for _ in range(config.head_layers)
         )
@@ -309,12 +309,6 @@ class _HeadLayer(nn.Module):
         up, gate = self.gate_up(self.norm(x)).chunk(2, dim=-1)
         y = self.down(F.silu(gate) * up)
         return x + (dropout(y, self.dropout) if self.training else y)
-
-
-def _embedding(count: int, width: int) -> nn.Embedding:
-    embedding = nn.Embedding(count, width)
-    nn.init.normal_(embedding.weight, std=INIT_STD)
-    return embedding
 
 
 def _interval_indices() -> Tensor:

@@ -15,18 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument
-from segue.records import Part, Score
+from segue.records import DoubleArray, IntArray, Part, Score
 from segue.score.timing import BarGrid, bar_grid
 
 if TYPE_CHECKING:
     from segue.nn.checkpoint import Checkpoint
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 MAX_BARS: Final = 20_000
 #: Bars after which a note is cut, so that one that was never ended does not drown the others.
@@ -83,7 +80,7 @@ class ChordSlots:
     edges: IntArray
     bar: IntArray
     position: IntArray
-    durations: FloatArray
+    durations: DoubleArray
 
     def __len__(self) -> int:
         return len(self.position)
@@ -140,7 +137,7 @@ def _is_halved(beats: int, unit: int) -> bool:
 
 def _pitch_class_durations(
     melody: Part, grid: BarGrid, edges: IntArray, ticks_per_quarter: int
-) -> FloatArray:
+) -> DoubleArray:
     count = len(edges) - 1
     onsets = melody.notes[:, 0].astype(np.int64)
     bar = grid.index_of(onsets)
@@ -190,9 +187,9 @@ class ChordHMM:
     """
 
     states: IntArray
-    transitions: FloatArray
-    final: FloatArray
-    emissions: FloatArray
+    transitions: DoubleArray
+    final: DoubleArray
+    emissions: DoubleArray
     emission_weight: float
 
 
@@ -228,7 +225,7 @@ def relative_to_tonic(chords: IntArray, tonic: int, *, inverse: bool = False) ->
 # ---- decoding ----------------------------------------------------------------------------
 
 
-def most_likely_chords(hmm: ChordHMM, slots: ChordSlots, key_prior: FloatArray) -> ChordSequence:
+def most_likely_chords(hmm: ChordHMM, slots: ChordSlots, key_prior: DoubleArray) -> ChordSequence:
     """Return the likeliest chord sequence in the likeliest key.
 
     Parameters
@@ -322,12 +319,12 @@ def sample_chords(
     return ChordSequence(tonic, mode, chords, float(total * temperature))
 
 
-def _sample(logits: FloatArray, rng: np.random.Generator) -> int:
+def _sample(logits: DoubleArray, rng: np.random.Generator) -> int:
     weights = np.exp(logits - logits.max())
     return int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
-def _slot_transitions(hmm: ChordHMM, mode: int) -> FloatArray:
+def _slot_transitions(hmm: ChordHMM, mode: int) -> DoubleArray:
     """Return the transitions into each position of a slot, shape (3, S + 1, S)."""
     first, second = hmm.transitions[mode]
     # From bar to bar: summed over the state in the middle of the bar.
@@ -336,7 +333,7 @@ def _slot_transitions(hmm: ChordHMM, mode: int) -> FloatArray:
     return np.stack([first, second, bar])
 
 
-def _slot_emissions(hmm: ChordHMM, slots: ChordSlots, tonic: int, mode: int) -> FloatArray:
+def _slot_emissions(hmm: ChordHMM, slots: ChordSlots, tonic: int, mode: int) -> DoubleArray:
     """Return the weighted log-likelihood of each slot's notes in each state, shape (T, S)."""
     durations = np.roll(slots.durations, -tonic, axis=2).reshape(len(slots), 24)
     log_probs = hmm.emissions[mode].reshape(NUM_STATES, 24)

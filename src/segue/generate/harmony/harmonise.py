@@ -22,7 +22,7 @@ from segue.generate.harmony.chorale_frames import (
     voice_parts,
 )
 from segue.generate.harmony.chord_hmm import ChordSlots, melody_slots
-from segue.records import Part, Score
+from segue.records import DoubleArray, Part, Score
 from segue.score.harmony import NO_CHORD, Chord, ScoreKey, estimate_key
 from segue.score.lines import extract_melody
 from segue.score.timing import bar_grid
@@ -56,7 +56,6 @@ _MAX_KEYS: Final = 6
 _SAMPLES_PER_SEQUENCE: Final = 10  # attempts for each distinct chord sequence
 CHORD_TEMPERATURE: Final = 0.7
 Watcher = Callable[[int, int], None]
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,7 +278,7 @@ def harmonise_chords(
     return [_chord_harmony(score, melody, slots, sequence) for sequence in ranked]
 
 
-def key_prior(score: Score, melody: Part) -> FloatArray:
+def key_prior(score: Score, melody: Part) -> DoubleArray:
     """Return the prior of each key from a melody's notes and its ending.
 
     The HMM is trained on pop songs, which end on various chords; tunes that end on their tonic

@@ -15,7 +15,6 @@ from typing import Any, Final, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.builtin_spaces import WEIGHTS
@@ -36,9 +35,7 @@ from segue.generate.lyrics.vocabulary import (
 )
 from segue.nn.checkpoint import Checkpoint, load_model, save_model
 from segue.nn.quantization import dequantize_weights, quantize_weights
-from segue.records import Lyrics, Tags
-
-Real = NDArray[np.float64]
+from segue.records import DoubleArray, Lyrics, Tags
 
 CHECKPOINT_KIND: Final = "lyrics"
 #: Increased when the meaning of a token changes.
@@ -97,7 +94,7 @@ class NgramLM:
             self._levels.insert(0, _Level(ngrams, counts, size))
             longer = ngrams
 
-    def probabilities(self, tokens: Tokens) -> Real:
+    def probabilities(self, tokens: Tokens) -> DoubleArray:
         """Return the next-token distribution at each position of a song but the first.
 
         Parameters
@@ -117,7 +114,7 @@ class NgramLM:
             ]
         )
 
-    def next_probabilities(self, context: Sequence[int]) -> Real:
+    def next_probabilities(self, context: Sequence[int]) -> DoubleArray:
         """Return the distribution of the next token, shape (size,).
 
         Parameters
@@ -166,7 +163,7 @@ class _Level:
         self._probabilities = (counts - discounts) / totals[context_of]
         self._backoff = np.bincount(context_of, discounts) / totals
 
-    def interpolate(self, context: int, lower: Real) -> None:
+    def interpolate(self, context: int, lower: DoubleArray) -> None:
         """Interpolate with the lower-order distribution, in place."""
         at = int(np.searchsorted(self._contexts, context))
         if at < len(self._contexts) and self._contexts[at] == context:
@@ -175,7 +172,7 @@ class _Level:
             lower[self._tokens[seen]] += self._probabilities[seen]
 
 
-def _discounts(counts: Tokens) -> Real:
+def _discounts(counts: Tokens) -> DoubleArray:
     """Return the discounts of counts 0, 1, 2, and 3 or more (Chen & Goodman, equation 26)."""
     one, two, three, four = (int((counts == count).sum()) for count in (1, 2, 3, 4))
     if not (one and two and three and four):  # too few n-grams for an estimate
@@ -254,7 +251,7 @@ class EnsembleLM:
             log_probs = (log_probs + self.guidance_scale * guidance).log_softmax(dim=-1)
         return log_probs, LMState(context, network_state)
 
-    def nll(self, tokens: Tokens) -> Real:
+    def nll(self, tokens: Tokens) -> DoubleArray:
         """Return the negative log-likelihood of each token but the first, unguided, in nats.
 
         Parameters
@@ -288,7 +285,7 @@ def mix_log_linear(network: Tensor, ngram: Tensor, ngram_weight: float) -> Tenso
     return ((1 - ngram_weight) * network + ngram_weight * ngram).log_softmax(dim=-1)
 
 
-def token_nll(log_probs: Tensor, tokens: Tokens) -> Real:
+def token_nll(log_probs: Tensor, tokens: Tokens) -> DoubleArray:
     """Return the negative log-likelihood of each token but the first, in nats, shape (n - 1,).
 
     Parameters
@@ -297,7 +294,7 @@ def token_nll(log_probs: Tensor, tokens: Tokens) -> Real:
     tokens : ndarray, shape (n,)
     """
     targets = torch.from_numpy(tokens[1:, None])
-    nll: Real = -log_probs.gather(1, targets)[:, 0].double().numpy()
+    nll: DoubleArray = -log_probs.gather(1, targets)[:, 0].double().numpy()
     return nll
 
 

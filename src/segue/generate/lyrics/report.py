@@ -12,7 +12,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
 from segue.generate.copying import KnownSong, SharedPassage, SongIndex
@@ -31,7 +30,7 @@ from segue.generate.lyrics.sampler import (
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.features import standardise_style, style_features
 from segue.lyrics.phonetics import count_syllables, rhyme_key, split_words
-from segue.records import FloatArray, Lyrics
+from segue.records import DoubleArray, FloatArray, Lyrics
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -49,8 +48,6 @@ _NOVEL_NGRAM: Final = 4  # words
 _MAX_REFERENCE_LINES: Final = 2000  # of an artist's songs; but at least so many excerpts:
 _MIN_EXCERPTS: Final = 20
 AUTHOR_LETTERS: Final = "AB"
-
-Numbers = NDArray[np.float64]
 
 
 class AuthorshipClassifier:
@@ -131,7 +128,7 @@ class AuthorshipClassifier:
         predicted = self.predict(lines, neighbours=neighbours)
         return predicted.count(artist) / len(predicted) if predicted else 0.0
 
-    def _log_probs(self, lines: Sequence[str]) -> Numbers:
+    def _log_probs(self, lines: Sequence[str]) -> DoubleArray:
         """Return log-probabilities, shape (lines, artists); 0 for lines without words."""
         with_words = [at for at, line in enumerate(lines) if split_words(line)]
         log_probs = np.zeros((len(lines), len(self.artists)))

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.records import Part, Score
+from segue.records import IntArray, Part, Score
 from segue.score.harmony import estimate_chords
 from segue.score.timing import BarGrid, bar_grid, time_signature_durations
 from segue.theory.chord_charts import check_bar_count, make_chart, segment_chords
@@ -26,7 +26,6 @@ from segue.theory.chord_grid import (
     NO_ROOT,
     STEPS_PER_QUARTER,
     Chart,
-    IntArray,
     is_compound,
     split_at_barlines,
     steps_per_bar,

@@ -42,8 +42,9 @@ from segue.generate.melody.lead_sheet import (
 )
 from segue.nn.checkpoint import Checkpoint, load_model, save_model
 from segue.nn.sampling import MASKED, Sampling, sample
-from segue.nn.transformer import INIT_STD, KVCache, Stack, StackConfig, dropout
-from segue.theory.chord_grid import NO_ROOT, Chart, IntArray
+from segue.nn.transformer import KVCache, Stack, StackConfig, dropout, normal_embedding
+from segue.records import IntArray
+from segue.theory.chord_grid import NO_ROOT, Chart
 
 NUM_SYMBOLS: Final = NUM_PITCHES + 1
 #: Semitones; wider intervals from the last pitch count as this.
@@ -112,20 +113,24 @@ class MelodyNetwork(nn.Module):
         super().__init__()
         self.config = config
         width, chord = config.stack.width, config.chord_width
-        self.chord_embeddings = nn.ModuleList(_embedding(n, chord) for n in CHORD_FEATURES.values())
+        self.chord_embeddings = nn.ModuleList(
+            normal_embedding(n, chord) for n in CHORD_FEATURES.values()
+        )
         self.chord_tones = nn.Linear(12, chord)
-        self.chord_style_embedding = _embedding(len(config.styles), chord)
+        self.chord_style_embedding = normal_embedding(len(config.styles), chord)
         self.chord_encoder = nn.GRU(chord, chord, batch_first=True, bidirectional=True)
         self.chord_projection = nn.Linear(2 * chord, width)
-        self.feature_embeddings = nn.ModuleList(_embedding(n, width) for n in FEATURES.values())
-        self.style_embedding = _embedding(len(config.styles), width)
+        self.feature_embeddings = nn.ModuleList(
+            normal_embedding(n, width) for n in FEATURES.values()
+        )
+        self.style_embedding = normal_embedding(len(config.styles), width)
         self.stack = Stack(config.stack)
         self.symbol_head = nn.Linear(width, NUM_SYMBOLS)
         self.interval_head = nn.Linear(width, 2 * _MAX_INTERVAL + 1)
         self.degree_head = nn.Linear(width, 12)
-        self.symbol_embedding = _embedding(NUM_SYMBOLS, width)
-        self.interval_embedding = _embedding(2 * _MAX_INTERVAL + 2, width)
-        self.degree_embedding = _embedding(13, width)
+        self.symbol_embedding = normal_embedding(NUM_SYMBOLS, width)
+        self.interval_embedding = normal_embedding(2 * _MAX_INTERVAL + 2, width)
+        self.degree_embedding = normal_embedding(13, width)
         self.duration_norm = nn.LayerNorm(width, bias=False)
         self.duration_mlp = nn.Linear(width, 2 * width)
         self.duration_head = nn.Linear(width, MAX_DURATION)
@@ -260,12 +265,6 @@ class MelodyNetwork(nn.Module):
             return embedding
         uniform = torch.rand(*embedding.shape[:-1], 1, device=embedding.device)
         return embedding * (uniform >= self.config.feature_dropout)
-
-
-def _embedding(count: int, width: int) -> nn.Embedding:
-    embedding = nn.Embedding(count, width)
-    nn.init.normal_(embedding.weight, std=INIT_STD)
-    return embedding
 
 
 class MelodyModel:

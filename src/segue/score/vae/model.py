@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from segue.builtin_spaces import REPRESENTATION_VERSION, ROLL_VAE_WEIGHTS
 from segue.errors import BadArgument, check_seed
 from segue.nn.checkpoint import MODEL, Checkpoint, load_model, save_model
-from segue.records import FloatArray, Score, Space
+from segue.records import BoolArray, FloatArray, Score, Space
 from segue.score.features import time_signature_text
 from segue.score.piano_roll import (
     INSTRUMENTS,
@@ -28,7 +28,6 @@ from segue.score.piano_roll import (
     WINDOW_BARS,
     WINDOW_SHAPE,
     WINDOW_STEPS,
-    BoolArray,
     PianoRoll,
     RollNotes,
     check_windows,

@@ -23,13 +23,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.errors import BadArgument
+from segue.records import BoolArray, IntArray
 from segue.score.piano_roll import (
     INSTRUMENTS,
     N_PITCHES,
     STEPS_PER_BAR,
     WINDOW_SHAPE,
     WINDOW_STEPS,
-    BoolArray,
     RollNotes,
     extract_notes,
 )
@@ -195,7 +195,6 @@ def _to_float(cells: BoolArray, device: torch.device) -> Tensor:
 
 # --- note encoder ---
 
-IntArray = NDArray[np.int64]
 
 #: Neighbours of a note on each side: of its own instrument, and of all pitched instruments.
 N_SAME_INSTRUMENT: Final = 8
