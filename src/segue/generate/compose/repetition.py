@@ -44,7 +44,7 @@ _CONTEXT_BARS: Final = 2
 #: Penalty of drums that have not been played so far, in nats.
 _NEW_DRUM_PENALTY: Final = 3.0
 #: Similarity of bars and earlier ones where there is no prompt to measure it.
-_SIMILARITY: Final = 0.6
+_SIMILARITY: Final = 0.3
 #: Instruments of so many bars play at present.
 _LATELY: Final = 8
 _SIXTEENTH: Final = 3
