@@ -50,6 +50,13 @@ def compose(
         int,
         typer.Option(help="Maximum number of bars that a part may share with the training set."),
     ] = 4,
+    repetition: Annotated[
+        float,
+        typer.Option(
+            help="How closely bars follow earlier bars of the piece, from 0 (the network alone) "
+            "to 4 (they hardly change)."
+        ),
+    ] = 1.0,
     n: Annotated[int, typer.Option("-n", min=1, max=100, help="Number of compositions.")] = 1,
     seed: opt.NewSeed = None,
     threads: opt.Threads = 1,
@@ -84,9 +91,8 @@ def compose(
         parse_time_signature(time_signature)
     use_threads(threads)
     seed = seed_or_new(seed)
-    options = _options(
-        instruments, key, tempo, time_signature, max_copy, (temperature, top_k, top_p, min_p)
-    )
+    options = _options(instruments, key, tempo, time_signature, (temperature, top_k, top_p, min_p))
+    options = replace(options, max_copy=max_copy, repetition=repetition)
     bar_range = _bar_range(infill) if infill else None
     reports: list[dict[str, Any]] = []
     with open_library(library, required=False) as lib, progress("reading") as show:
@@ -122,7 +128,6 @@ def _options(
     key: str | None,
     tempo: float | None,
     time_signature: str | None,
-    max_copy: int,
     sampling: tuple[float, int, float, float],
 ) -> "CompositionOptions":
     from segue.generate.compose.options import CompositionOptions, parse_key, parse_time_signature
@@ -141,7 +146,6 @@ def _options(
         None
         if time_signature is None
         else TIME_SIGNATURE_INDEX[parse_time_signature(time_signature)],
-        max_copy,
     )
 
 
