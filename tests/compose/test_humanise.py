@@ -96,8 +96,8 @@ def test_a_performance_is_playable_and_keeps_the_order(amount: float, swing: flo
             for pitch in np.unique(after.notes[:, 2]):
                 same = after.notes[after.notes[:, 2] == pitch]
                 assert (same[:-1, 0] + same[:-1, 1] <= same[1:, 0]).all()
-        before, after = (np.array(onsets_in_beats(item, 2)) for item in (straight, played))
-        shifts = np.abs(after - before) * 0.5  # seconds, at 120
+        grid, hits = (np.array(onsets_in_beats(item, 2)) for item in (straight, played))
+        shifts = np.abs(hits - grid) * 0.5  # seconds, at 120
         assert 0.002 * amount < shifts.mean() < 0.03
 
 
