@@ -73,6 +73,15 @@ def test_triplets_and_compound_metres_do_not_swing() -> None:
     assert onsets_in_beats(humanise(jig, HumaniseOptions(swing=0.6))) == onsets_in_beats(jig)
 
 
+def test_a_beat_that_the_next_bar_cuts_short_does_not_swing() -> None:
+    cut = np.array([[0, 4, 4], [TPQ * 3 // 2, 4, 4]], np.int32)
+    notes = part([(tick, 1, 60, 80) for tick in (0, 6, 12, 17, 18, 24)])
+    swung = humanise(
+        replace(band(), parts=(notes,), time_signatures=cut), HumaniseOptions(swing=0.75)
+    )
+    assert np.allclose(onsets_in_beats(swung), [0, 0.75, 1, 17 / 12, 1.5, 2.25])
+
+
 @pytest.mark.parametrize("swing", [0.5, 0.7])
 @pytest.mark.parametrize("amount", [0.3, 1.0])
 def test_a_performance_is_playable_and_keeps_the_order(amount: float, swing: float) -> None:

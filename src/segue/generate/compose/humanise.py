@@ -245,8 +245,8 @@ def humanise(score: Score, options: HumaniseOptions, model: GrooveModel | None =
     -------
     Score
         At least 480 ticks to a quarter. Different onsets of a part stay in order, and notes of one
-        pitch in a part do not overlap. Triplets, and bars without whole quarters as beats, such as
-        those in 6/8, do not swing.
+        pitch in a part do not overlap. Triplets, beats that are cut short, and bars in which a
+        quarter is no beat, such as those in 6/8, do not swing.
     """
     if (options.amount, options.swing) == (0, STRAIGHT):
         return score
@@ -292,7 +292,8 @@ def _swing(part: Part, grid: BarGrid, ticks_per_quarter: int, ratio: float) -> P
         bars = grid.index_of(ticks)
         inside = ticks - grid.edges[bars]
         starts = ticks - inside % ticks_per_quarter
-        return starts, (ticks - starts) / ticks_per_quarter, swings[bars]
+        is_whole = starts + ticks_per_quarter <= grid.edges[bars + 1]
+        return starts, (ticks - starts) / ticks_per_quarter, swings[bars] & is_whole
 
     starts, fractions, _ = beats(part.notes[:, 0].astype(np.int64))
     thirds = np.abs(fractions[:, None] - np.array([1 / 3, 2 / 3])).min(axis=1)
