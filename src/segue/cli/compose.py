@@ -15,6 +15,7 @@ from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.generate.compose.composition import Composition
+    from segue.generate.compose.humanise import HumaniseOptions
     from segue.generate.compose.options import CompositionOptions
 
 
@@ -46,6 +47,8 @@ def compose(
     top_p: opt.TopP = 0.95,
     top_k: opt.TopK = 0,
     min_p: opt.MinP = 0.0,
+    humanise: opt.Humanise = 0.0,
+    swing: opt.Swing = 0.5,
     max_copy: Annotated[
         int,
         typer.Option(help="Maximum number of bars that a part may share with the training set."),
@@ -84,6 +87,7 @@ def compose(
 
     Example: segue compose tune.mid --bars 16 -o more.mid -o more.png
     """
+    from segue.generate.compose.humanise import HumaniseOptions
     from segue.generate.compose.options import parse_time_signature
 
     outputs = music_outputs(output, wav=wav, png=png, report=report)
@@ -91,6 +95,7 @@ def compose(
         parse_time_signature(time_signature)
     use_threads(threads)
     seed = seed_or_new(seed)
+    performance = HumaniseOptions(humanise, swing, seed)
     options = _options(instruments, key, tempo, time_signature, (temperature, top_k, top_p, min_p))
     options = replace(options, max_copy=max_copy, repetition=repetition)
     bar_range = _bar_range(infill) if infill else None
@@ -108,8 +113,10 @@ def compose(
             )
             interrupted = _generate(piece, show, f"{index + 1} of {n}, bar" if n > 1 else "bar")
             files = outputs if n == 1 else numbered(outputs, index + 1)
-            _write(piece, files, title)
-            reports.append({"files": [display_path(file) for file in files]} | piece.report)
+            _write(piece, files, title, replace(performance, seed=piece.options.seed))
+            fields = {"files": [display_path(file) for file in files]} | piece.report
+            fields["to_reproduce"] |= {"humanise": humanise, "swing": swing}
+            reports.append(fields)
             if interrupted:
                 break
     write_report(report, reports if n > 1 else reports[0])
@@ -168,10 +175,12 @@ def _generate(piece: "Composition", show: Callable[[str, int, int], None], text:
     return False
 
 
-def _write(piece: "Composition", files: Sequence[Path], title: str | None) -> None:
+def _write(
+    piece: "Composition", files: Sequence[Path], title: str | None, performance: "HumaniseOptions"
+) -> None:
     score = piece.score if title is None else replace(piece.score, title=title)
     for file in files:
-        write_music(score, file)
+        write_music(score, file, performance=performance)
 
 
 def _print_report(fields: dict[str, Any]) -> None:
