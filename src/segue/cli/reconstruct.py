@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segue.records import BoolArray
     from segue.score.piano_roll import PianoRoll
 
-#: Lowest share of notes that were reconstructed, and what is said of the space from there on.
+#: Minimum share of reconstructed notes, and the verdict on the space from there on.
 _VERDICTS: Final = (
     (0.75, "keeps this piece well"),
     (0.4, "keeps part of this piece"),
@@ -52,7 +52,7 @@ def reconstruct(
 
     Of a recording, the figure has the spectrogram, its reconstruction, their difference and the
     latent image; for audio, the phases are estimated. Of a score, it has the piano roll and its
-    reconstruction, which is what is written (with the figure beside it) or played; bars in other
+    reconstruction, which is written (with the figure beside it) or played; bars in other
     time signatures than 4/4 are left out.
 
     Example: segue reconstruct 3 --space dual-axis -o three.png

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 ROLLS: Final = "roll-vae"
 Query = str | int | Path
-#: What a file or track is that is not a score.
-_IS: Final = {"lyrics": "is lyrics", "sound": "is a recording", None: "is not music known here"}
+#: Descriptions of files and tracks that are not scores, by medium.
+_DESCRIPTIONS: Final = {
+    "lyrics": "is lyrics",
+    "sound": "is a recording",
+    None: "is not music known here",
+}
 
 
 class Scores(RenamedAttributes):
-    """The scores of a library; `segue.Library.scores`.
+    """The scores of a library, available as `segue.Library.scores`.
 
     The methods `between` and `given_back` of version 0.1 are now called `interpolate` and
     `reconstruct`; the old names work for one more release.
@@ -46,36 +50,38 @@ class Scores(RenamedAttributes):
         Raises
         ------
         BadArgument
-            It is a recording, or several scores are meant.
+            The query is a recording, or matches several scores.
         Unreadable
             The file cannot be read.
         """
-        from segue.ingest.single_file import read_score  # brings in the workers
+        from segue.ingest.single_file import read_score  # imports the workers
 
-        found = resolve(self._store, query)
-        kind = medium_of(found) if isinstance(found, Path) else found[0].kind
+        matches = resolve(self._store, query)
+        kind = medium_of(matches) if isinstance(matches, Path) else matches[0].kind
         if kind != "score":
-            name = found if isinstance(found, Path) else _name(found, query)
+            name = matches if isinstance(matches, Path) else _name(matches, query)
             endings = ", ".join(sorted(MEDIA["score"].suffixes))
             raise BadArgument(
-                f"{name} {_IS[kind]}, not a score; name a score: "
+                f"{name} {_DESCRIPTIONS[kind]}, not a score; name a score: "
                 f"a file that ends in {endings}, or a track that is one"
             )
-        if isinstance(found, Path):
-            return read_score(found)
-        if len(found) > 1:
-            raise BadArgument(f"{str(query)!r} names {len(found)} scores; give the id of one")
-        return read_score(found[0].path, found[0].tune)
+        if isinstance(matches, Path):
+            return read_score(matches)
+        if len(matches) > 1:
+            raise BadArgument(f"{str(query)!r} names {len(matches)} scores; give the id of one")
+        return read_score(matches[0].path, matches[0].tune)
 
     def sample(self, n: int = 4, *, space: str = ROLLS, seed: int = 0) -> list[PianoRoll]:
-        """Draw points of a space, and decode each to four bars.
+        """Sample latent vectors of a space, and decode each to four bars.
 
         Parameters
         ----------
         n : int
+            Number of samples.
         space : str
-            The shipped one, or one learned with `segue train score`.
+            The bundled space, or one trained with `segue train score`.
         seed : int
+            Random seed.
         """
         from segue.score.vae.model import sample
 
@@ -84,13 +90,13 @@ class Scores(RenamedAttributes):
     def interpolate(
         self, first: Query, last: Query, steps: int = 8, *, space: str = ROLLS
     ) -> list[PianoRoll]:
-        """Go from one score to another through a space, four bars at each step.
+        """Interpolate between two scores in a latent space, by four bars per step.
 
         Parameters
         ----------
         first, last : str, int or Path
         steps : int
-            At least 2; both ends count.
+            Number of steps including both ends, at least 2.
         space : str
         """
         from segue.score.vae.model import interpolate
@@ -99,7 +105,7 @@ class Scores(RenamedAttributes):
         return interpolate(model, self.read(first), self.read(last), steps)
 
     def reconstruct(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
-        """Encode a score and decode it again; return both rolls."""
+        """Return the piano roll of a score, and its reconstruction from the latent space."""
         from segue.score.vae.model import reconstruct
 
         return reconstruct(self._model(space), self.read(query))
@@ -114,21 +120,21 @@ class Scores(RenamedAttributes):
         add: str | None = None,
         model: str | None = None,
     ) -> "Composition":
-        """Begin a composition; iterate it to write it, bar by bar.
+        """Return a composition, whose bars are generated while it is iterated over.
 
         Parameters
         ----------
         prompt : str, int or Path, optional
-            A score to go on with, to fill bars in, or to add a part to.
+            Score to continue, to infill, or to add a part to.
         options : CompositionOptions
         bars : int
-            How many to write behind the prompt.
+            Number of bars that continue the prompt.
         infill : (int, int), optional
-            First and last bar to be written anew, from 1.
+            First and last bar to generate again, from 1.
         add : str, optional
-            The instrument whose part is added, "bass" say.
+            Instrument of a part to add, such as "bass".
         model : str, optional
-            One learned from this library; else the bundled one.
+            Name of a model trained on this library; by default the bundled one.
         """
         from segue.generate.compose.composition import Composition
         from segue.theory.instruments import parse_instrument
@@ -141,7 +147,7 @@ class Scores(RenamedAttributes):
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel
-        from segue.training.scores import load  # brings in torch
+        from segue.training.scores import load  # imports torch
 
         return RollModel.shipped() if space == ROLLS else load(self._store, space)
 
