@@ -73,7 +73,7 @@ def compose(
     is added to it. The music is generated bar by bar; after an interruption, the bars so far are
     written. Every run gives another piece; the seed that is printed reproduces it with the same
     version. Several compositions are numbered, with consecutive seeds. Parts that are added, or
-    begin, keep to the common register of their instrument.
+    begin, keep to the usual register of their instrument.
 
     Example: segue compose tune.mid --bars 16 -o more.mid -o more.png
     """

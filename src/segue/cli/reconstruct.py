@@ -52,7 +52,7 @@ def reconstruct(
 
     Of a recording, the figure has the spectrogram, its reconstruction, their difference and the
     latent image; for audio, the phases are estimated. Of a score, it has the piano roll and its
-    reconstruction, which is written (with the figure beside it) or played; bars in other
+    reconstruction, which is what is written (with the figure beside it) or played; bars in other
     time signatures than 4/4 are left out.
 
     Example: segue reconstruct 3 --space dual-axis -o three.png
