@@ -1,4 +1,4 @@
-"""The lyrics of a library: found by a half-remembered line, read, generated."""
+"""The lyrics of a library: searched by a half-remembered line, read, generated."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -18,88 +18,66 @@ if TYPE_CHECKING:
     from segue.generate.lyrics.report import GeneratedLyrics
     from segue.generate.lyrics.sampler import ArtistStyle, BlendMode, LyricsOptions, TurnBy
 
+Query = str | int | Path
 
-_INDEX_NAME: Final = "line-index"
-_SPACE: Final = "style"  # holds every track with lyrics, so the index expires with it
-#: Share of a line's length from which on a query is also compared with two lines.
-_TWO_LINES: Final = 0.6
-_CANDIDATES: Final = 200  # lines
-#: Lines of lower similarity have no more than a few letters in common with the query.
-LEAST: Final = 0.2
+INDEX: Final = "line-index"
+#: Space whose changes outdate the index: every track with lyrics has a vector in it.
+INDEX_SPACE: Final = "style"
+#: A query longer than this share of a line may run on into the next line.
+TWO_LINES_SHARE: Final = 0.6
+MAX_CANDIDATES: Final = 200  # lines
+#: Lines of a lower similarity share no more than a few letters with the query.
+MIN_SIMILARITY: Final = 0.2
 
 
-def find_line(store: Store, line: str, n: int = 10) -> list[LineHit]:
-    """Find the songs with the lines most similar to a remembered one.
-
-    Parameters
-    ----------
-    store : Store
-        Database of the library.
-    line : str
-        Remembered line, possibly misspelt or incomplete; it may span two lines.
-    n : int
-        Maximum number of songs, at least 1.
-
-    Returns
-    -------
-    list of LineHit
-        Best first, the most similar line of each song.
-
-    Raises
-    ------
-    BadArgument
-        `line` has no letters, or `n` is below 1.
-    NotFound
-        The library has no lyrics.
-    """
-    if not normalise(line):
-        raise BadArgument(f"{line!r} has no letters; give some words of the line")
+def find_line(store: Store, query: str, n: int = 10) -> list[LineHit]:
+    """Find the songs with the lines most similar to a query; see `Songbook.find`."""
+    if not normalise(query):
+        raise BadArgument(f"{query!r} has no letters; give some words of the line")
     if n < 1:
-        raise BadArgument(f"{n} results: give a number of at least 1")
+        raise BadArgument(f"{n} results; it must be at least 1")
     if not store.lyrics.count():
         raise NotFound("this library knows no lyrics; add some with `segue add FOLDER`")
-    index = _index(store)
-    query = index.query(line)
-    similarities = index.similarities(query)
-    rows = np.argsort(-similarities, kind="stable")[:_CANDIDATES]
-    texts = dict(store.lyrics.texts(sorted(set(index.texts[rows].tolist()))))
-    length = len(normalise(line))
+    index = _line_index(store)
+    line_query = index.query(query)
+    similarity = index.similarities(line_query)
+    candidates = np.argsort(-similarity, kind="stable")[:MAX_CANDIDATES]
+    texts = dict(store.lyrics.texts(sorted(set(index.texts[candidates].tolist()))))
     best: dict[int, tuple[float, str]] = {}
-    for row in rows.tolist():
-        track, at = int(index.texts[row]), int(index.numbers[row])
-        lines = texts[track].split("\n")
-        text, similarity = lines[at], float(similarities[row])
-        if length > _TWO_LINES * len(text) and at + 1 < len(lines) and lines[at + 1]:
-            # So long a query may begin within the line and continue in the next.
-            both = query.similarity(f"{text} {lines[at + 1]}")
-            if both > similarity:
-                text, similarity = f"{text} / {lines[at + 1]}", both
-        if similarity > best.get(track, (LEAST, ""))[0]:
-            best[track] = (similarity, text)
+    for candidate in candidates.tolist():
+        track, number = int(index.texts[candidate]), int(index.numbers[candidate])
+        line, *following = texts[track].split("\n")[number : number + 2]
+        score = float(similarity[candidate])
+        if following and following[0] and len(normalise(query)) > TWO_LINES_SHARE * len(line):
+            score_of_both = line_query.similarity(f"{line} {following[0]}")
+            if score_of_both > score:
+                score, line = score_of_both, f"{line} / {following[0]}"
+        if score > best.get(track, (MIN_SIMILARITY, ""))[0]:
+            best[track] = (score, line)
     present = best.keys() - store.missing_tracks()
-    ordered = sorted(present, key=lambda track: (-best[track][0], track))[:n]
+    ranked = sorted(present, key=lambda track: (-best[track][0], track))[:n]
     return [
         LineHit(rank, best[track.id][0], track, best[track.id][1])
-        for rank, track in enumerate(store.tracks(ordered), start=1)
+        for rank, track in enumerate(store.tracks(ranked), start=1)
     ]
 
 
-def _index(store: Store) -> LineIndex:
-    """Load the index of all lines; build it if lyrics were added or removed since."""
-    arrays = store.spaces.derived(_SPACE, _INDEX_NAME)
+def _line_index(store: Store) -> LineIndex:
+    """Load the index of all lines, or build it if lyrics have changed since."""
+    arrays = store.spaces.derived(INDEX_SPACE, INDEX)
     if arrays is not None:
         with suppress(KeyError):  # the index of another version
             return LineIndex.from_arrays(arrays)
     index = LineIndex.build(store.lyrics.texts())
-    store.spaces.save_derived(_SPACE, _INDEX_NAME, index.arrays())
+    store.spaces.save_derived(INDEX_SPACE, INDEX, index.arrays())
     return index
 
 
-Query = str | int | Path
-
-
 class Songbook:
-    """The lyrics of a library, available as `segue.Library.lyrics`.
+    """Lyrics: searched, read and generated; `segue.Library.lyrics`.
+
+    The arguments ``wishes`` of `write` and `duet`, and ``how`` of `duet`, are now called
+    ``options`` and ``blend_mode``; the old names work for one more release.
 
     Parameters
     ----------
@@ -111,40 +89,75 @@ class Songbook:
         self._store = store
 
     def find(self, line: str, n: int = 10) -> list[LineHit]:
-        """Find the songs with the lines most similar to a remembered one.
+        """Find the songs with the lines most similar to a half-remembered line.
 
         Parameters
         ----------
         line : str
-            Remembered line, possibly misspelt or incomplete.
+            May have typing errors, other spellings and missing words, and may run over two lines.
         n : int
-            Maximum number of songs.
+            Maximum number of songs, at least 1.
 
         Returns
         -------
         list of LineHit
-            Best first; empty if no line is similar.
+            Best first, each with the most similar line of a song; empty if none is similar.
+
+        Raises
+        ------
+        BadArgument
+            The line has no letters, or `n` is below 1.
+        NotFound
+            The library has no lyrics.
+
+        Examples
+        --------
+        >>> hit = lib.lyrics.find("shall i compare you to a sumer day")[0]  # doctest: +SKIP
+        >>> hit.track.tags.title, hit.line  # doctest: +SKIP
+        ('Sonnet 18', "Shall I compare thee to a summer's day?")
         """
         return find_line(self._store, line, n)
 
     def text(self, query: Query) -> str:
-        """Return the lyrics of a track of any medium; "" if none are known."""
+        """Return the lyrics of a track of any kind; "" if there are none.
+
+        Examples
+        --------
+        >>> lib.lyrics.text("Sonnet 18").splitlines()[0]  # doctest: +SKIP
+        "Shall I compare thee to a summer's day?"
+        """
         return self._store.lyrics.text(find_track(self._store, query).id)
 
     def artist(self, name: str) -> str:
-        """Return the full name of an artist with lyrics in this library, also by a part of it.
+        """Return the full name of an artist with lyrics in the library.
+
+        Parameters
+        ----------
+        name : str
+            The name in any case, or a part of it.
 
         Raises
         ------
         NotFound
-            No artist matches, or several; the message names them, or the most similar.
+            No artist, or several, have this name; the message suggests similar names.
+
+        Examples
+        --------
+        >>> lib.lyrics.artist("burns")  # doctest: +SKIP
+        'Robert Burns'
         """
         from segue.training.lyrics import resolve_artist, songs_by_artist  # imports torch
 
         return resolve_artist(name, songs_by_artist(self._store))
 
     def model_name(self, artist: str) -> str:
-        """Return the default name of a model trained on an artist or, for "", on all."""
+        """Return the default name of a model of an artist, or with "" of all artists.
+
+        Examples
+        --------
+        >>> lib.lyrics.model_name("Robert Burns")  # doctest: +SKIP
+        'lyrics-robert-burns'
+        """
         from segue.training.lyrics import model_name  # imports torch
 
         return model_name(self._store, artist)
@@ -158,27 +171,33 @@ class Songbook:
         Parameters
         ----------
         artist : str
-            Artist known to a model of this library or to the bundled one.
+            An artist that a model of this library, or the bundled one, knows.
         options : LyricsOptions, optional
+            Form and sampling.
         model : str
-            Name of the model; by default the best one for the artist.
+            Name of the model; by default the most specific one that knows the artist.
 
         Returns
         -------
         GeneratedLyrics
-            Lines are generated while it is iterated over.
+            Iterate over it to generate line by line.
 
         Raises
         ------
         NotFound
-            No model knows the artist; the message gives the most similar names.
+            No model knows the artist; the message suggests similar names.
+
+        Examples
+        --------
+        >>> for line in lib.lyrics.write("Emily Dickinson"):  # doctest: +SKIP
+        ...     print(line.text)
         """
         from segue.generate.lyrics.report import GeneratedLyrics  # imports torch
         from segue.generate.lyrics.sampler import LyricsOptions
 
         return GeneratedLyrics([self._style(artist, model)], options or LyricsOptions())
 
-    @renamed_arguments(wishes="options")
+    @renamed_arguments(wishes="options", how="blend_mode")
     def duet(
         self,
         first: str,
@@ -187,7 +206,7 @@ class Songbook:
         *,
         by: "TurnBy" = "line",
         blend: float | None = None,
-        how: "BlendMode" = "mixture",
+        blend_mode: "BlendMode" = "mixture",
         model: str = "",
     ) -> "GeneratedLyrics":
         """Generate lyrics in the styles of two artists, who take turns or are blended.
@@ -197,26 +216,33 @@ class Songbook:
         first, second : str
             Artists, see `write`.
         options : LyricsOptions, optional
+            Form and sampling.
         by : {"line", "stanza", "word"}
-            Unit of a turn; each artist continues the text of the other.
+            When it is the other's turn; each continues what the other wrote.
         blend : float, optional
-            Weight of the second style, from 0 to 1, in a blend of both.
-        how : {"mixture", "product", "contrast"}
-            Method of the blend, see `segue.generate.lyrics.sampler.blend_styles`.
+            Weight of the second artist, 0 to 1, to blend the styles instead of taking turns.
+        blend_mode : {"mixture", "product", "contrast"}
+            How the styles are blended, see `segue.generate.lyrics.sampler.blend_styles`.
         model : str
-            Name of the model; by default the best one for each artist.
+            Name of the model; by default the most specific one for each artist.
+
+        Examples
+        --------
+        >>> duet = lib.lyrics.duet("Emily Dickinson", "Robert Burns", by="stanza")  # doctest: +SKIP
+        >>> [(line.voices, line.text) for line in duet][0]  # doctest: +SKIP
+        ('A', 'The sun went down upon the sea')
         """
         from segue.generate.lyrics.report import GeneratedLyrics  # imports torch
         from segue.generate.lyrics.sampler import LyricsOptions
 
         styles = [self._style(first, model), self._style(second, model)]
         return GeneratedLyrics(
-            styles, options or LyricsOptions(), by=by, blend=blend, blend_mode=how
+            styles, options or LyricsOptions(), by=by, blend=blend, blend_mode=blend_mode
         )
 
     def _style(self, artist: str, model: str) -> "ArtistStyle":
         from segue.generate.lyrics.sampler import ArtistStyle
         from segue.training.lyrics import find_style
 
-        trained = find_style(self._store, artist, model)
-        return ArtistStyle(trained.artist, trained.model, trained.index, source=trained.file.source)
+        style = find_style(self._store, artist, model)
+        return ArtistStyle(style.artist, style.model, style.index, source=style.file.source)

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from segue.generate.compose.options import CompositionOptions
     from segue.score.vae.model import RollModel
 
-ROLLS: Final = "roll-vae"
 Query = str | int | Path
-#: Descriptions of files and tracks that are not scores, by medium.
-_DESCRIPTIONS: Final = {
+
+#: The bundled space of piano rolls.
+ROLL_VAE: Final = "roll-vae"
+_NOT_A_SCORE: Final = {
     "lyrics": "is lyrics",
     "sound": "is a recording",
     None: "is not music known here",
@@ -28,7 +29,7 @@ _DESCRIPTIONS: Final = {
 
 
 class Scores(RenamedAttributes):
-    """The scores of a library, available as `segue.Library.scores`.
+    """The scores of a library; `segue.Library.scores`.
 
     The methods `between` and `given_back` of version 0.1 are now called `interpolate` and
     `reconstruct`; the old names work for one more release.
@@ -50,62 +51,85 @@ class Scores(RenamedAttributes):
         Raises
         ------
         BadArgument
-            The query is a recording, or matches several scores.
+            The query names a track that is not a score, or several scores.
         Unreadable
             The file cannot be read.
-        """
-        from segue.ingest.single_file import read_score  # imports the workers
 
-        matches = resolve(self._store, query)
-        kind = medium_of(matches) if isinstance(matches, Path) else matches[0].kind
+        Examples
+        --------
+        >>> score = lib.scores.read("sonata.mid")  # doctest: +SKIP
+        >>> len(score.parts)  # doctest: +SKIP
+        2
+        """
+        from segue.ingest.single_file import read_score  # imports the decoders
+
+        resolved = resolve(self._store, query)
+        kind = medium_of(resolved) if isinstance(resolved, Path) else resolved[0].kind
         if kind != "score":
-            name = matches if isinstance(matches, Path) else _name(matches, query)
+            name = resolved if isinstance(resolved, Path) else _name(resolved, query)
             endings = ", ".join(sorted(MEDIA["score"].suffixes))
             raise BadArgument(
-                f"{name} {_DESCRIPTIONS[kind]}, not a score; name a score: "
+                f"{name} {_NOT_A_SCORE[kind]}, not a score; name a score: "
                 f"a file that ends in {endings}, or a track that is one"
             )
-        if isinstance(matches, Path):
-            return read_score(matches)
-        if len(matches) > 1:
-            raise BadArgument(f"{str(query)!r} names {len(matches)} scores; give the id of one")
-        return read_score(matches[0].path, matches[0].tune)
+        if isinstance(resolved, Path):
+            return read_score(resolved)
+        if len(resolved) > 1:
+            raise BadArgument(f"{str(query)!r} names {len(resolved)} scores; give the id of one")
+        return read_score(resolved[0].path, resolved[0].tune)
 
-    def sample(self, n: int = 4, *, space: str = ROLLS, seed: int = 0) -> list[PianoRoll]:
-        """Sample latent vectors of a space, and decode each to four bars.
+    def sample(self, n: int = 4, *, space: str = ROLL_VAE, seed: int = 0) -> list[PianoRoll]:
+        """Sample piano rolls of four bars from the autoencoder of a space.
 
         Parameters
         ----------
         n : int
-            Number of samples.
+            Number of piano rolls.
         space : str
-            The bundled space, or one trained with `segue train score`.
+            "roll-vae", or a space trained with `segue train score`.
         seed : int
             Random seed.
+
+        Examples
+        --------
+        >>> rolls = lib.scores.sample(2, seed=3)  # doctest: +SKIP
         """
         from segue.score.vae.model import sample
 
         return sample(self._model(space), n, seed=seed)
 
     def interpolate(
-        self, first: Query, last: Query, steps: int = 8, *, space: str = ROLLS
+        self, first: Query, last: Query, steps: int = 8, *, space: str = ROLL_VAE
     ) -> list[PianoRoll]:
-        """Interpolate between two scores in a latent space, by four bars per step.
+        """Interpolate between two scores in the latent space, four bars at each step.
 
         Parameters
         ----------
         first, last : str, int or Path
+            Scores, see `read`.
         steps : int
-            Number of steps including both ends, at least 2.
+            Number of steps, including both ends; at least 2.
         space : str
+            See `sample`.
+
+        Examples
+        --------
+        >>> rolls = lib.scores.interpolate("Für Elise", "rag.mid", steps=5)  # doctest: +SKIP
+        >>> len(rolls)  # doctest: +SKIP
+        5
         """
         from segue.score.vae.model import interpolate
 
         model = self._model(space)
         return interpolate(model, self.read(first), self.read(last), steps)
 
-    def reconstruct(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
-        """Return the piano roll of a score, and its reconstruction from the latent space."""
+    def reconstruct(self, query: Query, *, space: str = ROLL_VAE) -> tuple[PianoRoll, PianoRoll]:
+        """Encode a score and decode it again; return the original and the reconstruction.
+
+        Examples
+        --------
+        >>> original, reconstruction = lib.scores.reconstruct("Für Elise")  # doctest: +SKIP
+        """
         from segue.score.vae.model import reconstruct
 
         return reconstruct(self._model(space), self.read(query))
@@ -120,21 +144,36 @@ class Scores(RenamedAttributes):
         add: str | None = None,
         model: str | None = None,
     ) -> "Composition":
-        """Return a composition, whose bars are generated while it is iterated over.
+        """Start a composition, which is generated bar by bar while it is iterated over.
 
         Parameters
         ----------
         prompt : str, int or Path, optional
-            Score to continue, to infill, or to add a part to.
+            A score to continue, to fill bars in, or to add a part to.
         options : CompositionOptions
+            Key, time signature, instruments, style and sampling.
         bars : int
-            Number of bars that continue the prompt.
+            Number of bars to generate, after the prompt if there is one.
         infill : (int, int), optional
-            First and last bar to generate again, from 1.
+            First and last bar to replace, from 1.
         add : str, optional
             Instrument of a part to add, such as "bass".
         model : str, optional
             Name of a model trained on this library; by default the bundled one.
+
+        Raises
+        ------
+        NotFound
+            There is no model of that name.
+
+        Examples
+        --------
+        >>> from segue.generate.compose.options import CompositionOptions
+        >>> from segue.nn.sampling import Sampling
+        >>> options = CompositionOptions(Sampling(temperature=0.9), seed=1)
+        >>> composition = lib.scores.compose(None, options, bars=8)  # doctest: +SKIP
+        >>> for bar in composition:  # doctest: +SKIP
+        ...     print(len(bar.notes))
         """
         from segue.generate.compose.composition import Composition
         from segue.theory.instruments import parse_instrument
@@ -149,7 +188,7 @@ class Scores(RenamedAttributes):
         from segue.score.vae.model import RollModel
         from segue.training.scores import load  # imports torch
 
-        return RollModel.shipped() if space == ROLLS else load(self._store, space)
+        return RollModel.shipped() if space == ROLL_VAE else load(self._store, space)
 
 
 def _name(tracks: Sequence[Track], query: Query) -> str:
