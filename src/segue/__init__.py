@@ -1,4 +1,4 @@
-"""Segue learns spaces of music in which distance means "alike"."""
+"""Segue learns embedding spaces of music in which distance measures similarity."""
 
 import sys
 from importlib import import_module

@@ -20,7 +20,7 @@ WEIGHTS: Final = Path(str(files("segue") / "weights"))
 
 #: Changes when, and only when, a golden vector moves by more than 1e-3.
 REPRESENTATION_VERSION: Final = 1
-#: Features are clipped to so many standard deviations: a single outlier must not decide.
+#: Features are clipped to this number of standard deviations, so that no outlier dominates.
 MAX_Z_SCORE: Final = 4.0
 
 #: Dimension of the space `musicnn`: maximum and mean over time of 753 activations.

@@ -1,4 +1,4 @@
-"""Exceptions; their messages are shown to the user and say what is wrong and what to do."""
+"""Exceptions; their messages are shown to the user and explain the problem and its solution."""
 
 import errno
 from typing import Final

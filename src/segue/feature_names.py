@@ -2,7 +2,7 @@
 
 The features are computed in `segue.audio.features`, `segue.score.features` and
 `segue.lyrics.features`. Features of scores have the names of jSymbolic (McKay, Cumming & Fujinaga,
-ISMIR 2018) where it has them. Function words tell authors apart whatever they write about
+ISMIR 2018) where it has them. Function words distinguish authors whatever their subject
 (Mosteller & Wallace, "Inference in an Authorship Problem", JASA 58, 1963).
 """
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from segue.cli.lyrics import report_lines
+from segue.generate.lyrics.report import report_lines
 
 
 def report_of(*texts: str, **more: Any) -> dict[str, Any]:

@@ -145,21 +145,21 @@ def test_the_query_of_each_result_is_named(nine: Path, tmp_path: Path, run: Run)
     assert first == "Like a0 + c2"
     assert head.split()[:3] == ["similarity", "like", "title"]
     assert [line.split()[2] for line in lines if line[:1].isdigit()] == ["a0", "c2"] * 2
-    assert "lies far apart" in output
+    assert "are far apart" in output
     assert "like c2" in (tmp_path / "both.html").read_text(encoding="utf-8")
-    assert "lies far apart" not in run(nine, "like", "1", "-n", "4")
+    assert "are far apart" not in run(nine, "like", "1", "-n", "4")
 
     listed = json.loads(run(nine, "playlist", "--like", "1", "--like", "9", "-n", "4", "--json"))
     jsonschema.validate(listed, SCHEMA)
     assert sorted(one["asked_with"] for one in listed["tracks"]) == [["1"]] * 2 + [["9"]] * 2
     output = run(nine, "playlist", "--like", "1", "--like", "9", "-n", "4")
-    assert "lies far apart" in output
+    assert "are far apart" in output
 
 
 def test_a_playlist_ends_where_nothing_is_similar_unless_filled(nine: Path, run: Run) -> None:
     short, whole = (
         run(nine, "playlist", "--like", "1", "--minutes", "60", *more) for more in ([], ["--fill"])
     )
-    assert "it ends before 60 minutes: nothing more fits that is alike; --fill" in short
+    assert "it ends before 60 minutes: no other similar track fits; --fill" in short
     assert "it ends before" not in whole
     assert len(short.splitlines()) < len(whole.splitlines())

@@ -70,10 +70,10 @@ def waltz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_space_of_scores_is_named(scores: Path, waltz: Path) -> None:
-    assert "asked in the space roll-vae" in segue("like", "1", library=scores).stdout
+    assert "searched in the space roll-vae" in segue("like", "1", library=scores).stdout
     done = segue("like", waltz, library=scores)
     assert done.returncode == 0, done.stderr
-    assert "asked in the space score-features: roll-vae holds scores in 4/4 alone" in done.stdout
+    assert "searched in the space score-features: roll-vae holds scores in 4/4 alone" in done.stdout
     assert "asked in" not in segue("like", "1", "--space", "roll-vae", library=scores).stdout
 
 

@@ -8,12 +8,13 @@ import torch
 from segue.errors import BadArgument
 from segue.generate.lyrics.language_model import LanguageModel
 from segue.generate.lyrics.network import CharNetwork, CharNetworkConfig
-from segue.generate.lyrics.report import GeneratedLyrics, check_seed_line, index_songs
+from segue.generate.lyrics.report import GeneratedLyrics, index_songs
 from segue.generate.lyrics.sampler import (
     ArtistStyle,
     LyricLine,
     LyricsOptions,
     blend_styles,
+    check_seed_line,
     sample_lyrics,
     take_turns,
 )

@@ -280,7 +280,7 @@ def test_the_format_is_that_of_the_ending(tmp_path: Path) -> None:
         assert [rows(found, part, 0, 1, 2) for part in found.parts] == [
             rows(score, part, 0, 1, 2) for part in score.parts
         ]
-    with pytest.raises(BadArgument, match=r"a\.krn does not tell the format; expected .*\.abc"):
+    with pytest.raises(BadArgument, match=r"a\.krn has no known score format; expected .*\.abc"):
         write_score(score, tmp_path / "a.krn")
     assert {path.name for path in tmp_path.iterdir()} == {f"a{one}" for one in WRITTEN_SUFFIXES}
 

@@ -99,7 +99,7 @@ def test_a_file_asks_for_artists(lib: Library, collection: Path) -> None:
             ("nameless",),
             {"kind": "artist", "space": "sound"},
             NotFound,
-            "says nothing of its artist",
+            "the query has no artist",
         ),
     ],
 )

@@ -13,8 +13,7 @@ from segue.errors import BadArgument
 from segue.explore.drawing import _nearest
 from segue.explore.playlist import PlaylistOptions
 from segue.library import Library
-from segue.search.filters import Filters
-from segue.search.track_checks import non_music_ids, non_music_type
+from segue.search.filters import Filters, non_music_ids, non_music_type
 from segue.store import Store
 
 #: Title: kind, length in seconds, tempo. All lie close together.

@@ -48,7 +48,7 @@ class Augmentation:
     wave_db : float
         Maximum amplitude of a sine wave over the bands that is added to the equaliser.
     low_pass_bands : int
-        The cut-off of the low-pass is at most so many bands below the highest.
+        Maximum distance of the low-pass cut-off from the highest band, in bands.
     shift_bands : float
         Maximum pitch shift in bands.
     stretch : float
@@ -428,7 +428,7 @@ def _whitener(part: FloatArray, labels: Ints, strength: float) -> NDArray[np.flo
     counts = np.bincount(codes)
     degrees_of_freedom = len(codes) - len(counts)
     if degrees_of_freedom < 1:
-        raise BadArgument("no label has two tracks: nothing can be learned from labels")
+        raise BadArgument("no label has two tracks: labels cannot be used")
     x = part[known].astype(np.float64)
     sums = np.zeros((len(counts), x.shape[1]))
     np.add.at(sums, codes, x)

@@ -1,6 +1,6 @@
 """Named features of a recording, the embedding space `features`, and the facts shown of it.
 
-Features are means and deviations over time of rhythm, harmony, timbre and dynamics, as is usual in
+Features are means and deviations over time of rhythm, harmony, timbre and dynamics, as is common in
 music information retrieval (Tzanetakis & Cook 2002); some come from all audible frames, some from
 beats. A softmax regression on their z-scores, trained by `recipes/sound_kinds.py`, classifies
 recordings as music, speech or noise.

@@ -318,7 +318,7 @@ MIN_CONTRASTIVE_TRACKS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is trained, and how; `prepare` is called before training unless a run is resumed."""
+    """A training task; `prepare` is called before training unless a run is resumed."""
 
     objective: Objective
     loop: TrainerConfig
@@ -535,8 +535,8 @@ def standardise_space(
     metadata: Mapping[str, Any],
 ) -> LearnedSound:
     """Standardise a space over the library that it was trained on."""
-    one = np.ones(1, np.float32)
-    sound = LearnedSound(config, network, 0 * one, one, metadata)
+    mean, scale = np.zeros(1, np.float32), np.ones(1, np.float32)
+    sound = LearnedSound(config, network, mean, scale, metadata)
     batches = [
         examples[start : start + _TRACK_BATCH_SIZE]
         for start in range(0, len(examples), _TRACK_BATCH_SIZE)

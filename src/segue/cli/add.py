@@ -1,4 +1,4 @@
-"""The commands `add`, `failures`, `remove` and `prune`: what is in the library."""
+"""The commands `add`, `failures`, `remove` and `prune`: the contents of the library."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The program: its command groups, its main options, and what commands do alike."""
+"""The program: its command groups, its main options, and what all commands share."""
 
 import os
 import secrets
@@ -204,7 +204,7 @@ def seed_or_new(seed: int | None) -> int:
 
 
 def use_threads(count: int) -> None:
-    """Compute with so many threads from now on; call it before torch is imported.
+    """Set the number of threads; call it before torch is imported.
 
     Several threads wait for one another by spinning: beside other programs, lyrics then cost twice
     the processor time (bench/tables/generation_threads.md), and music was seen to cost far more.
@@ -223,7 +223,7 @@ def use_threads(count: int) -> None:
 
 @contextmanager
 def progress(text: str, *, bar: bool = True) -> "Iterator[Callable[[str, int, int], None]]":
-    """Show on the standard error what is being done, and how much of it is done.
+    """Show the current step and its progress on the standard error.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ def _print_token(explained: "TokenReport") -> None:
     is_duration = explained.stream == "durations"
     meaning = "a duration in quarters" if is_duration else explained.name or "a note"
     if len(explained.notes) > 1:
-        meaning = f"{' '.join(explained.notes)}: {explained.name or 'no usual name'}"
+        meaning = f"{' '.join(explained.notes)}: {explained.name or 'no common name'}"
     say(
         f"{explained.word}   {meaning}; {explained.count:,} times in the training set, rank "
         f"{explained.rank} of {explained.words}"

@@ -181,8 +181,8 @@ def _print_result(result: "ChordHarmony | ChoraleHarmony") -> None:
         faults = result.voice_leading
         title = (
             f"four voices, ending {cadence}; parallel fifths, octaves or unisons: "
-            f"{faults.parallels}; voices that cross: {faults.crossings}, beyond what singers are "
-            f"asked for: {faults.out_of_range}, of {4 * faults.frames} sixteenths"
+            f"{faults.parallels}; voice crossings: {faults.crossings}, out of "
+            f"range: {faults.out_of_range}, of {4 * faults.frames} sixteenths"
         )
     print_table(title, ("", ""), chord_rows(chords))
 

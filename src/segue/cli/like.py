@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: Printed below the results of queries that are far apart.
 FAR_APART: Final = (
-    "what you asked with lies far apart, so the answers are like one or the other in turn; "
+    "the queries are far apart, so the results are similar to one or the other in turn; "
     "`segue path` finds a way between two tracks"
 )
 
@@ -218,10 +218,10 @@ def like(
 
 
 def _score_space_text(space: str) -> str:
-    """Say in which space scores were compared, where none was named."""
+    """Return a remark on the space in which scores were compared by default."""
     if space == "roll-vae":
-        return "asked in the space roll-vae, which holds scores in 4/4; see --space"
-    return f"asked in the space {space}: roll-vae holds scores in 4/4 alone; see --space"
+        return "searched in the space roll-vae, which holds scores in 4/4; see --space"
+    return f"searched in the space {space}: roll-vae holds scores in 4/4 alone; see --space"
 
 
 def _print_groups(hits: "list[GroupHit]", title: str, kind: str, *, json: bool) -> None:
@@ -267,14 +267,14 @@ def print_results(
     parts : sequence of str
         Names of the spaces that were combined; the share of each has a column of its own.
     like : sequence of str
-        Query that each result is similar to, where the queries are far apart.
+        Query that each result is similar to, if the queries are far apart.
     json : bool
     output : Path, optional
         Path of the playlist.
     absolute : bool
         Whether paths in the playlist are absolute.
     left_out : str
-        What is printed beside the message that there are no results.
+        Text printed beside the message that there are no results.
     """
     if json:
         fields = [
@@ -324,12 +324,12 @@ def _print_hits(
     print_table(title, columns if parts else [*columns, "why"], rows)
     for part in parts:
         if not any(reason.name == part for hit in hits for reason in hit.reasons):
-            say(f"{part} knows nothing of what was asked with, or of these; the rest weighs more")
+            say(f"{part} does not know the query or these tracks; the other parts weigh more")
 
 
 def non_music_text(lib: "Library", *, all_sounds: bool) -> str:
     """Say how many tracks are left out because they are not music; "" if there are none."""
-    from segue.search.track_checks import non_music_type
+    from segue.search.filters import non_music_type
 
     count = 0 if all_sounds else sum(bool(non_music_type(track)) for track in lib.tracks())
     if not count:

@@ -68,7 +68,7 @@ def list_(
 
     Example: segue list --genre ambient --sort -bpm --columns title,artist,bpm,key
     """
-    from segue.search.track_checks import non_music_type
+    from segue.search.filters import non_music_type
 
     names = [_column(name) for name in columns.split(",")]
     key, reverse = _column(sort.removeprefix("-")), sort.startswith("-")

@@ -1,7 +1,6 @@
 """The command group `lyrics`: `lyrics find`, `lyrics write` and `lyrics duet`."""
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -21,7 +20,6 @@ from segue.cli.app import (
 from segue.cli.output import display_path, print_json, print_table, say, track_fields
 from segue.cli.output_files import check_target, write_report
 from segue.errors import BadArgument
-from segue.lyrics.phonetics import count_syllables, rhyme_key, split_words
 
 if TYPE_CHECKING:
     from segue.generate.lyrics.report import GeneratedLyrics
@@ -255,8 +253,7 @@ def _options(
     max_copy: int,
     seed: int,
 ) -> "LyricsOptions":
-    from segue.generate.lyrics.report import check_seed_line
-    from segue.generate.lyrics.sampler import LyricsOptions
+    from segue.generate.lyrics.sampler import LyricsOptions, check_seed_line
     from segue.nn.sampling import Sampling
 
     line = check_seed_line(seed_line)
@@ -326,6 +323,7 @@ def _write_and_print(
     json: bool,
 ) -> None:
     from segue.files import write_text
+    from segue.generate.lyrics.report import report_lines
 
     if output:
         write_text(f"{text}\n", output)
@@ -352,83 +350,3 @@ def _lines_for_chorus(verse: "GeneratedLyrics") -> int:
     if not options.repeat_chorus or any(line.repeated for line in verse.lines):
         return 0
     return 3 * options.lines_per_stanza
-
-
-def report_lines(report: dict[str, Any], *, chorus_lacking: int = 0) -> list[str]:
-    """Summarise a report in a few lines.
-
-    Parameters
-    ----------
-    report : dict
-        Report of a `segue.generate.lyrics.report.GeneratedLyrics`.
-    chorus_lacking : int
-        Number of lines that it takes for the chorus to be repeated; 0 if it is repeated.
-    """
-    texts = [line["text"] for line in report["lines"]]
-    lines = [_form(texts)]
-    if any(line["repeated"] for line in report["lines"]):
-        repeated = sum(line["repeated"] for line in report["lines"])
-        lines.append(f"the chorus comes back: {repeated} of the lines are repeated")
-    elif chorus_lacking:
-        lines.append(
-            f"too short for the chorus to come back: that takes more than two stanzas, "
-            f"--lines {chorus_lacking} say"
-        )
-    if "figures" in report:
-        lines += _originality_lines(report)
-    return lines
-
-
-def _form(texts: Sequence[str]) -> str:
-    """Return the number of lines and stanzas, the length of lines, and the number of rhymes."""
-    verses = [text for text in texts if split_words(text)]
-    stanzas = sum(
-        bool(text) and (not number or not texts[number - 1]) for number, text in enumerate(texts)
-    )
-    counts = [sum(map(count_syllables, split_words(text))) for text in verses]
-    lines = f"{len(verses)} lines" if len(verses) != 1 else "1 line"
-    if stanzas > 1:
-        lines += f" in {stanzas} stanzas"
-    if not counts:
-        return lines
-    span = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
-    rhymes = _count_rhymes([split_words(text)[-1] for text in verses])
-    return f"{lines}, {span} syllables each; {rhymes} of them rhyme, judged by spelling"
-
-
-def _count_rhymes(last: Sequence[str]) -> int:
-    """Count lines whose last word rhymes with the last word of a line close by."""
-    distance = 4
-    sounds = [rhyme_key(word.lower()) for word in last]
-    words = [word.lower() for word in last]
-    return sum(
-        any(
-            sounds[at] == sounds[other] and words[at] != words[other]
-            for other in range(max(at - distance, 0), min(at + distance + 1, len(last)))
-        )
-        for at in range(len(last))
-    )
-
-
-def _originality_lines(report: dict[str, Any]) -> list[str]:
-    """Say what is copied and from whom, how many words are new, and whose style lines have."""
-    figures = report["figures"]
-    copied = figures["copied_words"]
-    lines = ["no sequence of words is copied"]
-    if copied["length"]:
-        whose = ", ".join(part for part in (copied["artist"], copied["title"]) if part)
-        lines = [
-            f"longest copy: {copied['length']} "
-            f'{"words" if copied["length"] > 1 else "word"} in a row, "{copied["text"]}" ({whose})'
-        ]
-    unknown = 1 - figures["real_words"]
-    if unknown > 0:
-        lines.append(f"{unknown:.0%} of the words do not occur in the training set")
-    else:
-        lines.append("every word occurs in the training set")
-    lines_by_artist = Counter(line["voice"] for line in figures["lines"])
-    for artist, share in figures["taken"].items():
-        combined = report["blend"] is not None
-        count = sum(lines_by_artist.values()) if combined else lines_by_artist[artist]
-        lines.append(f"{round(share * count)} of {count} lines read as {artist}'s by their style")
-    return lines

@@ -261,7 +261,7 @@ class ProgressLines:
         self._finished = Event()
 
     def show(self, text: str, done: int, total: int) -> None:
-        """Set what is being done, and how much of it is done."""
+        """Set the current step and its progress."""
         if done < self._done or total != self._total:
             self._step_began = time.monotonic()
         self._text, self._done, self._total = text, done, total

@@ -182,8 +182,8 @@ def playlist(
         )
     if items and length_minutes and not fill and length_s < MIN_FILLED * 60 * length_minutes:
         say(
-            f"it ends before {length_minutes:g} minutes: nothing more fits that is alike; --fill "
-            "goes on with what is not"
+            f"it ends before {length_minutes:g} minutes: no other similar track fits; --fill "
+            "continues with others"
         )
     if not items:
         say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")

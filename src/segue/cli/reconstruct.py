@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segue.records import BoolArray
     from segue.score.piano_roll import PianoRoll
 
-#: Lowest share of notes that were reconstructed, and what is said of the space from there on.
+#: Minimum share of reconstructed notes, and the verdict on the space from there on.
 _VERDICTS: Final = (
     (0.75, "keeps this piece well"),
     (0.4, "keeps part of this piece"),

@@ -81,7 +81,7 @@ def show(
 
 def _fields(descriptions: "list[Description]", score: "Score | None") -> dict[str, Any]:
     from segue.score.harmony import estimate_chords
-    from segue.search.track_checks import non_music_type
+    from segue.search.filters import non_music_type
 
     tracks = [
         track_fields(item.track)
@@ -103,7 +103,7 @@ def _facts(score: "Score") -> dict[str, float | str]:
 
 
 def _print_track(item: "Description") -> None:
-    from segue.search.track_checks import non_music_type
+    from segue.search.filters import non_music_type
 
     tags = item.track.tags
     named = {

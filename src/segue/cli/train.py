@@ -262,7 +262,7 @@ def train_lyrics(
     from segue.generate.lyrics.training import LyricsTraining
 
     with open_library(library) as lib:
-        if artist:  # by its full name, of which the user may have given a part
+        if artist:  # the user may have given a part of the name
             artist = lib.lyrics.artist(artist)
         model_name = name or lib.lyrics.model_name(artist)
     if start is None:
@@ -282,7 +282,7 @@ def train_lyrics(
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Options of a run that do not depend on what is trained."""
+    """Options of a run that do not depend on the model."""
 
     resume: bool
     restart: bool

@@ -1,8 +1,8 @@
 """Metrics of projections and embeddings.
 
-Trustworthiness and continuity tell how well a projection keeps the neighbours of an embedding
+Trustworthiness and continuity measure how well a projection keeps the neighbours of an embedding
 space (Venna & Kaski, "Local multidimensional scaling", Neural Networks 19(6-7), 2006). The Mantel
-test tells whether similarities in an embedding correlate with expected ones: pairs of items are
+test measures whether similarities in an embedding correlate with expected ones: pairs of items are
 not independent, so chance level is estimated by permuting labels of items (Mantel, "The detection
 of disease clustering and a generalized regression approach", Cancer Research 27, 1967), with
 Spearman's rank correlation instead of Pearson's.
@@ -73,7 +73,7 @@ def trustworthiness_continuity(
         raise BadArgument(f"points have shape {points.shape}; for {n} vectors it is ({n}, 2)")
     if neighbours < 1 or 2 * neighbours >= n:
         raise NothingToMeasure(
-            f"{n} tracks are too few to tell about {neighbours} neighbours; it takes "
+            f"{n} tracks are too few to measure {neighbours} neighbours; it takes "
             f"{2 * neighbours + 1}"
         )
     queries = np.arange(n)

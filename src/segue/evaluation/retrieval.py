@@ -425,7 +425,7 @@ def bootstrap_difference(
     )
     if not same:
         raise BadArgument(
-            "the two spaces were not asked the same queries: measure both with the same "
+            "the two spaces were not measured with the same queries: measure both with the same "
             "tracks, labels and groups, in the same order"
         )
     samples = _bootstrap(first, metric, draws, seed) - _bootstrap(second, metric, draws, seed)

@@ -334,7 +334,7 @@ def first_layer_filters(
     sound = load(store, space)
     config = sound.config
     if config.image not in LOG_MEL_SPECS:
-        raise BadArgument(f"the space {space!r} was learned from MusiCNN, not from images")
+        raise BadArgument(f"the space {space!r} was trained on MusiCNN, not on images")
     cache, _ = fill_cache(store.folder, representation(config), tracks, 1)
     cached = [track for track in tracks if track.content_hash in cache]
     read = reader(cache)

@@ -38,7 +38,7 @@ N_NEIGHBOURS: Final = 10
 NEWICK_SUFFIXES: Final = (".nwk", ".newick", ".tree")
 MAP_SUFFIXES: Final = (*PAGE_SUFFIXES, *FIGURE_SUFFIXES)
 TREE_SUFFIXES: Final = (*PAGE_SUFFIXES, *FIGURE_SUFFIXES, *NEWICK_SUFFIXES)
-WARNING: Final = "How far two distant groups lie apart, and how large a group looks, means nothing."
+WARNING: Final = "Distances between distant groups and the sizes of groups mean nothing."
 _TAG: Final = "tag:"
 _METHODS: Final = {"nerv": "NeRV", "umap": "UMAP", "tsne": "t-SNE", "pca": "main directions (PCA)"}
 #: Words for a trustworthiness or continuity from a value on; 0.5 is chance.
@@ -46,7 +46,7 @@ _ADVERBS: Final = ((0.95, "nearly always"), (0.85, "mostly"), (0.75, "often"), (
 
 
 def check_colour(by: str) -> None:
-    """Refuse what maps cannot be coloured by, before anything is computed.
+    """Check the name of a colouring, before anything is computed.
 
     Raises
     ------
@@ -137,14 +137,14 @@ def map_caption(library_map: StoredMap) -> str:
     """Return the method of a map, and its trustworthiness and continuity in words."""
     n = len(library_map.ids)
     if library_map.trustworthiness is None or library_map.continuity is None:
-        return f"too few tracks ({n}) to tell how far to trust the map."
-    near, alike = (
+        return f"too few tracks ({n}) to measure the trustworthiness of the map."
+    trust, continuity = (
         next(adverb for lowest, adverb in _ADVERBS if value >= lowest)
         for value in (library_map.trustworthiness, library_map.continuity)
     )
     return (
-        f"{n} tracks by {_METHODS[library_map.method]}: what is near on the map is {near} "
-        f"alike, and what is alike is {alike} near."
+        f"{n} tracks by {_METHODS[library_map.method]}: neighbours on the map are {trust} "
+        f"similar, and similar tracks are {continuity} neighbours."
     )
 
 
@@ -200,7 +200,7 @@ def save_dendrogram(tree: Dendrogram, target: Path) -> None:
     if target.suffix.lower() in NEWICK_SUFFIXES:
         write_text(to_newick(tree), target)
         return
-    title = f"{len(tree.labels)} {tree.level}s by what is alike"
+    title = f"{len(tree.labels)} {tree.level}s by similarity"
     caption = (
         f"Space {tree.space}; joined by the mean Euclidean distance of their members (UPGMA): 0 "
         "is the same, 1.41 is nothing in common."

@@ -30,7 +30,7 @@ StageWatcher = Callable[[str, int, int], None]
 def compute_map(
     store: Store, space: str, options: ProjectionOptions, watch: StageWatcher | None = None
 ) -> StoredMap:
-    """Compute a map and store it; a stored one with the same parameters is returned as it is.
+    """Compute a map and store it; a stored one with the same parameters is returned.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def update_map(store: Store, space: str, options: ProjectionOptions) -> StoredMa
     """
     method = options.method
     if options != ProjectionOptions(method):
-        raise BadArgument("--update keeps the map as it was made: give no numbers with it")
+        raise BadArgument("--update keeps the options of the map: give no numbers with it")
     matrix = _matrix(store, space)
     space_id, changes = store.spaces.identity(space)
     methods = store.maps.methods(space_id)
@@ -82,8 +82,8 @@ def update_map(store: Store, space: str, options: ProjectionOptions) -> StoredMa
     known = np.isin(matrix.ids, stored.ids)
     if not known.any():
         raise BadArgument(
-            f"none of the tracks on the map of {space!r} is in the library any more; make it "
-            f"anew with `segue map --space {space}`"
+            f"none of the tracks on the map of {space!r} is in the library any more; make a "
+            f"new one with `segue map --space {space}`"
         )
     points = np.zeros((len(unit), 2), np.float32)
     points[known] = stored.points[np.searchsorted(stored.ids, matrix.ids[known])]

@@ -198,7 +198,7 @@ def _neighbours_of_representatives(store: Store, space: str, *, all_sounds: bool
     )
     count = int(mask.sum())
     if count < 3:
-        raise BadArgument(f"too few tracks ({count}) to tell what is unusual; it takes 3")
+        raise BadArgument(f"too few tracks ({count}) to find outliers; it takes 3")
     return nearest_neighbours_within(store, space, mask, NEAREST)
 
 

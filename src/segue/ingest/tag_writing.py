@@ -19,8 +19,8 @@ from segue.builtin_spaces import MUSICNN_TAGS
 from segue.errors import BadArgument
 from segue.io.tag_writing import FIELDS, is_placeholder, read_fields, short_key, write_fields
 from segue.records import Failure, FileState, Track
+from segue.search.filters import non_music_type
 from segue.search.query import find_tracks
-from segue.search.track_checks import non_music_type
 from segue.store import Store
 from segue.store.files import KnownFile, is_below
 from segue.store.user_data import TagChange

@@ -1,9 +1,9 @@
 """Reading of ABC notation: tune books of the ABC standard 2.1 (abcnotation.com/wiki).
 
 symusic reads ABC by abc2midi, a program that it runs by a shell. That plays accompaniments nobody
-wrote, opens other files where a tune tells it to (``%%abc-include``), and loses the barlines,
+wrote, opens other files at a tune's request (``%%abc-include``), and loses the barlines,
 without which an anacrusis shifts all that follows; music21 takes some fifteen times as long. So
-this reader is Segue's own, compared with both in `bench/score_reading.py`.
+this reader is Segue's own, and is compared with both in `bench/score_reading.py`.
 
 A tune is read token by token into voices of bars, with times as fractions of a quarter, and then
 becomes a `WrittenScore`.
@@ -12,39 +12,31 @@ becomes a `WrittenScore`.
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
 from segue.errors import Unreadable
 from segue.io.abc_fields import (
-    ACCIDENTALS,
     DEFAULT_SYMBOLS,
     JUMP_DECORATIONS,
     decode_text,
     join_continued_fields,
-    octave_of,
     parse_chord_symbol,
-    parse_endings,
-    parse_key_field,
-    parse_octave_shift,
     parse_symbol_definition,
     parse_tempo,
     parse_time_signature,
-    parse_transposition,
     parse_unit_length,
     strip_comment,
-    written_pitch,
 )
+from segue.io.abc_voice import Bar, Note, Voice, parse_length
 from segue.io.encodings import decode
 from segue.io.play_order import (
     MAX_BARS,
     NavigationMarks,
-    NavigationText,
     PlaybackOrder,
     place_coda_signs,
     play_order,
-    read_navigation,
 )
 from segue.io.written_score import (
     TICKS_PER_QUARTER,
@@ -158,366 +150,6 @@ def read_tune(tune: Tune) -> Score:
     return replace(score, genre=tune.genre)
 
 
-# ---- bars and voices ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Note:
-    """A note in its bar: onset and duration in quarters, MIDI pitch, and a tie to the next."""
-
-    onset: Fraction
-    duration: Fraction
-    pitch: int
-    tied: bool
-    name: tuple[str, int]  # letter and octave
-
-
-@dataclass(slots=True)
-class _Bar:
-    """A bar as it is written.
-
-    Attributes
-    ----------
-    time_signature, key : tuple of int
-        Numerator and denominator; sharps, and 1 for minor.
-    length : Fraction
-        In quarters.
-    opens, after_double : bool
-        A repeat begins here, or may begin where none is marked.
-    marks : NavigationMarks
-        Other repeats and jumps.
-    coda_sign : bool
-        The sign at which one leaves for the coda, or at which the coda begins.
-    part : str
-        The part (P:) that begins here.
-    tempo_bpm : float
-        Quarters a minute from here on; 0 where none is set.
-    chords : list of (Fraction, str)
-        Onset in quarters, and chord symbol.
-    """
-
-    time_signature: tuple[int, int]
-    key: tuple[int, int]
-    notes: list[_Note] = field(default_factory=list)
-    length: Fraction = Fraction(0)
-    opens: bool = False
-    after_double: bool = False
-    marks: NavigationMarks = field(default_factory=NavigationMarks)
-    coda_sign: bool = False
-    part: str = ""
-    tempo_bpm: float = 0.0
-    chords: list[tuple[Fraction, str]] = field(default_factory=list)
-
-    @property
-    def full(self) -> Fraction:
-        """Length by its time signature, in quarters."""
-        return Fraction(4 * self.time_signature[0], self.time_signature[1])
-
-
-@dataclass(slots=True)
-class _MidiSettings:
-    """MIDI directives that hold for all voices: programs by channel (from 1), and the drum map."""
-
-    programs: dict[int, int] = field(default_factory=dict)
-    drum_map: dict[int, int] = field(default_factory=dict)  # written pitch to drum
-
-
-_DRUM_CHANNEL: Final = 10
-_MAX_VOICE_BARS: Final = 20_000
-_TOKEN_LENGTH: Final = re.compile(r"(\d*)(/*)(\d*)")
-_MAX_LENGTH_DIGITS: Final = 4
-_MIDI_NUMBER: Final = re.compile(r"[+-]?\d{1,3}")
-_MIDI_PITCH: Final = re.compile(r"(\^{1,2}|_{1,2}|=)?([A-Ga-g])([,']*)")
-#: The default time of tuplets: p notes in the time of q; of others it depends on the metre.
-_TUPLETS: Final = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
-#: What a voice takes from the tune's header where it has no setting of its own.
-_INHERITED: Final = ("octave", "transposition", "midi_transposition", "program", "channel")
-
-
-@dataclass(slots=True)
-class _Voice:
-    """A voice, and the state of its reading.
-
-    Attributes that are None take the value of the tune's header.
-    """
-
-    name: str = ""
-    midi: _MidiSettings = field(default_factory=_MidiSettings)
-    program: int | None = None
-    channel: int | None = None  # from 1
-    bars: list[_Bar] = field(default_factory=list)
-    time_signature: tuple[int, int] = (4, 4)
-    unit_length: Fraction | None = None  # in whole notes
-    key: tuple[int, int] = (0, 0)
-    signature: dict[str, int] = field(default_factory=dict)  # alteration by letter
-    octave: int | None = None  # octaves between the written and the sounding pitch
-    transposition: int | None = None  # semitones
-    midi_transposition: int | None = None
-    bar: _Bar | None = None
-    at: Fraction = Fraction(0)  # in the bar
-    reached: Fraction = Fraction(0)  # by the earlier overlays of the bar
-    accidentals: dict[str, int] = field(default_factory=dict)  # of this bar, in all octaves
-    tied: dict[tuple[str, int], int] = field(default_factory=dict)  # sounding pitch by name
-    last_notes: int = 0  # number of notes of the last symbol; they are the bar's last
-    last_length: Fraction = Fraction(0)  # of the last symbol
-    broken_factor: Fraction = Fraction(1)  # of the next symbol, after a broken rhythm
-    tuplet_factor: Fraction = Fraction(1)
-    tuplet_left: int = 0
-    next_bar: dict[str, bool | int | str | float | frozenset[int]] = field(default_factory=dict)
-    endings: frozenset[int] = frozenset()
-    chord_symbol: str = ""  # of the next symbol
-    navigation: list[NavigationText] = field(default_factory=list)  # for the next symbol's bar
-
-    @property
-    def shift(self) -> int:
-        """Semitones between the written and the sounding pitch."""
-        semitones = (self.transposition or 0) + (self.midi_transposition or 0)
-        return 12 * (self.octave or 0) + semitones
-
-    @property
-    def is_drum(self) -> bool:
-        """Whether it is on the drum channel."""
-        return self.channel == _DRUM_CHANNEL
-
-    @property
-    def unit(self) -> Fraction:
-        """Unit note length in whole notes; by default a sixteenth below 3/4, else an eighth."""
-        default = 16 if Fraction(*self.time_signature) < Fraction(3, 4) else 8
-        return self.unit_length or Fraction(1, default)
-
-    # ---- fields and directives -----------------------------------------------------------
-
-    def inherit(self, header: "_Voice") -> None:
-        """Take from the header what the voice does not set itself."""
-        if self is header:
-            return
-        self.time_signature, self.unit_length = header.time_signature, header.unit_length
-        self.key, self.signature = header.key, dict(header.signature)
-        for name in _INHERITED:
-            if getattr(self, name) is None:
-                setattr(self, name, getattr(header, name))
-        self.next_bar = dict(header.next_bar)
-
-    def set_key(self, text: str) -> None:
-        """Apply a K: field."""
-        if key := parse_key_field(text):
-            self.key, self.signature = key
-        self.set_transposition(text)
-
-    def set_transposition(self, text: str) -> None:
-        """Apply the octave and transposition of a K: or V: field."""
-        octave, transposition = parse_octave_shift(text), parse_transposition(text)
-        self.octave = self.octave if octave is None else octave
-        self.transposition = self.transposition if transposition is None else transposition
-
-    def apply_midi_directive(self, words: Sequence[str]) -> None:
-        """Apply a ``%%MIDI`` directive as abc2midi does; unknown ones are ignored."""
-        kind, *arguments = words or [""]
-        numbers = [int(word) for word in arguments if _MIDI_NUMBER.fullmatch(word)]
-        if not numbers:
-            return
-        if kind == "drummap" and len(arguments) > 1 and 0 <= numbers[-1] < 128:
-            if match := _MIDI_PITCH.fullmatch(arguments[0]):
-                self.midi.drum_map[written_pitch(*match.groups())] = numbers[-1]
-        elif kind == "program" and 0 <= numbers[-1] < 128:
-            if len(numbers) > 1:
-                self.midi.programs[numbers[0]] = numbers[1]
-            else:
-                self.program = numbers[0]
-        elif kind == "channel":
-            self.channel = numbers[0]
-        elif kind == "transpose":
-            self.midi_transposition = numbers[0]
-        elif kind == "rtranspose":
-            self.midi_transposition = (self.midi_transposition or 0) + numbers[0]
-
-    def midi_program(self, index: int) -> int:
-        """Return the program of the voice at an index of its tune.
-
-        Voices without a channel take the channels in order, except that of the drums.
-        """
-        if self.program is not None:
-            return self.program
-        channel = index + 1 if index + 1 < _DRUM_CHANNEL else index + 2
-        return self.midi.programs.get(self.channel or channel, 0)
-
-    # ---- notes ---------------------------------------------------------------------------
-
-    def note(self, match: re.Match[str]) -> tuple[_Note, Fraction]:
-        """Return the note of a token, without its place, and its length in units."""
-        letter, length = match["note"].upper(), _length(match["length"])
-        name = (letter, octave_of(match["note"], match["octave"]))
-        if match["accidental"]:
-            self.accidentals[letter] = ACCIDENTALS[match["accidental"]]
-        elif name in self.tied:  # a tie carries an accidental over the barline
-            return _Note(self.at, Fraction(0), self.tied[name], False, name), length
-        alteration = self.accidentals.get(letter, self.signature.get(letter, 0))
-        written = written_pitch(None, match["note"], match["octave"]) + alteration
-        pitch = min(max(written + self.shift, 0), 127)
-        if self.is_drum:
-            pitch = self.midi.drum_map.get(written, pitch)
-        return _Note(self.at, Fraction(0), pitch, False, name), length
-
-    def add(self, notes: Sequence[tuple[_Note, Fraction]], length: Fraction) -> None:
-        """Add simultaneous notes, or a rest, and go on by its length."""
-        bar = self.current_bar()
-        self.place_chord_symbol(bar)
-        scale = 4 * self.unit * self.broken_factor * self.tuplet_factor
-        sounding = [
-            replace(note, onset=self.at, duration=own * scale) for note, own in notes if own > 0
-        ]
-        bar.notes += sounding
-        self.tied = {note.name: note.pitch for note in sounding if note.tied}
-        self.last_notes = len(sounding)
-        self.last_length = length * scale
-        self.at += self.last_length
-        bar.length = max(bar.length, self.at)
-        self.broken_factor = Fraction(1)
-        self.tuplet_left = max(self.tuplet_left - 1, 0)
-        if not self.tuplet_left:
-            self.tuplet_factor = Fraction(1)
-
-    def add_rest(self, kind: str, length: Fraction) -> None:
-        """Add a rest; a capital letter is a rest of whole bars."""
-        if kind.islower():
-            self.add([], length)
-            return
-        for number in range(min(int(length), 999)):
-            if number:
-                self.end_bar()
-            bar = self.current_bar()
-            self.place_chord_symbol(bar)
-            bar.length = self.at = bar.full
-
-    def place_chord_symbol(self, bar: _Bar) -> None:
-        """Put the pending chord symbol at the onset of the next note or rest."""
-        if self.chord_symbol:
-            bar.chords.append((self.at, self.chord_symbol))
-            self.chord_symbol = ""
-
-    def tie(self) -> None:
-        """Tie the last symbol to the next."""
-        if self.bar and self.last_notes:
-            tied = [replace(note, tied=True) for note in self.bar.notes[-self.last_notes :]]
-            self.bar.notes[-self.last_notes :] = tied
-            self.tied = {note.name: note.pitch for note in tied}
-
-    def break_rhythm(self, signs: str) -> None:
-        """Lengthen one symbol and shorten the other: ``a>b`` dots the first, ``a<b`` the second."""
-        short = Fraction(1, 2 ** len(signs))
-        first, self.broken_factor = (2 - short, short) if signs[0] == ">" else (short, 2 - short)
-        if not self.bar or not self.last_length:
-            return
-        growth = self.last_length * (first - 1)
-        self.at += growth
-        self.last_length += growth
-        if self.last_notes:
-            self.bar.notes[-self.last_notes :] = [
-                replace(note, duration=note.duration * first)
-                for note in self.bar.notes[-self.last_notes :]
-            ]
-        self.bar.length = max(self.reached, self.at)
-
-    def begin_tuplet(self, match: re.Match[str]) -> None:
-        """Begin a tuplet ``(p:q:r``: p notes in the time of q, for the next r symbols."""
-        count = int(match["tuplet"])
-        if count < 2:
-            return
-        is_compound = self.time_signature[0] % 3 == 0 and self.time_signature[0] > 3
-        default = _TUPLETS.get(count, 3 if is_compound else 2)
-        normal = int((match["into"] or "")[:2] or default)
-        self.tuplet_left = int((match["over"] or "")[:2] or count)
-        self.tuplet_factor = Fraction(max(normal, 1), count) if self.tuplet_left else Fraction(1)
-
-    # ---- bars ----------------------------------------------------------------------------
-
-    def begin_overlay(self) -> None:
-        """Go back to the start of the bar, for another voice in it."""
-        if self.bar:
-            self.reached = max(self.reached, self.at)
-            self.at = self.last_length = Fraction(0)
-            self.last_notes = 0
-            self.accidentals.clear()
-
-    def current_bar(self) -> _Bar:
-        """Return the bar that is being read; begin one where none is."""
-        if self.bar is None:
-            self.bar = _Bar(self.time_signature, self.key)
-            self.bar.marks.endings = self.endings
-            for name, value in self.next_bar.items():
-                setattr(self.bar, name, value)
-            self.next_bar = {}
-        self.mark(self.bar)
-        return self.bar
-
-    def end_bar(self) -> None:
-        """End the bar that is being read."""
-        if self.navigation and (self.bar or self.bars):  # texts before a barline belong to its bar
-            self.mark(self.bar or self.bars[-1])
-        if self.bar is not None:
-            if len(self.bars) >= _MAX_VOICE_BARS:
-                raise Unreadable(f"a tune of more than {_MAX_VOICE_BARS} bars")
-            self.bars.append(self.bar)
-        self.bar = None
-        self.at = self.reached = self.last_length = Fraction(0)
-        self.last_notes = 0
-        self.accidentals.clear()
-
-    def barline(self, token: str, ending: str) -> None:
-        """End a bar at a barline, with its repeats and its ending."""
-        signs = token.strip().replace("[|]", "") or "|"  # "[|]" is invisible
-        if ending:
-            signs = signs[: len(signs) - len(ending)].rstrip("[ \t") or "|"
-        self.end_bar()
-        closes = len(signs) - len(signs.lstrip(":"))
-        opens = signs.endswith(":")
-        if "|" not in signs:  # "::" ends one repeat and begins the next
-            closes, opens = max(closes // 2, 1), True
-        if closes and self.bars:
-            self.bars[-1].marks.closes = closes + 1
-        is_double = any(sign in signs for sign in ("||", "|]", "[|"))
-        if closes or opens or is_double:
-            self.endings = frozenset()
-        if opens:
-            self.next_bar["opens"] = True
-        elif is_double:
-            self.next_bar["after_double"] = True
-        if ending:
-            self.endings = parse_endings(ending)
-
-    def add_navigation(self, text: str) -> None:
-        """Keep the repeats and jumps of a text for the bar of the next symbol."""
-        navigation = read_navigation(text)
-        if navigation != NavigationText():
-            self.navigation.append(navigation)
-
-    def mark(self, bar: _Bar) -> None:
-        """Put the pending jumps into a bar."""
-        for navigation in self.navigation:
-            marks = bar.marks
-            marks.jump = navigation.jump or marks.jump
-            marks.fine |= navigation.fine
-            if navigation.segno:
-                marks.segno |= {""}
-            if navigation.to_coda:
-                marks.to_coda = ""
-            if navigation.coda and not navigation.is_sign:
-                marks.coda |= {""}
-            bar.coda_sign |= navigation.is_sign
-        self.navigation = []
-
-
-def _length(text: str) -> Fraction:
-    """Return a length in units: "3/2", "//"."""
-    match = _TOKEN_LENGTH.match(text)
-    numerator, slashes, denominator = match.groups() if match else ("", "", "")
-    if max(len(numerator), len(denominator), len(slashes)) > _MAX_LENGTH_DIGITS:
-        raise Unreadable(f"a tune with a note of length {text[:20]}")
-    if denominator:
-        return Fraction(int(numerator or 1), max(int(denominator), 1))
-    return Fraction(int(numerator or 1), 2 ** len(slashes))
-
-
 # ---- lines -------------------------------------------------------------------------------
 
 _FIELD: Final = re.compile(r"^\s*([A-Za-z]):[ \t]*(.*)$")
@@ -548,16 +180,16 @@ class _TuneReader:
     """Reads the lines of a tune into its voices."""
 
     def __init__(self) -> None:
-        self.voices: dict[str, _Voice] = {}
-        self.voice = self.header = _Voice()
+        self.voices: dict[str, Voice] = {}
+        self.voice = self.header = Voice()
         self.parts = ""  # the order of the parts, "AABB"
         self.in_music = self.is_over = self.in_text = False
         self.n_notes = self.n_unknown = 0
         self.breaks_at_exclamation_marks = False  # "!" breaks a line of the printed music
         self.symbols = dict(DEFAULT_SYMBOLS)
-        self.chord: list[tuple[_Note, Fraction]] | None = None  # the notes since "["
+        self.chord: list[tuple[Note, Fraction]] | None = None  # the notes since "["
 
-    def finished_voices(self) -> list[_Voice]:
+    def finished_voices(self) -> list[Voice]:
         """End the tune and return its voices that have bars, at least one.
 
         Raises
@@ -646,7 +278,7 @@ class _TuneReader:
             default = self.voices.get("")
             if default is self.header and not default.bars and default.bar is None:
                 del self.voices[""]  # it was there for a tune without voices
-            self.voices[name] = _Voice(midi=self.header.midi)
+            self.voices[name] = Voice(midi=self.header.midi)
             if self.in_music:
                 self.voices[name].inherit(self.header)
         voice = self.voices[name]
@@ -671,7 +303,7 @@ class _TuneReader:
                 else:
                     self.chord.append((note, length))
             elif match["rest"]:
-                voice.add_rest(match["rest"], _length(match["rest_length"]))
+                voice.add_rest(match["rest"], parse_length(match["rest_length"]))
             elif match["bar"] or match["lone_ending"]:
                 for note, length in self.chord or ():  # of a chord that is not closed
                     voice.add([(note, length)], length)
@@ -680,7 +312,7 @@ class _TuneReader:
             elif kind == "open":
                 self.chord = []
             elif kind == "close":
-                self.end_chord(_length(match["close"]))
+                self.end_chord(parse_length(match["close"]))
             elif kind in {"tuplet", "into", "over"}:
                 voice.begin_tuplet(match)
             else:
@@ -726,12 +358,12 @@ class _TuneReader:
 _PART: Final = re.compile(r"([A-Za-z])(\d*)|(\()|(\))(\d*)")
 
 
-def _playback_order(bars: Sequence[_Bar], parts: str) -> PlaybackOrder:
+def _playback_order(bars: Sequence[Bar], parts: str) -> PlaybackOrder:
     """Return the playback order of the bars.
 
     Parameters
     ----------
-    bars : sequence of _Bar
+    bars : sequence of Bar
     parts : str
         The order of the parts, "A(AB)2", or "" where they are played as written. It replaces
         D.C. and D.S.
@@ -755,7 +387,7 @@ def _playback_order(bars: Sequence[_Bar], parts: str) -> PlaybackOrder:
     return PlaybackOrder(tuple(order))
 
 
-def _section(bars: Sequence[_Bar], first: int, end: int) -> Iterator[int]:
+def _section(bars: Sequence[Bar], first: int, end: int) -> Iterator[int]:
     """Yield the bars of a part, repeats played."""
     marks = _navigation_marks(bars[first:end], jumps=False)
     yield from (first + n for n in play_order(marks).bars)
@@ -781,8 +413,8 @@ def _times(digits: str) -> int:
     return min(int(digits[:3]), 99) if digits else 1
 
 
-def _navigation_marks(bars: Sequence[_Bar], *, jumps: bool) -> list[NavigationMarks]:
-    """Return the repeats and, where asked for, jumps of bars.
+def _navigation_marks(bars: Sequence[Bar], *, jumps: bool) -> list[NavigationMarks]:
+    """Return the repeats and, if `jumps`, the jumps of bars.
 
     A repeat without a beginning begins at the last double barline, or after the last repeat.
     """
@@ -806,7 +438,7 @@ def _navigation_marks(bars: Sequence[_Bar], *, jumps: bool) -> list[NavigationMa
 _VELOCITY: Final = 80
 
 
-def _written_score(tune: Tune, voices: Sequence[_Voice], parts: str) -> WrittenScore:
+def _written_score(tune: Tune, voices: Sequence[Voice], parts: str) -> WrittenScore:
     """Return a tune as a written score, in units in which all its times are whole numbers.
 
     Time signatures and keys are those of the longest voice.
@@ -832,7 +464,7 @@ def _written_score(tune: Tune, voices: Sequence[_Voice], parts: str) -> WrittenS
     )
 
 
-def _times_of(voices: Iterable[_Voice]) -> Iterator[Fraction]:
+def _times_of(voices: Iterable[Voice]) -> Iterator[Fraction]:
     """Yield all times of voices, in quarters."""
     for bar in (bar for voice in voices for bar in voice.bars):
         yield bar.length
@@ -842,7 +474,7 @@ def _times_of(voices: Iterable[_Voice]) -> Iterator[Fraction]:
             yield note.duration
 
 
-def _written_bar(bar: _Bar, per_quarter: int, *, is_drum: bool, is_longest: bool) -> WrittenBar:
+def _written_bar(bar: Bar, per_quarter: int, *, is_drum: bool, is_longest: bool) -> WrittenBar:
     notes = [
         WrittenNote(
             int(note.onset * per_quarter),

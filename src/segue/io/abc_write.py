@@ -29,13 +29,13 @@ from segue.records import Part, Score
 from segue.text import clean
 from segue.theory.keys import fifths_name, signature_accidentals, spell_pitch
 
-_SIGN: Final = re.compile(r"[\\%]|&(?!\s)")
+_SPECIAL: Final = re.compile(r"[\\%]|&(?!\s)")
 _UNQUOTED: Final = str.maketrans("", "", '"\\')
 _UNIT: Final = QUARTER // 2  # L:1/8
-_FINEST: Final = QUARTER // 48  # between places of chord symbols: triplets, and shorter than needed
-_BARS_TO_THE_LINE: Final = 4
-_MOST_VOICES: Final = 64  # that the reader reads
-_SIGNS: Final = {alteration: sign for sign, alteration in ACCIDENTALS.items()}
+_FINEST: Final = QUARTER // 48  # between positions of chord symbols; includes triplets
+_BARS_PER_LINE: Final = 4
+_MAX_VOICES: Final = 64  # limit of the reader
+_ACCIDENTALS: Final = {alteration: sign for sign, alteration in ACCIDENTALS.items()}
 
 
 def write_abc(score: Score) -> str:
@@ -51,17 +51,17 @@ def write_abc(score: Score) -> str:
     -------
     str
         A voice for each part. Read again it has the same notes, programs, bar lines and chord
-        symbols, as far as notation can tell them; tempos and keys from the nearest bar line on; no
-        loudness and no pedals.
+        symbols, as far as notation can represent them; tempos and keys from the nearest bar line
+        on; no velocities and no pedals.
 
     Raises
     ------
     BadArgument
         The score has no notes, more than 20,000 bars or more than 64 parts.
     """
-    if len(score.parts) > _MOST_VOICES:
+    if len(score.parts) > _MAX_VOICES:
         raise BadArgument(
-            f"a score of {len(score.parts)} parts; ABC is written of at most {_MOST_VOICES}"
+            f"a score of {len(score.parts)} parts; ABC is written of at most {_MAX_VOICES}"
         )
     bars = divide_into_bars(score)
     keys = key_changes(score, bars)
@@ -84,9 +84,8 @@ def write_abc(score: Score) -> str:
         if part.is_drum:
             lines.append("%%MIDI channel 10")
         lines.append(f"%%MIDI program {part.program}")
-        first = number == 1
-        told = (tempos, _chords(score, bars)) if first else ({}, {})
-        lines += _music(score, part, bars, keys, *told)
+        tempos_and_chords = (tempos, _chords(score, bars)) if number == 1 else ({}, {})
+        lines += _music(score, part, bars, keys, *tempos_and_chords)
     return "\n".join(lines) + "\n"
 
 
@@ -101,35 +100,36 @@ def _music(
     (staff,) = notate_part(score, part, bars, most=1, shortened=False)
     key = keys[0]
     line: list[str] = []
-    held = [set[str]() for _ in staff.voices]
+    tied = [set[str]() for _ in staff.voices]
     for number, bar in enumerate(bars):
-        told = ""
+        fields = ""
         if number:
             before = bars[number - 1]
             if (bar.beats, bar.unit) != (before.beats, before.unit):
-                told += f"[M:{bar.beats}/{bar.unit}]"
+                fields += f"[M:{bar.beats}/{bar.unit}]"
             if number in keys:
                 key = keys[number]
-                told += f"[K:{_key(key)}]"
+                fields += f"[K:{_key(key)}]"
             if number in tempos:
-                told += f"[Q:{tempos[number]}]"
+                fields += f"[Q:{tempos[number]}]"
         overlaid = []
-        altered: set[str] = set()  # an overlay may hold to what was signed before it, or not
+        altered: set[str] = set()  # readers differ in whether accidentals hold in an overlay
         named = chords.get(number, {})
-        begin = {symbol.value.at for symbol in staff.voices[0][number]} or {0}
+        bar_symbols = [voice_bars[number] for voice_bars in staff.voices]
+        begin = {symbol.value.at for symbol in bar_symbols[0]} or {0}
         above = named if begin.issuperset(named) else {}
-        for voice, symbols in enumerate(one[number] for one in staff.voices):
+        for voice, symbols in enumerate(bar_symbols):
             if symbols or not voice:
                 overlaid.append(
-                    "".join(_symbols(symbols, bar, key[0], held[voice], altered, above))
+                    "".join(_symbols(symbols, bar, key[0], tied[voice], altered, above))
                 )
                 above = {}
             else:
-                held[voice].clear()
-        if not begin.issuperset(named):  # a chord begins where nothing is struck
-            overlaid.append(_unheard(named, bar))
-        line.append(told + " & ".join(overlaid) + " |")
-        if len(line) == _BARS_TO_THE_LINE or number == len(bars) - 1:
+                tied[voice].clear()
+        if not begin.issuperset(named):  # a chord begins where no note does
+            overlaid.append(_invisible_rests(named, bar))
+        line.append(fields + " & ".join(overlaid) + " |")
+        if len(line) == _BARS_PER_LINE or number == len(bars) - 1:
             yield " ".join(line) + ("]" if number == len(bars) - 1 else "")
             line = []
 
@@ -138,44 +138,44 @@ def _symbols(
     symbols: Sequence[Symbol],
     bar: Bar,
     sharps: int,
-    held: set[str],
+    tied: set[str],
     altered: set[str],
     chords: dict[int, str],
 ) -> Iterator[str]:
-    """Write a bar of a voice, chord symbols before what they stand above.
+    """Write a bar of a voice, with chord symbols before the notes that they stand above.
 
-    `held` are the letters tied from the bar before, whose accidentals hold on: as those of this
-    bar, `altered`, they are said again.
+    The accidentals of the letters in `tied` (from the bar before) and in `altered` (of this bar)
+    are repeated.
     """
     if not symbols:
-        held.clear()
+        tied.clear()
         yield f"{chords.get(0, '')}z{_length(bar.length)}"
         return
-    altered |= held
+    altered |= tied
     is_compound = bar.beats % 3 == 0 and bar.beats > 3
     beat = 4 * QUARTER // bar.unit * (3 if is_compound else 1)
     for symbol in symbols:
         value = symbol.value
-        stretch = Fraction(1)
+        tuplet_factor = Fraction(1)
         if value.tuplet:
-            stretch = Fraction(value.tuplet.actual, value.tuplet.normal)
+            tuplet_factor = Fraction(value.tuplet.actual, value.tuplet.normal)
             if value.tuplet.opens:
                 yield _opening(value.tuplet)
-        length = _length(value.length * stretch)
+        length = _length(value.length * tuplet_factor)
         yield chords.get(value.at, "")
         if not symbol.heads:
             yield f"z{length}"
         else:
             yield _chord(symbol.heads, length, sharps, altered)
-        held.clear()
-        held.update(spell_pitch(head.pitch, sharps)[0] for head in symbol.heads if head.tied_to)
+        tied.clear()
+        tied.update(spell_pitch(head.pitch, sharps)[0] for head in symbol.heads if head.tied_to)
         end = value.at + value.length
         if end % beat == 0 and end < bar.length:
             yield " "
 
 
-def _unheard(chords: dict[int, str], bar: Bar) -> str:
-    """Write chord symbols above rests that are not shown."""
+def _invisible_rests(chords: dict[int, str], bar: Bar) -> str:
+    """Write chord symbols above invisible rests."""
     places = sorted({0, *chords})
     ends = [*places[1:], bar.length]
     return "".join(
@@ -197,11 +197,11 @@ def _chord(heads: Sequence[NoteHead], length: str, sharps: int, altered: set[str
 
 
 def _note(head: NoteHead, sharps: int, altered: set[str]) -> str:
-    """Name a note; signed where its key says otherwise, or its letter was signed in the bar."""
+    """Write a note, with an accidental if its key or an accidental of the bar requires it."""
     letter, alteration, octave = spell_pitch(head.pitch, sharps)
     sign = ""
     if alteration != signature_accidentals(sharps).get(letter, 0) or letter in altered:
-        sign = _SIGNS[alteration]
+        sign = _ACCIDENTALS[alteration]
         altered.add(letter)
     if octave >= 5:
         return sign + letter.lower() + "'" * (octave - 5)
@@ -226,33 +226,33 @@ def _clef(part: Part) -> str:
 
 
 def _tempos(score: Score, bars: Sequence[Bar]) -> dict[int, str]:
-    """Return the tempos by the bar from which they hold: the last of those nearest to it."""
+    """Return the tempos by index of bar: for each bar the last of those nearest to it."""
     starts = np.array([bar.start for bar in bars])
-    found = {}
+    tempos = {}
     for tick, bpm in score.tempos.tolist():
         nearest = int(np.abs(starts - tick * QUARTER / score.ticks_per_quarter).argmin())
         beat = beat_duration(bars[nearest].beats, bars[nearest].unit)
         per_minute = f"{bpm / float(beat):.3f}".rstrip("0").rstrip(".")
-        found[nearest] = f"{beat / 4}={per_minute}"
-    if found and 0 not in found:
-        found[0] = "1/4=120"
-    return found
+        tempos[nearest] = f"{beat / 4}={per_minute}"
+    if tempos and 0 not in tempos:
+        tempos[0] = "1/4=120"
+    return tempos
 
 
 def _chords(score: Score, bars: Sequence[Bar]) -> dict[int, dict[int, str]]:
-    """Return the chord symbols, quoted, by bar and by place in it."""
+    """Return the quoted chord symbols by index of bar and by position in it."""
     starts = [bar.start for bar in bars]
-    found: dict[int, dict[int, str]] = {}
+    symbols: dict[int, dict[int, str]] = {}
     for tick, symbol in score.chords:
         at = round(place(tick, score.ticks_per_quarter) / _FINEST) * _FINEST
         number = bisect_right(starts, at) - 1
         if at >= starts[-1] + bars[-1].length:
             continue
         quoted = f'"{_field(symbol.translate(_UNQUOTED))}"'
-        found.setdefault(number, {})[at - starts[number]] = quoted
-    return found
+        symbols.setdefault(number, {})[at - starts[number]] = quoted
+    return symbols
 
 
 def _field(text: str) -> str:
-    """Return a text of one line, its signs of a remark, an escape or an entity escaped."""
-    return _SIGN.sub(r"\\\g<0>", clean(text))
+    """Return a text on one line, with the signs of comments and entities escaped."""
+    return _SPECIAL.sub(r"\\\g<0>", clean(text))

@@ -235,7 +235,7 @@ _HELD_FACTOR: Final = 2.0
 _CAPITAL: Final = 1.3
 #: Minimum share of capitals after other evidence, for capitals to count as evidence.
 _CAPITALS_AFTER_EVIDENCE: Final = 0.7
-# Cost of a line, and of each word below and above the usual numbers of words.
+# Cost of a line, and of each word below and above the common numbers of words.
 _LINE: Final = 1.0
 _MIN_WORDS: Final = 4
 _MAX_WORDS: Final = 9

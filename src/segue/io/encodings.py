@@ -158,7 +158,7 @@ _CJK: Final = "CJK"
 _EAST_ASIAN: Final = frozenset(
     ["CJK", "HIRAGANA", "KATAKANA", "HANGUL", "KATAKANA-HIRAGANA", "HALFWIDTH", "IDEOGRAPHIC"]
 )
-#: Symbols that are usual in texts.
+#: Symbols that are common in texts.
 _COMMON_SYMBOLS: Final = frozenset(
     "‘’“”„‚«»‹›–—…·•°©®™€£§¿¡´\u00a0、。「」『』・〜～ー！？（）：，；《》【】"
 )
@@ -402,7 +402,7 @@ def _wide(data: bytes) -> str:
 def _decode_legacy(
     parts: Sequence[bytes], declared: str | None, separator: bytes = b""
 ) -> list[str]:
-    """Decode parts of which some are in UTF-8, and the others in one legacy encoding."""
+    """Decode parts, some in UTF-8 and the others in one legacy encoding."""
     high = [part for part in parts if not part.isascii()]
     other = [part for part in high if not _is_utf8(part)]
     if not other:

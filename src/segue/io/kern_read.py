@@ -254,7 +254,7 @@ class SpineReader:
         self.parts: list[SpinePart] = []
         self.borders = [_Border(0)]
         self.pending_borders: list[_Border] = []  # until the time of the next line is known
-        self.pending: list[tuple[SpinePart, str]] = []  # interpretations, likewise
+        self.pending: list[tuple[SpinePart, str]] = []  # interpretations, until then, too
         self.lists: dict[str, list[str]] = {}
         self.columns = self.notes = self.reached = 0
         self.now = -1  # onset of the last line

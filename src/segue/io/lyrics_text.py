@@ -156,18 +156,18 @@ def _without_notices(lines: list[str]) -> list[str]:
     if any(_MUSIXMATCH.search(line) for line in lines):
         while lines and (not lines[-1] or _FREE_END.fullmatch(lines[-1])):
             lines = lines[:-1]
-    kept = [line for line in lines if not _NOTICE.fullmatch(line)]
-    has_notices = len(kept) < len(lines)
-    filled = [row for row, line in enumerate(kept) if line]
+    remaining = [line for line in lines if not _NOTICE.fullmatch(line)]
+    has_notices = len(remaining) < len(lines)
+    filled = [row for row, line in enumerate(remaining) if line]
     edges = {*filled[:_EDGE_LINES], *filled[-_EDGE_LINES:]}
-    credit_rows = {row for row in edges if _CREDIT.fullmatch(kept[row])}
+    credit_rows = {row for row in edges if _CREDIT.fullmatch(remaining[row])}
     if has_notices or credit_rows:
-        credit_rows |= {row for row in edges if _BUTTON.fullmatch(kept[row])}
+        credit_rows |= {row for row in edges if _BUTTON.fullmatch(remaining[row])}
     if not has_notices:  # only before the first and after the last sung line
         first = next((row for row in filled if row not in credit_rows), 0)
         last = next((row for row in reversed(filled) if row not in credit_rows), 0)
         credit_rows = {row for row in credit_rows if not first < row < last}
-    return [line for row, line in enumerate(kept) if row not in credit_rows]
+    return [line for row, line in enumerate(remaining) if row not in credit_rows]
 
 
 # --- texts ---
@@ -305,15 +305,15 @@ def apply_options(text: str, options: TextOptions) -> str:
             lines += ["", f"[{section}]"] if options.keep_sections else [""]
         else:
             lines.append(line.lower() if options.fold_case else line)
-    kept = normalise_layout("\n".join(lines))
-    if not any(map(str.isalpha, kept)):
+    normalised = normalise_layout("\n".join(lines))
+    if not any(map(str.isalpha, normalised)):
         raise NoLyrics
-    if len(kept) > MAX_CHARACTERS:
+    if len(normalised) > MAX_CHARACTERS:
         raise Unreadable(
-            f"{len(kept) / 1e6:.1f} million characters, expected at most 1 million of a song; "
-            "put several into one file as CSV (artist, title, text) or as Markdown (# Title)"
+            f"{len(normalised) / 1e6:.1f} million characters, expected at most 1 million of a "
+            "song; put several into one file as CSV (artist, title, text) or as Markdown (# Title)"
         )
-    return kept
+    return normalised
 
 
 def sung_lines(text: str) -> list[str]:

@@ -185,7 +185,7 @@ def decode_texts(tracks: Sequence[Track]) -> Texts:
         if kind in _IS_TEXT
     ]
     as_text = _decoded(content for _, _, content, _ in raw)
-    told: list[list[tuple[int, str]]] = [[] for _ in tracks]
+    texts: list[list[tuple[int, str]]] = [[] for _ in tracks]
     names = [""] * len(tracks)
     first_name = title = ""
     for number, kind, content, opens in raw:
@@ -200,18 +200,18 @@ def decode_texts(tracks: Sequence[Track]) -> Texts:
                     title = title or clean(value)
             if kind == TEXT and text.startswith("@T"):
                 title = title or clean(text[2:])
-            told[number].append((kind, _TAG.sub("", text)))
-    syllables = _sung(told)
+            texts[number].append((kind, _TAG.sub("", text)))
+    syllables = _karaoke_syllables(texts)
     if not title and not _NO_TITLE.fullmatch(first_name):
         title = "" if syllables and _LYRICS_TRACK.fullmatch(first_name) else first_name
     return Texts(title, names, syllables)
 
 
-def _sung(told: Sequence[Sequence[tuple[int, str]]]) -> list[str]:
+def _karaoke_syllables(events_by_track: Sequence[Sequence[tuple[int, str]]]) -> list[str]:
     """Return the syllables of the track with the most of them."""
     best: list[str] = []
     best_kind = TEXT
-    for events in told:
+    for events in events_by_track:
         for event_kind in (TEXT, LYRIC):
             texts = [text for kind, text in events if kind == event_kind and text]
             if event_kind == TEXT:
@@ -225,16 +225,14 @@ def _sung(told: Sequence[Sequence[tuple[int, str]]]) -> list[str]:
 
 def _decoded(texts: Iterable[bytes]) -> dict[bytes, str]:
     """Decode texts in the encoding that one of them declares, or else in the detected one."""
-    found = list(dict.fromkeys(texts))
-    marked = {text: decode(text) for text in found if text.startswith(_MARKS)}
-    others = [text.replace(b"\0", b"") for text in found if text not in marked]
-    declared = next(
-        (told.group(1) or told.group(2) for told in map(_LANGUAGE.match, found) if told), b""
-    )
+    unique = list(dict.fromkeys(texts))
+    marked = {text: decode(text) for text in unique if text.startswith(_MARKS)}
+    others = [text.replace(b"\0", b"") for text in unique if text not in marked]
+    declared = next((match[1] or match[2] for match in map(_LANGUAGE.match, unique) if match), b"")
     name = declared.decode("latin-1").upper()
     decoded = decode_all(others, None if name in _DEFAULT_LANGUAGES else name)
-    whole = zip((text for text in found if text not in marked), decoded, strict=True)
-    return {text: told.replace("\ufffd", "") for text, told in (*marked.items(), *whole)}
+    others_decoded = zip((text for text in unique if text not in marked), decoded, strict=True)
+    return {raw: text.replace("\ufffd", "") for raw, text in (*marked.items(), *others_decoded)}
 
 
 # ---- scores ------------------------------------------------------------------------------
@@ -264,7 +262,7 @@ def read_midi(content: bytes) -> Score:
     may be played in any order, become parts that play at once. Of the controllers the sustain pedal
     and those that end all notes are read; bends are left out.
 
-    A note that is struck again before its end ends there. One without an end sounds until all
+    A note ends where the next one of its pitch begins. One without an end sounds until all
     notes of its channel are ended, or its track ends.
 
     Parameters
@@ -279,7 +277,7 @@ def read_midi(content: bytes) -> Score:
     ------
     Unreadable
         It is no MIDI file, damaged (one that is cut off may lack whole parts), too large, without
-        a note, or counts time in a way that knows no quarters.
+        a note, or has SMPTE time without quarters.
     """
     ticks_per_quarter, tracks = read_smf(content)
     if sum(len(track.notes) for track in tracks) > 2 * MAX_NOTES:
@@ -365,10 +363,10 @@ def _irregular_notes(events: Sequence[tuple[int, int, int]]) -> Iterator[tuple[i
                 yield from _end_at_next_onset(key, notes, ends)
     for key, (notes, ends) in open_.items():
         # A note-off is missing: each of the others ends the note that began last before it.
-        told = dict(notes)  # of those that begin together, the last
-        after = np.searchsorted(ends, list(told), side="right").tolist()
+        last_at = dict(notes)  # velocity by onset; of simultaneous notes the last
+        after = np.searchsorted(ends, list(last_at), side="right").tolist()
         marked = [ends[n] if n < len(ends) else _NO_END for n in after]
-        yield from _end_at_next_onset(key, list(told.items()), marked)
+        yield from _end_at_next_onset(key, list(last_at.items()), marked)
 
 
 def _end_at_next_onset(
@@ -398,29 +396,31 @@ def _pedals(track: Track, channel: int) -> NDArray[np.int32]:
 
 
 def _tempos(metas: Sequence[tuple[int, int, bytes]]) -> Any:
-    """Return ticks and quarters a minute; of several tempos at one tick, the last."""
+    """Return ticks and tempos in BPM; of several tempos at one tick, the last."""
     low, high = TEMPO_RANGE_BPM
     rows = [
         (tick, bpm)
-        for tick, kind, told in metas
-        if kind == TEMPO and len(told) == 3
-        if low <= (bpm := _MICROSECONDS / max(int.from_bytes(told), 1)) <= high
+        for tick, kind, content in metas
+        if kind == TEMPO and len(content) == 3
+        if low <= (bpm := _MICROSECONDS / max(int.from_bytes(content), 1)) <= high
     ]
     return _last_at_each_tick(rows, 2, np.float64)
 
 
 def _time_signatures(metas: Sequence[tuple[int, int, bytes]]) -> Iterator[tuple[int, int, int]]:
-    for tick, kind, told in metas:
-        if kind == TIME_SIGNATURE and len(told) >= 2 and told[0] and told[1] <= _FINEST_BEAT:
-            yield tick, told[0], 1 << told[1]
+    for tick, kind, content in metas:
+        if kind == TIME_SIGNATURE and len(content) >= 2:
+            beats, unit = content[:2]  # the unit as a power of two
+            if beats and unit <= _FINEST_BEAT:
+                yield tick, beats, 1 << unit
 
 
 def _keys(metas: Sequence[tuple[int, int, bytes]]) -> Iterator[tuple[int, int, int]]:
-    for tick, kind, told in metas:
-        if kind == KEY_SIGNATURE and len(told) >= 2:
-            sharps = int.from_bytes(told[:1], signed=True)
-            if is_key(sharps, told[1]):
-                yield tick, sharps, told[1]
+    for tick, kind, content in metas:
+        if kind == KEY_SIGNATURE and len(content) >= 2:
+            sharps = int.from_bytes(content[:1], signed=True)
+            if is_key(sharps, content[1]):
+                yield tick, sharps, content[1]
 
 
 def _last_at_each_tick(rows: Sequence[tuple[Any, ...]], width: int, kind: Any = np.int32) -> Any:

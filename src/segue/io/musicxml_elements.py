@@ -2,7 +2,7 @@
 
 XML may declare entities, which name other files or grow without end. expat, the parser of the
 standard library, reports each declaration before anything is expanded, and such a file is refused.
-expat fetches nothing by itself, so the usual DOCTYPE of MusicXML is only a name. defusedxml would
+expat fetches nothing by itself, so the DOCTYPE of MusicXML is only a name. defusedxml would
 forbid the same with the same parser, only slower.
 """
 
@@ -236,7 +236,7 @@ def _tree(text: bytes, roots: frozenset[str]) -> ET.Element:
 
 
 def _check(text: bytes, roots: frozenset[str]) -> None:
-    """Refuse what is no MusicXML, or declares entities, which it can only do before its root."""
+    """Raise `Unreadable` for XML that is not MusicXML, or declares entities (before its root)."""
 
     def start(name: str, _: dict[str, str]) -> None:
         if name.rpartition(":")[2] not in roots:
@@ -244,7 +244,7 @@ def _check(text: bytes, roots: frozenset[str]) -> None:
         raise _Done
 
     def declared(*_: Any) -> None:
-        raise Unreadable("XML that declares entities, which Segue does not follow; save it anew")
+        raise Unreadable("XML that declares entities, which Segue does not follow; save it again")
 
     if text.count(b"<") > _MAX_TAGS:
         raise Unreadable(f"XML of more than {_MAX_TAGS} tags")

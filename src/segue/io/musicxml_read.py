@@ -240,16 +240,16 @@ class NavigationReader:
                 mark.endings = passes
 
 
-def _merge_jumps(one: Jump | None, other: Jump) -> Jump:
-    """Merge two jumps at one bar: words have the end of the replay, a `sound` has the segno."""
-    if one is None:
-        return other
+def _merge_jumps(first: Jump | None, second: Jump) -> Jump:
+    """Merge two jumps at first bar: words have the end of the replay, a `sound` has the segno."""
+    if first is None:
+        return second
     return Jump(
-        one.to_segno or other.to_segno,
-        one.label or other.label,
-        one.until or other.until,
-        one.then_coda or other.then_coda,
-        one.with_repeats or other.with_repeats,
+        first.to_segno or second.to_segno,
+        first.label or second.label,
+        first.until or second.until,
+        first.then_coda or second.then_coda,
+        first.with_repeats or second.with_repeats,
     )
 
 
@@ -539,7 +539,7 @@ class _PartReader:
         staff = element.get("number", "")
         self.transposition[staff] = steps + 12 * octaves
         diatonic = element.findtext("diatonic")
-        # A fifth is seven semitones and four steps; a key has as many sharps as it is fifths away.
+        # A fifth is seven semitones and four steps; a key has one sharp per fifth above C.
         self.fifths = 7 * steps - 12 * (round(steps * 7 / 12) if diatonic is None
                                         else round(_decimal(diatonic)))  # fmt: skip
         if not any(self.transposition.values()):
@@ -630,7 +630,7 @@ def _time_signature(time: ET.Element) -> tuple[int, int] | None:
 
 
 _MAX_SUMMED_BEATS: Final = 255
-_UNITS: Final = frozenset(["1", "2", "4", "8", "16", "32", "64"])  # what MIDI can tell, too
+_UNITS: Final = frozenset(["1", "2", "4", "8", "16", "32", "64"])  # as in MIDI
 
 
 def _within_keys(sharps: int) -> int:

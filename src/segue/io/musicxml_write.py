@@ -42,11 +42,11 @@ _CONTAINER: Final = (
     '<container><rootfiles><rootfile full-path="score.musicxml"'
     ' media-type="application/vnd.recordare.musicxml+xml"/></rootfiles></container>\n'
 )
-_WHEN: Final = (1980, 1, 1, 0, 0, 0)  # a score is the same file whenever it is written
+_TIMESTAMP: Final = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal scores give equal files
 _FORTE: Final = Fraction(90, 100)  # the velocity of one per cent
 _DRUM_CHANNEL: Final = 10
-#: Where the staff shows the drums of General MIDI, and with which head.
-_SHOWN: Final = {
+#: Staff position and note head of the drums of General MIDI.
+_DRUM_POSITIONS: Final = {
     35: "E4", 36: "F4", 37: "C5 x", 38: "C5", 39: "D5 x", 40: "C5 diamond", 41: "G4", 42: "G5 x",
     43: "A4", 44: "D4 x", 45: "B4", 46: "G5 circle-x", 47: "D5", 48: "E5", 49: "A5 x", 50: "E5",
     51: "F5 x", 52: "B5 x", 53: "F5 diamond", 54: "A5 triangle", 55: "B5 diamond", 56: "E5 x",
@@ -91,8 +91,8 @@ def write_mxl(score: Score) -> bytes:
     """Write a score as compressed MusicXML; see `write_music_xml`."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo("META-INF/container.xml", _WHEN), _CONTAINER)
-        member = zipfile.ZipInfo("score.musicxml", _WHEN)
+        archive.writestr(zipfile.ZipInfo("META-INF/container.xml", _TIMESTAMP), _CONTAINER)
+        member = zipfile.ZipInfo("score.musicxml", _TIMESTAMP)
         member.compress_type = zipfile.ZIP_DEFLATED
         archive.writestr(member, write_music_xml(score))
     return stream.getvalue()
@@ -114,7 +114,7 @@ def _header(score: Score) -> Iterator[str]:
 
 
 def _instruments(part: Part, number: int, parts: int) -> Iterator[str]:
-    """Tell what plays: a program, or each drum by itself."""
+    """Yield the instruments of a part: its program, or each drum by itself."""
     drums = np.unique(part.notes[:, 2]).tolist() if part.is_drum else []
     names = {f"P{number}-I{drum + 1}": DRUM_NAMES.get(drum, f"drum {drum}") for drum in drums}
     if not part.is_drum:
@@ -162,22 +162,22 @@ def _part(score: Score, part: Part, number: int, bars: Sequence[Bar]) -> Iterato
 def _attributes(
     part: Part, staves: Sequence[Staff], key: tuple[int, int] | None, bar: Bar, before: Bar | None
 ) -> Iterator[str]:
-    told = []
+    elements = []
     if before is None:
-        told.append(f"<divisions>{QUARTER}</divisions>")
+        elements.append(f"<divisions>{QUARTER}</divisions>")
     if key:
         mode = MODES[min(max(key[1], 0), 1)]
-        shown = ' print-object="no"' if part.is_drum else ""
-        told.append(f"<key{shown}><fifths>{key[0]}</fifths><mode>{mode}</mode></key>")
+        hidden = ' print-object="no"' if part.is_drum else ""
+        elements.append(f"<key{hidden}><fifths>{key[0]}</fifths><mode>{mode}</mode></key>")
     if before is None or (bar.beats, bar.unit) != (before.beats, before.unit):
-        told.append(f"<time><beats>{bar.beats}</beats><beat-type>{bar.unit}</beat-type></time>")
+        elements.append(f"<time><beats>{bar.beats}</beats><beat-type>{bar.unit}</beat-type></time>")
     if before is None:
         if len(staves) > 1:
-            told.append(f"<staves>{len(staves)}</staves>")
+            elements.append(f"<staves>{len(staves)}</staves>")
         for number, staff in enumerate(staves, start=1):
-            told.append(f'<clef number="{number}">{_clef(staff.clef)}</clef>')
-    if told:
-        yield f"<attributes>{''.join(told)}</attributes>"
+            elements.append(f'<clef number="{number}">{_clef(staff.clef)}</clef>')
+    if elements:
+        yield f"<attributes>{''.join(elements)}</attributes>"
 
 
 def _clef(clef: Clef) -> str:
@@ -190,15 +190,15 @@ def _directions(
     score: Score, part: Part, bars: Sequence[Bar], *, is_first: bool
 ) -> list[list[str]]:
     """Return, for each bar, the tempos and chords (in the first part) and pedals in it."""
-    found: list[list[str]] = [[] for _ in bars]
+    directions: list[list[str]] = [[] for _ in bars]
     starts = [bar.start for bar in bars]
 
     def shifted(tick: float, number: int) -> str:
         offset = Fraction(tick) * QUARTER / score.ticks_per_quarter - starts[number]
         return f'<offset sound="yes">{_number(offset)}</offset>' if offset else ""
 
-    def tell(tick: float, number: int, told: str) -> None:
-        found[number].append(told.format(shifted(tick, number)))
+    def add_direction(tick: float, number: int, template: str) -> None:
+        directions[number].append(template.format(shifted(tick, number)))
 
     def bar_of(tick: float) -> int:
         at = Fraction(tick) * QUARTER / score.ticks_per_quarter
@@ -208,38 +208,40 @@ def _directions(
     if tempos and tempos[0][0] > 0:
         tempos.insert(0, [0.0, 120.0])  # readers take the first they find for the start
     for tick, bpm in tempos:
-        tell(tick, bar_of(tick), _tempo(bpm, bars[bar_of(tick)]))
+        add_direction(tick, bar_of(tick), _tempo(bpm, bars[bar_of(tick)]))
     end = Fraction(starts[-1] + bars[-1].length) / QUARTER * score.ticks_per_quarter
     for tick, symbol in score.chords if is_first else ():
         if tick < end:
-            found[bar_of(tick)].append(write_harmony(symbol, shifted(tick, bar_of(tick))))
+            directions[bar_of(tick)].append(write_harmony(symbol, shifted(tick, bar_of(tick))))
     is_down = False
     for tick, down in part.pedals.tolist():
         if bool(down) != is_down:
             is_down = bool(down)
-            tell(tick, bar_of(tick), _PEDALS[is_down])
+            add_direction(tick, bar_of(tick), _PEDALS[is_down])
     if is_down:  # a line has to end
-        tell((starts[-1] + bars[-1].length) * score.ticks_per_quarter / QUARTER, -1, _PEDALS[False])
-    return found
+        add_direction(
+            (starts[-1] + bars[-1].length) * score.ticks_per_quarter / QUARTER, -1, _PEDALS[False]
+        )
+    return directions
 
 
 _PEDALS: Final = {
     is_down: (
         f'<direction placement="below"><direction-type><pedal type="{kind}" line="yes"/>'
-        f'</direction-type>{{}}<staff>1</staff><sound damper-pedal="{told}"/></direction>'
+        f'</direction-type>{{}}<staff>1</staff><sound damper-pedal="{damper}"/></direction>'
     )
-    for is_down, kind, told in ((True, "start", "yes"), (False, "stop", "no"))
+    for is_down, kind, damper in ((True, "start", "yes"), (False, "stop", "no"))
 }
 
 
 def _tempo(bpm: float, bar: Bar) -> str:
-    """Write a tempo by the beat of its bar; what sounds is exact, what is shown is rounded."""
+    """Write a tempo by the beat of its bar; the displayed number alone is rounded."""
     beat = beat_duration(bar.beats, bar.unit)
-    shown = round(bpm / float(beat))
+    per_minute = round(bpm / float(beat))
     dot = "<beat-unit-dot/>" if beat > 1 else ""
     return (
         '<direction placement="above"><direction-type><metronome>'
-        f"<beat-unit>quarter</beat-unit>{dot}<per-minute>{shown}</per-minute></metronome>"
+        f"<beat-unit>quarter</beat-unit>{dot}<per-minute>{per_minute}</per-minute></metronome>"
         f'</direction-type>{{}}<sound tempo="{bpm:.6f}"/></direction>'
     )
 
@@ -251,15 +253,19 @@ def _music(
     part: Part, number: int, staves: Sequence[Staff], index: int, bar: Bar, sharps: int
 ) -> Iterator[str]:
     written = False
-    for staff, one in enumerate(staves, start=1):
-        for voice, bars in enumerate(one.voices, start=4 * staff - 3):
+    for staff_number, staff in enumerate(staves, start=1):
+        first_voice = 4 * staff_number - 3
+        for voice, bars in enumerate(staff.voices, start=first_voice):
             symbols = bars[index]
-            if not symbols and voice > 4 * staff - 3:
+            if not symbols and voice > first_voice:
                 continue  # only the first voice of a staff shows its rests
             if written:
                 yield f"<backup><duration>{bar.length}</duration></backup>"
             written = True
-            place = f"<voice>{voice}</voice>", f"<staff>{staff}</staff>" if len(staves) > 1 else ""
+            place = (
+                f"<voice>{voice}</voice>",
+                f"<staff>{staff_number}</staff>" if len(staves) > 1 else "",
+            )
             if not symbols:
                 yield (
                     f'<note><rest measure="yes"/><duration>{bar.length}</duration>'
@@ -310,21 +316,21 @@ def _symbol(
 
 
 def _played(head: NoteHead) -> str:
-    """Tell loudness, and by how much a note is played otherwise than it is written."""
-    told = f' dynamics="{_number(head.velocity / _FORTE)}"'
+    """Return the attributes for velocity and for the deviation from the notated times."""
+    attributes = f' dynamics="{_number(head.velocity / _FORTE)}"'
     for name, quarters in (("attack", head.attack), ("release", head.release)):
         if quarters:
-            told += f' {name}="{_number(quarters * QUARTER)}"'
-    return told
+            attributes += f' {name}="{_number(quarters * QUARTER)}"'
+    return attributes
 
 
 def _pitch(part: Part, number: int, head: NoteHead, sharps: int) -> tuple[str, str, str]:
-    """Return what a head shows, which drum plays it, and its shape."""
+    """Return the pitch element of a note head, its drum instrument and its shape."""
     if part.is_drum:
-        shown, _, shape = _SHOWN.get(head.pitch, _OTHER_DRUM).partition(" ")
+        position, _, shape = _DRUM_POSITIONS.get(head.pitch, _OTHER_DRUM).partition(" ")
         return (
-            f"<unpitched><display-step>{shown[0]}</display-step>"
-            f"<display-octave>{shown[1]}</display-octave></unpitched>",
+            f"<unpitched><display-step>{position[0]}</display-step>"
+            f"<display-octave>{position[1]}</display-octave></unpitched>",
             f'<instrument id="P{number}-I{head.pitch + 1}"/>',
             f"<notehead>{shape}</notehead>" if shape else "",
         )
@@ -334,15 +340,15 @@ def _pitch(part: Part, number: int, head: NoteHead, sharps: int) -> tuple[str, s
 
 
 def _notations(value: NoteValue | None, head: NoteHead | None, *, is_staccato: bool) -> str:
-    told = ""
+    elements = ""
     if head:
-        told += '<tied type="stop"/>' * head.tied_from + '<tied type="start"/>' * head.tied_to
+        elements += '<tied type="stop"/>' * head.tied_from + '<tied type="start"/>' * head.tied_to
     if value and value.tuplet:
-        told += '<tuplet type="start"/>' * value.tuplet.opens
-        told += '<tuplet type="stop"/>' * value.tuplet.closes
+        elements += '<tuplet type="start"/>' * value.tuplet.opens
+        elements += '<tuplet type="stop"/>' * value.tuplet.closes
     if is_staccato:
-        told += "<articulations><staccato/></articulations>"
-    return f"<notations>{told}</notations>" if told else ""
+        elements += "<articulations><staccato/></articulations>"
+    return f"<notations>{elements}</notations>" if elements else ""
 
 
 def _number(value: Fraction) -> str:

@@ -57,11 +57,11 @@ BASS: Final = Clef("F", 4, 0, "bass", 25)
 BASS_8VB: Final = Clef("F", 4, -1, "bass", 18)
 PERCUSSION: Final = Clef("percussion", 0, 0, "perc", 0)
 
-#: Mean ledger lines a note that each clef further down an instrument's list must save.
+#: Mean ledger lines per note that each clef further down an instrument's list must save.
 _PREFERENCE: Final = 0.4
 _VOICE_PROGRAMS: Final = range(52, 55)  # General MIDI's voices
 _DEFAULT_CLEFS: Final = (TREBLE, BASS)
-#: First and last General MIDI program, and the clefs its players read, the usual one first. Other
+#: First and last General MIDI program, and the clefs its players read, by preference. Other
 #: instruments are written in the treble or the bass clef.
 _INSTRUMENT_CLEFS: Final[tuple[tuple[int, int, tuple[Clef, ...]], ...]] = (
     (8, 10, (TREBLE_8VA, TREBLE)),  # celesta, glockenspiel, music box
@@ -84,8 +84,8 @@ _INSTRUMENT_CLEFS: Final[tuple[tuple[int, int, tuple[Clef, ...]], ...]] = (
     (73, 73, (TREBLE,)),
     (104, 107, (TREBLE, TREBLE_8VB, BASS)),  # plucked: sitar, banjo, shamisen, koto
 )
-#: Which clef a voice of that name sings from, whatever its range.
-_VOICES: Final = {
+#: Clefs of voices by name, independent of range.
+_VOICE_CLEFS: Final = {
     "soprano": TREBLE, "mezzo": TREBLE, "alto": TREBLE, "tenor": TREBLE_8VB, "baritone": BASS,
     "bass": BASS,
 }  # fmt: skip
@@ -105,18 +105,18 @@ def choose_clef(
         MIDI pitches of the staff's notes, n at least 1.
     is_drum : bool
     name : str
-        Of the part; that of a voice, "Tenor 1", tells its clef.
+        Name of the part; that of a voice ("Tenor 1") determines its clef.
 
     Returns
     -------
     Clef
-        Of those that the instrument's players read, the one with the fewest ledger lines; a less
-        usual one has to save some.
+        Of those that the instrument's players read, the one with the fewest ledger lines; one of
+        lower preference has to save some.
     """
     if is_drum:
         return PERCUSSION
-    if program in _VOICE_PROGRAMS and (voice := name.casefold().split(" ")[0]) in _VOICES:
-        return _VOICES[voice]
+    if program in _VOICE_PROGRAMS and (voice := name.casefold().split(" ")[0]) in _VOICE_CLEFS:
+        return _VOICE_CLEFS[voice]
     read = next(
         (clefs for first, last, clefs in _INSTRUMENT_CLEFS if first <= program <= last),
         _DEFAULT_CLEFS,
@@ -130,21 +130,19 @@ def choose_clef(
 
 def ledger_lines(clef: Clef, pitches: NDArray[np.int32] | Sequence[int]) -> float:
     """Count the ledger lines that notes need on a staff, as the mean of all notes."""
-    found = np.asarray(pitches)
-    steps = 7 * (found // 12) + _STEPS[found % 12] - clef.lowest
+    midi_pitches = np.asarray(pitches)
+    steps = 7 * (midi_pitches // 12) + _STEPS[midi_pitches % 12] - clef.lowest
     below, above = -steps // 2, (steps - 8) // 2
     return float((np.maximum(below, 0) + np.maximum(above, 0)).mean())
 
 
 # ---- notation ----------------------------------------------------------------------------
 
-MAX_BARS: Final = 20_000  # that the readers read
-#: Voices of a staff; what would need another is tied together in the last.
+MAX_BARS: Final = 20_000  # limit of the readers
+#: Maximum number of voices of a staff; notes that need another are tied together in the last.
 _MAX_VOICES: Final = 4
 _STEP: Final = QUARTER // 16  # between places of bar lines: a sixty-fourth
-_MIN_DISTANCE: Final = (
-    QUARTER // 16
-)  # at least, notes of one key that would be rounded to one place
+_MIN_DISTANCE: Final = QUARTER // 16  # of notes of one pitch that are rounded to one position
 _UNITS: Final = (1, 2, 4, 8, 16, 32, 64)
 _MAX_BEATS: Final = 64
 #: General MIDI: pianos, organs, harp. Those that reach from below to above are on two staves.
@@ -163,8 +161,7 @@ class NoteHead:
     tied_from, tied_to : bool
         The symbol before, or the next, holds the same note.
     attack, release : Fraction
-        By how much later, in quarters, it begins and ends than is written; told at its first and
-        at its last head, else 0.
+        Played minus notated onset and end, in quarters, at its first and last head; else 0.
     """
 
     pitch: int
@@ -184,7 +181,7 @@ class Symbol:
     heads : tuple of Head
         From the lowest; none for a rest.
     value : Value
-        Its length, and how that is written.
+        Its notated value.
     is_staccato : bool
     """
 
@@ -213,7 +210,7 @@ class Staff:
 
 @dataclass(slots=True)
 class _Note:
-    """A note while it is placed: where it is written, and when it sounds, in quarters."""
+    """A note with its notated times, in `QUARTER` to the quarter, and played ones, in quarters."""
 
     on: int
     off: int
@@ -225,8 +222,8 @@ class _Note:
 
 
 @dataclass(slots=True)
-class _Held:
-    """What sounds in a voice from here to there."""
+class _Chord:
+    """Simultaneous notes of a voice."""
 
     start: int
     end: int
@@ -267,20 +264,20 @@ def divide_into_bars(score: Score) -> list[Bar]:
         if row[0] == starts[-1][0]:
             starts.pop()
         starts.append(row)
-    found: list[Bar] = []
+    bars: list[Bar] = []
     for (start, beats, unit), following in zip(starts, [*starts[1:], None], strict=True):
         at, full = start, 4 * QUARTER * beats // unit
         until = following[0] if following else None
         while at < (end if until is None else min(until, end)):
             length = full if until is None else min(full, until - at)
             own = (beats, unit) if length == full else _short_bar_signature(length)
-            found.append(Bar(at, length, *own))
+            bars.append(Bar(at, length, *own))
             at += length
-            if len(found) > MAX_BARS:
+            if len(bars) > MAX_BARS:
                 raise BadArgument(f"a score of more than {MAX_BARS} bars cannot be written")
-    while len(found) > 1 and found[-1].start >= end - QUARTER // 8:
-        found.pop()  # there only for what might have been rounded up
-    return found
+    while len(bars) > 1 and bars[-1].start >= end - QUARTER // 8:
+        bars.pop()  # only needed if an end had been rounded up
+    return bars
 
 
 def place(tick: float, ticks_per_quarter: int) -> int:
@@ -306,13 +303,13 @@ def key_changes(score: Score, bars: Sequence[Bar]) -> dict[int, tuple[int, int]]
 
     The first bar has a key, C major by default.
     """
-    found = {0: (0, 0)}
+    keys = {0: (0, 0)}
     starts = np.array([bar.start for bar in bars])
     for tick, sharps, minor in score.keys.tolist():
         nearest = int(np.abs(starts - tick * QUARTER / score.ticks_per_quarter).argmin())
         if -7 <= sharps <= 7:
-            found[nearest] = (sharps, minor)
-    return found
+            keys[nearest] = (sharps, minor)
+    return keys
 
 
 # ---- staves and voices -------------------------------------------------------------------
@@ -331,14 +328,14 @@ def notate_part(
     bars : sequence of Bar
         Those of `divide_into_bars`.
     most : int
-        1 for one staff whatever it reaches.
+        Maximum number of staves: 1 or 2.
     shortened : bool
-        Notes may be written longer than they sound, as `notated_times` has it.
+        Notes may be written longer than they sound, see `notated_times`.
 
     Returns
     -------
     list of Staff
-        One; two of a keyboard that reaches from below to above.
+        Two for a keyboard part that reaches from low to high, else one.
     """
     pitches = part.notes[:, 2]
     is_wide = (
@@ -352,22 +349,22 @@ def notate_part(
     end = bars[-1].start + bars[-1].length
     staves = []
     for number, inside in enumerate(divided):
-        some = part.notes[inside]
+        notes = part.notes[inside]
         times = notated_times(
-            some, score.ticks_per_quarter, is_drum=part.is_drum, shortened=shortened
+            notes, score.ticks_per_quarter, is_drum=part.is_drum, shortened=shortened
         )
-        notes = _placed(some, score.ticks_per_quarter, times, end)
-        clef = choose_clef(part.program, some[:, 2], is_drum=part.is_drum, name=part.name)
+        notated = _notated(notes, score.ticks_per_quarter, times, end)
+        clef = choose_clef(part.program, notes[:, 2], is_drum=part.is_drum, name=part.name)
         staves.append(
             Staff(
                 (TREBLE, BASS)[number] if is_wide else clef,
-                tuple(_written(voice, bars) for voice in _voices(notes)),
+                tuple(_written(voice, bars) for voice in _voices(notated)),
             )
         )
     return staves
 
 
-def _placed(
+def _notated(
     notes: NDArray[np.int32],
     ticks_per_quarter: int,
     times: tuple[IntArray, IntArray, NDArray[np.bool]],
@@ -381,7 +378,7 @@ def _placed(
     on, off, staccato = times
     exact = notes[:, :2].tolist()
     sounding: dict[int, list[_Note]] = {}
-    found: list[_Note] = []
+    notated: list[_Note] = []
     for number in np.lexsort((notes[:, 0], on)).tolist():
         pitch, velocity = notes[number, 2:].tolist()
         begin, stop = int(on[number]), min(int(off[number]), end)
@@ -391,7 +388,7 @@ def _placed(
         )
         before = [note for note in sounding.get(pitch, ()) if note.off > begin]
         if any(note.on >= begin and note.played_on != played_on for note in before):
-            # Rounded to one place, and yet two notes.
+            # Two notes are rounded to one position.
             begin = max(note.on for note in before) + _MIN_DISTANCE
             stop = max(stop, begin + _MIN_DISTANCE)
         if begin >= end:
@@ -401,72 +398,75 @@ def _placed(
             if other.on < begin and other.played_off <= played_on:
                 other.off = min(other.off, begin)
         sounding[pitch] = [*(other for other in before if other.off > begin), note]
-        found.append(note)
-    return found
+        notated.append(note)
+    return notated
 
 
-def _voices(notes: Sequence[_Note]) -> list[list[_Held]]:
+def _voices(notes: Sequence[_Note]) -> list[list[_Chord]]:
     """Divide notes into voices without overlaps: chords first, high ones first."""
     chords: dict[tuple[int, int, bool], list[_Note]] = defaultdict(list)
     for note in notes:
         chords[note.on, note.off, note.is_staccato].append(note)
     order = sorted(chords.items(), key=lambda item: (item[0][0], -max(n.pitch for n in item[1])))
-    voices: list[list[_Held]] = [[]]
+    voices: list[list[_Chord]] = [[]]
     left: list[_Note] = []
-    for (on, off, _), some in order:
+    for (on, off, _), chord in order:
         free = next((v for v in voices if not v or v[-1].end <= on), None)
         if free is None and len(voices) < _MAX_VOICES - 1:
             free = []
             voices.append(free)
         if free is None:
-            left += some
+            left += chord
         else:
-            free.append(_Held(on, off, some))
+            free.append(_Chord(on, off, chord))
     return [*voices, _tied_together(left)] if left else voices
 
 
-def _tied_together(notes: Sequence[_Note]) -> list[_Held]:
+def _tied_together(notes: Sequence[_Note]) -> list[_Chord]:
     """Put overlapping notes into one voice, cut and tied where any begins or ends."""
     cuts = sorted({edge for note in notes for edge in (note.on, note.off)})
-    held = [_Held(start, end) for start, end in pairwise(cuts)]
+    slices = [_Chord(start, end) for start, end in pairwise(cuts)]
     for note in notes:
-        for one in held[bisect_left(cuts, note.on) : bisect_left(cuts, note.off)]:
-            one.notes.append(note)
-    return [one for one in held if one.notes]
+        for chord in slices[bisect_left(cuts, note.on) : bisect_left(cuts, note.off)]:
+            chord.notes.append(note)
+    return [chord for chord in slices if chord.notes]
 
 
 # ---- symbols -----------------------------------------------------------------------------
 
 
-def _written(voice: Sequence[_Held], bars: Sequence[Bar]) -> tuple[tuple[Symbol, ...], ...]:
-    inside: list[list[_Held]] = [[] for _ in bars]
+def _written(voice: Sequence[_Chord], bars: Sequence[Bar]) -> tuple[tuple[Symbol, ...], ...]:
+    inside: list[list[_Chord]] = [[] for _ in bars]
     starts = [bar.start for bar in bars]
-    for held in voice:
-        for number in range(bisect_right(starts, held.start) - 1, bisect_left(starts, held.end)):
-            inside[number].append(held)
+    for chord in voice:
+        for number in range(bisect_right(starts, chord.start) - 1, bisect_left(starts, chord.end)):
+            inside[number].append(chord)
     return tuple(
-        tuple(_symbols(bar, some)) if some else ()
-        for bar, some in zip(bars, inside, strict=True)
+        tuple(_symbols(bar, chords)) if chords else ()
+        for bar, chords in zip(bars, inside, strict=True)
     )  # fmt: skip
 
 
-def _symbols(bar: Bar, voice: Sequence[_Held]) -> Iterator[Symbol]:
+def _symbols(bar: Bar, voice: Sequence[_Chord]) -> Iterator[Symbol]:
     """Yield the notes and rests of a bar of a voice."""
-    spans: list[tuple[int, int, _Held | None]] = []
+    spans: list[tuple[int, int, _Chord | None]] = []
     at = 0
-    for held in voice:
-        start, end = max(held.start - bar.start, 0), min(held.end - bar.start, bar.length)
+    for simultaneous in voice:
+        start, end = (
+            max(simultaneous.start - bar.start, 0),
+            min(simultaneous.end - bar.start, bar.length),
+        )
         if start > at:
             spans.append((at, start, None))
-        spans.append((start, end, held))
+        spans.append((start, end, simultaneous))
         at = end
     if at < bar.length:
         spans.append((at, bar.length, None))
-    places = [(start, end, held is None) for start, end, held in spans]
+    places = [(start, end, simultaneous is None) for start, end, simultaneous in spans]
     for number, value in divide_into_values(places, bar.length, bar.beats, bar.unit):
-        found = spans[number][2]
+        chord = spans[number][2]
         start = bar.start + value.at
-        notes = found.notes if found else []
+        notes = chord.notes if chord else []
         heads = tuple(
             _head(note, start, start + value.length)
             for note in sorted(notes, key=lambda note: note.pitch)
@@ -488,7 +488,7 @@ def _head(note: _Note, start: int, end: int) -> NoteHead:
 
 # ---- beams -------------------------------------------------------------------------------
 
-#: How many beams a note value has.
+#: Number of beams of a note value.
 _BEAMS: Final = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4, "128th": 5}
 
 
@@ -504,18 +504,18 @@ def beam_notes(symbols: Sequence[Symbol], bar: Bar) -> list[tuple[str, ...]]:
     Returns
     -------
     list of tuple of str, as long as `symbols`
-        For each level, from the eighth's on, what MusicXML calls it: "begin", "continue", "end",
-        "forward hook", "backward hook"; none for what has a flag, or none. Eighths that fill two
-        beats of a simple metre are joined over both, as usual, where these are half a 4/4 bar.
+        For each level, from that of eighths on, its name in MusicXML: "begin", "continue", "end",
+        "forward hook", "backward hook"; empty for a note without beams. Eighths that fill two
+        beats of a simple metre are joined over both if these are half a 4/4 bar.
     """
-    found: list[tuple[str, ...]] = [()] * len(symbols)
+    beams: list[tuple[str, ...]] = [()] * len(symbols)
     for group in _groups(symbols, bar):
         if len(group) < 2:
             continue
         levels = [_BEAMS[symbols[index].value.kind] for index in group]
         for place, index in enumerate(group):
-            found[index] = tuple(_beam(levels, place, level) for level in range(levels[place]))
-    return found
+            beams[index] = tuple(_beam(levels, place, level) for level in range(levels[place]))
+    return beams
 
 
 def _groups(symbols: Sequence[Symbol], bar: Bar) -> list[list[int]]:
@@ -566,7 +566,7 @@ def _is_pair(group: Sequence[int], symbols: Sequence[Symbol]) -> bool:
 
 
 def _beam(levels: Sequence[int], place: int, level: int) -> str:
-    """Return how a note is joined to its neighbours at a level, from 0 for eighths."""
+    """Return the beam of a note at a level, from 0 for eighths."""
     left = place > 0 and levels[place - 1] > level
     right = place + 1 < len(levels) and levels[place + 1] > level
     if left and right:

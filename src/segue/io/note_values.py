@@ -22,29 +22,29 @@ from segue.records import IntArray
 
 #: Units to the quarter: all notated times are whole numbers of them.
 QUARTER: Final = 10080
-#: Into how many parts a beat is divided, and what each division costs beside the mean distance,
+#: Into how many parts a beat is divided, and the cost of each division beyond the mean distance,
 #: in quarters, by which it moves onsets.
 _GRIDS: Final = ((2, 0.0), (4, 0.008), (3, 0.025), (8, 0.04), (6, 0.05))
-#: What each note costs that would be written on top of one of its pitch, struck before it by more
-#: than so many quarters.
+#: Cost of each note that would be notated at the onset of another of its pitch, although it begins
+#: more than `_SIMULTANEOUS` quarters later.
 _COLLISION_COST: Final = 1.0
 _SIMULTANEOUS: Final = 1e-6
-#: What triplets cost more where the part has hardly any others.
+#: Additional cost of triplets in a part with hardly any others.
 _RARE_TRIPLETS: Final = 0.035
 _RARE: Final = 0.1  # share of its beats
 _TERNARY: Final = (3, 6)
-#: Divisions that a reader takes at sight, of one beat alone.
+#: Divisions of a single beat that are easy to read at sight.
 _PLAIN_DIVISIONS: Final = (8, 6)
-#: Others are believed where so many places of a beat need them.
+#: Other divisions are accepted if at least `_MIN_POSITIONS` positions of a beat need them.
 _FINE_DIVISIONS: Final = (5, 7, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48)
 _MIN_POSITIONS: Final = 2
-#: Share of the beats that must be readable for the whole to be left as it is.
+#: Share of readable beats from which on a staff is not quantised.
 _READABLE: Final = 0.95
-#: A rest is left out where it is shorter than this part of the time to the next onset ...
+#: A rest is left out if it is shorter than this share of the time to the next onset ...
 _LEGATO: Final = 0.3
-#: ... and than this.
+#: ... and than this duration.
 _LONGEST_GAP: Final = QUARTER // 2
-#: Notes struck together end together where their lengths differ by at most this part.
+#: Notes with one onset end together if their durations differ by at most this share.
 _SAME_DURATION: Final = 0.3
 
 
@@ -67,7 +67,7 @@ def is_readable(on: IntArray, off: IntArray) -> bool:
     beats, places = np.divmod(edges, QUARTER)
     starts = np.flatnonzero(np.diff(beats, prepend=-1))
     within = np.split(places, starts[1:])
-    return float(np.mean([_is_plain(some) for some in within])) >= _READABLE
+    return float(np.mean([_is_plain(positions) for positions in within])) >= _READABLE
 
 
 def _is_plain(places: IntArray) -> bool:
@@ -102,9 +102,9 @@ def quantise(
     -------
     on, off : ndarray, shape (n,), int64
         In `QUARTER` to the quarter. Each beat has one division: that which moves its onsets the
-        least, simple ones preferred, and at which no note that is struck again falls on itself.
-        Notes end at places of the beat they end in, the longer the coarser, or with the next
-        onset where that is near.
+        least, with a preference for simple ones, and at which no repeated note collides with
+        itself. Notes end on the grid of the beat they end in, coarser for longer notes, or with
+        the next onset if that is near.
     """
     beat = np.floor(on + 1e-6).astype(np.int64)
     beats, number = np.unique(beat, return_inverse=True)
@@ -120,7 +120,7 @@ def quantise(
 
 
 def _costs(on: NDArray[np.float64], number: IntArray, beats: int) -> NDArray[np.float64]:
-    """Return what each division of each beat costs, shape (divisions, beats)."""
+    """Return the cost of each division of each beat, shape (divisions, beats)."""
     count = np.bincount(number, minlength=beats)
     rows = [
         np.bincount(number, np.abs(on - np.rint(on * parts) / parts), beats) / count + price
@@ -132,7 +132,7 @@ def _costs(on: NDArray[np.float64], number: IntArray, beats: int) -> NDArray[np.
 def _collision_costs(
     on: NDArray[np.float64], pitch: IntArray, number: IntArray, beats: int
 ) -> NDArray[np.float64]:
-    """Return what it costs that notes of one pitch would fall on one place, as `_costs`."""
+    """Return the costs of notes of one pitch that collide, shape (divisions, beats)."""
     order = np.lexsort((on, pitch))
     follows = (np.diff(pitch[order]) == 0) & (np.diff(on[order]) > _SIMULTANEOUS)
     again, before = order[1:][follows], order[:-1][follows]
@@ -145,7 +145,7 @@ def _collision_costs(
 
 
 def _ends(off: NDArray[np.float64], on: IntArray, grid: dict[int, int]) -> IntArray:
-    """Round ends, given the written onsets and the division of each beat."""
+    """Round ends, given the notated onsets and the division of each beat."""
     following = next_onsets(on)
     length = np.maximum(off - on, 0)
     # The division of the beat that a note ends in; a long note's end is not divided finely.
@@ -157,28 +157,28 @@ def _ends(off: NDArray[np.float64], on: IntArray, grid: dict[int, int]) -> IntAr
     parts = np.where(~ternary & (length >= 4 * QUARTER), 1, parts)
     parts = np.where(~ternary & (length < QUARTER), np.maximum(parts, 4), parts)
     step = QUARTER // parts
-    found = np.rint(off / step).astype(np.int64) * step
-    gap = following - np.maximum(found, on)
+    ends = np.rint(off / step).astype(np.int64) * step
+    gap = following - np.maximum(ends, on)
     is_near = (gap > -QUARTER // 8) & (gap <= np.minimum(_LEGATO * (following - on), _LONGEST_GAP))
-    found = np.where(is_near, following, found)
-    found = np.where(found > on, found, np.minimum(on + np.minimum(step, QUARTER // 4), following))
-    return _together(on, found)
+    ends = np.where(is_near, following, ends)
+    ends = np.where(ends > on, ends, np.minimum(on + np.minimum(step, QUARTER // 4), following))
+    return _align_ends(on, ends)
 
 
-def _together(on: IntArray, off: IntArray) -> IntArray:
+def _align_ends(on: IntArray, off: IntArray) -> IntArray:
     """Let notes with one onset end together if their durations hardly differ."""
-    found = off.copy()
+    aligned = off.copy()
     order = np.lexsort((off, on))
     for chord in np.split(order, np.flatnonzero(np.diff(on[order])) + 1):
         ends = off[chord]
-        # From the longest down: what is nearly as long ends with it.
+        # From the longest down: notes that are nearly as long end with it.
         last = ends[-1]
         for index, end in zip(chord[::-1].tolist(), ends[::-1].tolist(), strict=True):
             if last - end <= _SAME_DURATION * (last - on[index]):
-                found[index] = last
+                aligned[index] = last
             else:
                 last = end
-    return found
+    return aligned
 
 
 def next_onsets(on: IntArray) -> IntArray:
@@ -193,12 +193,12 @@ def next_onsets(on: IntArray) -> IntArray:
 #: Into how many parts of a quarter notation divides it: by halves, within triplets, quintuplets,
 #: septuplets and nonuplets.
 _DIVISIONS: Final = (1, 2, 4, 8, 16, 32, 3, 6, 12, 24, 48, 5, 10, 20, 7, 14, 28, 9)
-#: Ticks that a part must have for it to be told where it is rounded.
+#: Minimum number of ticks from which on a rounded division can be recognised.
 _FINE: Final = 4
-#: From how many ticks to a part of the quarter on, up to how many of those, a tick more or less
-#: is a file's own rounding.
+#: An error of one tick is attributed to rounding in divisions of at least `_SLACK` ticks, for at
+#: most `_MAX_SLACK_PARTS` divisions of a quarter.
 _SLACK: Final = 16
-_USUAL: Final = 12
+_MAX_SLACK_PARTS: Final = 12
 _STACCATO: Final = frozenset(QUARTER // n for n in (1, 2, 3, 4, 6)) | {2 * QUARTER // 3}
 
 
@@ -214,17 +214,16 @@ def notated_times(
     ticks_per_quarter : int
     is_drum : bool
     shortened : bool
-        What is written may differ from what sounds, because the writer keeps both: rhythms are
-        made readable, short notes are written longer, with a staccato dot, drums without.
+        Notated times may differ from played ones, because the writer stores both: rhythms are
+        quantised, short notes are written longer with a staccato dot, drums without one.
 
     Returns
     -------
     on, off : ndarray, shape (n,), int64
-        In `QUARTER` to the quarter: exact where notation can tell all of them exactly and, where
-        they may differ from what sounds, they can be read, see `is_readable`; else `quantise`.
+        In `QUARTER` to the quarter: exact if notation can represent all of them and, if
+        `shortened`, they are readable (see `is_readable`); else quantised.
     staccato : ndarray, shape (n,), bool
-        Written to last until the next one begins, and so short that it is a dot above that says
-        so, not a rest after it.
+        Whether a note lasts in notation until the next one begins and has a staccato dot.
     """
     start, length = notes[:, :2].astype(np.int64).T
     on, is_exact_on = _exact(start, ticks_per_quarter)
@@ -248,27 +247,27 @@ def notated_times(
 
 
 def _exact(ticks: IntArray, ticks_per_quarter: int) -> tuple[IntArray, NDArray[np.bool]]:
-    """Return places, and which of them notation can tell: rounded to ticks as files have them."""
+    """Return positions, and which of them notation can represent after rounding to ticks."""
     quarters, rest = np.divmod(ticks, ticks_per_quarter)
     places = np.full(ticks_per_quarter + 1, -1, np.int64)
-    # The simplest is written last, and what is a whole number of ticks after all.
+    # Later ones overwrite earlier ones: divisions into whole ticks and simple ones take precedence.
     rounded = [n for n in _DIVISIONS if ticks_per_quarter % n and n * _FINE <= ticks_per_quarter]
     whole = [n for n in _DIVISIONS if ticks_per_quarter % n == 0]
     for parts in (*reversed(rounded), *reversed(whole)):
         steps = np.arange(parts + 1)
-        told = steps * QUARTER // parts
+        positions = steps * QUARTER // parts
         at = np.rint(steps * ticks_per_quarter / parts).astype(int)
-        if parts <= _USUAL and parts * _SLACK <= ticks_per_quarter:  # a tick is next to nothing
+        if parts <= _MAX_SLACK_PARTS and parts * _SLACK <= ticks_per_quarter:
             near = (places[at[:-1] + 1] < 0), (places[at[1:] - 1] < 0)
-            places[at[:-1] + 1] = np.where(near[0], told[:-1], places[at[:-1] + 1])
-            places[at[1:] - 1] = np.where(near[1], told[1:], places[at[1:] - 1])
-        places[at] = told
-    found = places[rest]
-    return quarters * QUARTER + found, found >= 0
+            places[at[:-1] + 1] = np.where(near[0], positions[:-1], places[at[:-1] + 1])
+            places[at[1:] - 1] = np.where(near[1], positions[1:], places[at[1:] - 1])
+        places[at] = positions
+    within = places[rest]
+    return quarters * QUARTER + within, within >= 0
 
 
 def _longest_from(on: IntArray, off: IntArray) -> IntArray:
-    """Return how long what lasts longest of the notes that begin together lasts."""
+    """Return, for each note, the longest duration of the notes with its onset."""
     places, number = np.unique(on, return_inverse=True)
     longest = np.zeros(len(places), np.int64)
     np.maximum.at(longest, number, off - on)
@@ -284,7 +283,7 @@ _KINDS: Final = {
     QUARTER // 2: "eighth", QUARTER // 4: "16th", QUARTER // 8: "32nd", QUARTER // 16: "64th",
     _SHORTEST_PLAIN: "128th",
 }  # fmt: skip
-#: How many in the time of how many, and into how many parts each may be divided in a quarter.
+#: Actual and normal number of notes, and maximum divisions of each within a quarter.
 _TUPLETS: Final = ((3, 2, 16), (5, 4, 4), (7, 4, 4), (9, 8, 1))
 
 
@@ -302,14 +301,14 @@ class Tuplet:
 
 @dataclass(frozen=True, slots=True)
 class NoteValue:
-    """How a note or rest is written.
+    """Notated value of a note or rest.
 
     Attributes
     ----------
     at, length : int
-        In the bar, in `QUARTER` to the quarter.
+        Position in the bar and duration, in `QUARTER` to the quarter.
     kind : str
-        As in MusicXML: "quarter", "16th"; "" for what no value can tell.
+        As in MusicXML: "quarter", "16th"; "" if no value represents it.
     dots : int
         0 or 1.
     tuplet : Tuplet or None
@@ -337,17 +336,17 @@ def divide_into_values(
 
     Parameters
     ----------
-    stretches : sequence of (start, end, is_rest)
-        One after another, from 0 to the end of the bar.
+    spans : sequence of (start, end, is_rest)
+        Contiguous spans from 0 to the end of the bar.
     length : int
-        Of the bar, in `QUARTER` to the quarter.
+        Duration of the bar, in `QUARTER` to the quarter.
     beats, unit : int
         Its time signature.
 
     Yields
     ------
-    int, Value
-        The number of the stretch, and a value of it: one, or more to be tied.
+    int, NoteValue
+        Index of the span, and one of its values; several are tied.
     """
     edges = sorted({end for _, end, _ in spans})[:-1]
     levels = _levels(length, beats, unit)
@@ -364,20 +363,20 @@ def divide_into_values(
 
 def _levels(length: int, beats: int, unit: int) -> list[int]:
     """Return the distances between positions of equal metrical strength, the strongest first."""
-    found = [length]
+    levels = [length]
     beat = 4 * QUARTER // unit
     if beats % 3 == 0 and beats > 3:  # compound: three units make a beat
         if beats % 2 == 0:
-            found.append(length // 2)
-        found.append(3 * beat)
+            levels.append(length // 2)
+        levels.append(3 * beat)
     elif beats % 2 == 0 and length == beats * beat:
         while beats % 2 == 0:
             beats //= 2
-            found.append(beats * beat)
-    found.append(beat)
-    while found[-1] > _SHORTEST_PLAIN and found[-1] % 2 == 0:
-        found.append(found[-1] // 2)
-    return list(dict.fromkeys(found))
+            levels.append(beats * beat)
+    levels.append(beat)
+    while levels[-1] > _SHORTEST_PLAIN and levels[-1] % 2 == 0:
+        levels.append(levels[-1] // 2)
+    return list(dict.fromkeys(levels))
 
 
 def _windows(
@@ -393,7 +392,7 @@ def _windows(
     is_halved = finer * 2 == length
     if (is_halved and finer not in inside) or not finer:
         for actual, normal, parts in _TUPLETS:
-            # Over more than a quarter only what is not divided further.
+            # Tuplets over more than a quarter are not divided further.
             most = max(parts * length // QUARTER, 1) if length <= QUARTER else 1
             step, rest = divmod(length, actual * most)
             is_whole = not rest and length % normal == 0 and step * actual % normal == 0
@@ -401,7 +400,7 @@ def _windows(
                 yield _Window(start, end, actual, normal)
                 return
     if not finer:
-        yield _Window(start, end, 1, 1)  # what no value can tell
+        yield _Window(start, end, 1, 1)  # no value represents it
         return
     for at in range(start, end, finer):
         yield from _windows(at, at + finer, edges, levels)
@@ -409,13 +408,13 @@ def _windows(
 
 def _joined(windows: Iterable[_Window]) -> list[_Window]:
     """Join adjacent plain windows."""
-    found: list[_Window] = []
+    joined: list[_Window] = []
     for window in windows:
-        if found and window.actual == found[-1].actual == 1:
-            found[-1] = _Window(found[-1].start, window.end, 1, 1)
+        if joined and window.actual == joined[-1].actual == 1:
+            joined[-1] = _Window(joined[-1].start, window.end, 1, 1)
         else:
-            found.append(window)
-    return found
+            joined.append(window)
+    return joined
 
 
 def _plain_values(
@@ -432,20 +431,22 @@ def _tuplet_values(
 ) -> Iterator[tuple[int, NoteValue]]:
     """Yield the note values of a tuplet, divided as if it were plain and of its notated length."""
     stretch = Fraction(window.actual, window.normal)
-    unit = (window.end - window.start) // window.normal  # of which there are so many
+    unit = (window.end - window.start) // window.normal
     levels = [unit * window.actual, unit]
     while levels[-1] % 2 == 0 and levels[-1] > 1:
         levels.append(levels[-1] // 2)
     kind = _KINDS.get(unit, "")
-    found = []
+    values = []
     for number, start, end, is_rest in inside:
         first, last = (int((edge - window.start) * stretch) for edge in (start, end))
         for at, until in _split(first, last, levels, is_rest=is_rest):
             own, dots = _kind(until - at) or ("", 0)
             place = window.start + int(at / stretch), window.start + int(until / stretch)
-            found.append((number, place, own, dots))
-    for n, (number, (at, until), own, dots) in enumerate(found):
-        tuplet = Tuplet(window.actual, window.normal, kind, n == 0, n == len(found) - 1, len(found))
+            values.append((number, place, own, dots))
+    for n, (number, (at, until), own, dots) in enumerate(values):
+        tuplet = Tuplet(
+            window.actual, window.normal, kind, n == 0, n == len(values) - 1, len(values)
+        )
         yield number, NoteValue(at, until - at, own, dots, tuplet)
 
 
@@ -459,7 +460,7 @@ def _split(
         yield start, end
         return
     edges = min(_level(start, levels), _level(end, levels))
-    if known and is_rest:  # rests show the beats: no dots but of what is itself a beat
+    if known and is_rest:  # rests show the beats: only a whole beat may be dotted
         is_kept = end - start in levels or (edges <= level and not known[1])
     else:  # as strong an edge as anything inside; or a syncopation, by one level
         is_kept = known is not None and (edges <= level or (edges == level + 1 and not known[1]))
@@ -474,13 +475,13 @@ def _split(
 
 
 def _hides_beat(start: int, end: int, level: int, levels: Sequence[int]) -> bool:
-    """Tell whether a stretch goes over a dotted beat, which all values show, but is not of such."""
+    """Return whether a duration crosses a dotted beat without starting or ending on one."""
     beat = next((n for n in range(1, len(levels) - 1) if levels[n] == 3 * levels[n + 1]), 0)
     return level <= beat and max(_level(start, levels), _level(end, levels)) > beat
 
 
 def _strongest(start: int, end: int, levels: Sequence[int]) -> tuple[int, int]:
-    """Return the strongest level that has a place inside, and the distance of its places."""
+    """Return the strongest level with a position inside, and the distance of its positions."""
     for level, step in enumerate(levels):
         if (end - 1) // step * step > start:
             return level, step

@@ -49,8 +49,8 @@ def read_scores(path: Path) -> tuple[Score | UnreadableTune, ...]:
     if suffix == ".abc":
         return _read_book(content)
     if suffix not in _READERS:
-        wanted = ", ".join(sorted(MEDIA["score"].suffixes))
-        raise Unreadable(f"{path.name} is no score: expected {wanted}")
+        suffixes = ", ".join(sorted(MEDIA["score"].suffixes))
+        raise Unreadable(f"{path.name} is no score: expected {suffixes}")
     return (_READERS[suffix](content),)
 
 
@@ -60,9 +60,9 @@ def write_score(score: Score, path: Path) -> None:
     Parameters
     ----------
     score : Score
-        MusicXML and ABC show the key that it tells; see `segue.score.harmony.with_estimated_key`.
+        MusicXML and ABC write its key; see `segue.score.harmony.with_estimated_key`.
     path : Path
-        Ends in one of `WRITTEN_SUFFIXES`. What stands there is replaced, as a whole.
+        Ends in one of `WRITTEN_SUFFIXES`. An existing file is replaced atomically.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def write_score(score: Score, path: Path) -> None:
     write = _WRITERS.get(path.suffix.lower())
     if write is None:
         raise BadArgument(
-            f"{path.name} does not tell the format; expected a name that ends in"
+            f"{path.name} has no known score format; expected a name that ends in"
             f" {', '.join(WRITTEN_SUFFIXES)}"
         )
     content = write(score)
@@ -81,19 +81,19 @@ def write_score(score: Score, path: Path) -> None:
 
 
 def read_score_tags(path: Path, given: Tags = NO_TAGS) -> tuple[Tags, ...]:
-    """Read what each tune of a file says of itself.
+    """Read the tags of each tune of a file.
 
     Parameters
     ----------
     path : Path
     given : Tags
-        An artist and an album for what names none.
+        Artist and album of tunes without any.
 
     Returns
     -------
     tuple of Tags
-        As many as `read_scores` gives, in the same order; the composer is the artist. What is
-        missing is filled from names, as in `tags.read_tags`; of what cannot be read, all of it.
+        As many as `read_scores` returns, in the same order; the composer is the artist. Missing
+        tags, or all tags of an unreadable file, come from file names, see `tags.read_tags`.
     """
     named = tags_from_name(path, given)
     try:
@@ -128,20 +128,20 @@ def _tags_of_tune(tune: abc_read.Tune, named: Tags) -> Tags:
 
 
 def _read_book(content: bytes) -> tuple[Score | UnreadableTune, ...]:
-    found: list[Score | UnreadableTune] = []
+    scores: list[Score | UnreadableTune] = []
     for tune in abc_read.split_tune_book(content):
         try:
-            found.append(abc_read.read_tune(tune))
+            scores.append(abc_read.read_tune(tune))
         except Unreadable as error:
-            found.append(UnreadableTune(str(error)))
-    broken = [tune for tune in found if isinstance(tune, UnreadableTune)]
-    if len(broken) == len(found):
+            scores.append(UnreadableTune(str(error)))
+    broken = [tune for tune in scores if isinstance(tune, UnreadableTune)]
+    if len(broken) == len(scores):
         raise Unreadable(
             broken[0].reason
-            if len(found) == 1
-            else f"none of its {len(found)} tunes can be read; the first: {broken[0].reason}"
+            if len(scores) == 1
+            else f"none of its {len(scores)} tunes can be read; the first: {broken[0].reason}"
         )
-    return tuple(found)
+    return tuple(scores)
 
 
 def _content(path: Path) -> bytes:

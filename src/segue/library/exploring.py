@@ -28,7 +28,7 @@ from segue.explore.path import TrackPath, find_path
 from segue.explore.playlist import PlaylistItem, PlaylistOptions, make_playlist
 from segue.explore.projection import ProjectionOptions
 from segue.search.duplicates import representative_mask
-from segue.search.filters import Filters
+from segue.search.filters import Filters, non_music_ids
 from segue.search.neighbours import Watcher
 from segue.search.query import find_track
 from segue.search.query_set import (
@@ -39,7 +39,6 @@ from segue.search.query_set import (
 )
 from segue.search.separate_queries import rank_interleaved
 from segue.search.taste import apply_taste, skipped_ids
-from segue.search.track_checks import non_music_ids
 from segue.store import Store
 from segue.store.spaces import StoredMap
 from segue.training.embedding import FileEmbedder

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from segue.deprecation import renamed_arguments
+from segue.search.filters import non_music_ids
 from segue.search.query import find_track
-from segue.search.track_checks import non_music_ids
 from segue.store import Store
 
 if TYPE_CHECKING:

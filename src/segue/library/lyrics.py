@@ -35,7 +35,7 @@ def find_line(store: Store, query: str, n: int = 10) -> list[LineHit]:
     if not normalise(query):
         raise BadArgument(f"{query!r} has no letters; give some words of the line")
     if n < 1:
-        raise BadArgument(f"{n} results; it must be at least 1")
+        raise BadArgument(f"{n} results: give a number of at least 1")
     if not store.lyrics.count():
         raise NotFound("this library knows no lyrics; add some with `segue add FOLDER`")
     index = _line_index(store)

@@ -1,6 +1,1 @@
-"""Lyrics: features, similarity and embeddings.
-
-Lyrics: what can be said of them, as numbers.
-
-Models of lyrics.
-"""
+"""Lyrics: stylometric features, phonetics and line matching."""

@@ -1,11 +1,11 @@
 """Stylometric features of lyrics, the embedding space `style`, and the facts shown of a text.
 
-Character n-grams and function words tell authors apart best, whatever they write about (Stamatatos,
+Character n-grams and function words distinguish authors best, whatever their subject (Stamatatos,
 "A Survey of Modern Authorship Attribution Methods", JASIST 60, 2009), compared by the cosine of
 their z-scores (Evert et al., "Understanding and Explaining Delta Measures for Authorship
 Attribution", Digital Scholarship in the Humanities 32, 2017). The other features describe verse:
 lines, metre, rhyme and repetition. Shares are kept as square roots, so that rare and common ones
-weigh alike.
+have similar weight.
 """
 
 from collections import Counter

@@ -269,16 +269,16 @@ def draw_reconstruction(
         )
     ):
         axes = figure.add_subplot(grid[row, 0])
-        shown = _show_image(axes, values * RANGE_DB, colour_map, limits, (seconds, kind.bands))
+        drawn = _show_image(axes, values * RANGE_DB, colour_map, limits, (seconds, kind.bands))
         _label_bands(axes, kind)
         axes.set_title(name, loc="left", fontsize=10)
-        figure.colorbar(shown, cax=figure.add_subplot(grid[row, 1]), label="dB")
+        figure.colorbar(drawn, cax=figure.add_subplot(grid[row, 1]), label="dB")
     axes = figure.add_subplot(grid[3, 0])
     limit = float(np.percentile(np.abs(code), 99)) or 1.0
-    shown = _show_image(axes, code, "RdBu_r", (-limit, limit), (seconds, len(code)))
+    drawn = _show_image(axes, code, "RdBu_r", (-limit, limit), (seconds, len(code)))
     axes.set_title(f"encoded: {len(code)} numbers × {code.shape[1]} steps", loc="left", fontsize=10)
     axes.set(xlabel="time in seconds", ylabel="number")
-    figure.colorbar(shown, cax=figure.add_subplot(grid[3, 1]))
+    figure.colorbar(drawn, cax=figure.add_subplot(grid[3, 1]))
     figure.suptitle(shorten(title, 90))
     save(figure, target)
 

@@ -1,6 +1,1 @@
-"""Scores: features, fingerprints and embeddings.
-
-Scores: what can be said of them, as numbers, pictures of bits, and sound.
-
-Models of scores.
-"""
+"""Scores: features, fingerprints, harmony, piano rolls, synthesis and embeddings."""

@@ -2,7 +2,8 @@
 
 Features that jSymbolic has too are named after it: McKay, Cumming & Fujinaga, "jSymbolic 2.2:
 Extracting Features from Symbolic Music for Use in Musicological and MIR Research", ISMIR 2018. All
-are invariant to key. Histograms are kept as square roots, so that rare and common bins weigh alike.
+are invariant to key. Histograms are stored as square roots, so that rare and common bins have
+similar weight.
 """
 
 from dataclasses import dataclass

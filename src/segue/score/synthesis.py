@@ -148,8 +148,8 @@ def general_midi_sound_font() -> SoundFont:
         The package is not installed, or its font is damaged.
     """
     # Locates the package without importing it, which is slow.
-    found = importlib.util.find_spec("pretty_midi")
-    path = Path(found.origin).parent / "TimGM6mb.sf2" if found and found.origin else None
+    spec = importlib.util.find_spec("pretty_midi")
+    path = Path(spec.origin).parent / "TimGM6mb.sf2" if spec and spec.origin else None
     if path is None or not path.is_file():
         raise Unreadable("the sound font is missing; install it with: pip install pretty_midi")
     return read_sound_font(path.read_bytes())
@@ -216,7 +216,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _instruments(tables: Tables, samples: NDArray[np.float32]) -> list[list[Zone]]:
     bags = tables[b"inst"]["bag"]
-    found = []
+    zones_by_instrument = []
     for first, last in pairwise(bags.tolist()):
         common: dict[int, Any] = {}
         zones = []
@@ -227,8 +227,8 @@ def _instruments(tables: Tables, samples: NDArray[np.float32]) -> list[list[Zone
                 continue
             low, high = given.get(_KEYS, (0, 127))
             zones.append((low, high, _region(given, tables[b"shdr"], samples)))
-        found.append(zones)
-    return found
+        zones_by_instrument.append(zones)
+    return zones_by_instrument
 
 
 def _programs(
@@ -236,15 +236,15 @@ def _programs(
 ) -> dict[tuple[int, int], tuple[Zone, ...]]:
     """Collect the zones of the instruments of each program; this font has no preset generators."""
     headers = tables[b"phdr"]
-    found = {}
+    programs = {}
     for number in range(len(headers) - 1):
         zones: list[Zone] = []
         for bag in range(headers["bag"][number], headers["bag"][number + 1]):
             given = _zone_generators(tables[b"pbag"], tables[b"pgen"], bag)
             if _INSTRUMENT in given:
                 zones += instruments[given[_INSTRUMENT]]
-        found[int(headers["bank"][number]), int(headers["program"][number])] = tuple(zones)
-    return found
+        programs[int(headers["bank"][number]), int(headers["program"][number])] = tuple(zones)
+    return programs
 
 
 def _zone_generators(bags: NDArray[Any], generators: NDArray[Any], bag: int) -> dict[int, Any]:
@@ -387,7 +387,7 @@ def _play(
     until = _cut_off(start, pitch, regions) if part.is_drum else None
     for key, numbers in notes.items():
         for region in regions[key]:
-            some = [
+            voices = [
                 _Voice(
                     int(start[number]),
                     _held(region, int(held[number]), sample_rate_hz)
@@ -397,7 +397,7 @@ def _play(
                 )
                 for number in numbers
             ]
-            _add(stereo, region, key, some, sample_rate_hz)
+            _add(stereo, region, key, voices, sample_rate_hz)
 
 
 def note_off_ticks(part: Part, end: int) -> NDArray[np.int64]:
@@ -451,8 +451,8 @@ def _cut_off(
             for p in pitch
         ]
     )
-    for one in np.unique(exclusive_class[exclusive_class > 0]):
-        same = np.flatnonzero(exclusive_class == one)
+    for value in np.unique(exclusive_class[exclusive_class > 0]):
+        same = np.flatnonzero(exclusive_class == value)
         until[same[:-1]] = np.diff(start[same])
     return until
 

@@ -95,7 +95,7 @@ def rank_by_tags(store: Store, tags: Sequence[str]) -> Ranking:
     directions = np.stack([_direction(query) for query in queries])
     length = float(np.linalg.norm(directions.sum(axis=0)))
     if length < 1e-6:
-        raise BadArgument("the tags cancel each other out: what is wanted is also unwanted")
+        raise BadArgument("the tags cancel each other out: positive and negative ones are equal")
     shares = np.asarray(matrix.unit @ (directions / length).T)
 
     def explain(row: int) -> tuple[Reason, ...]:

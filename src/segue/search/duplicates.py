@@ -4,17 +4,20 @@ Candidates are pairs of tracks whose embeddings are close; their fingerprints de
 overviews of a library count one track of each set of duplicates, and only music.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.audio.fingerprint import same_recording
 from segue.errors import NothingToMeasure
+from segue.lyrics.matching import N_HASHES, SAME_TEXT_THRESHOLD, text_minhash_similarity
 from segue.media import MEDIA
 from segue.records import Medium
+from segue.score.fingerprint import minhash_similarity
+from segue.search.filters import non_music_ids
 from segue.search.neighbours import Neighbours, nearest_neighbours
-from segue.search.track_checks import DUPLICATE_TESTS, non_music_ids
 from segue.store import Store
 from segue.store.matrix import Matrix
 
@@ -23,6 +26,27 @@ DUPLICATE_COSINE: Final = 0.8
 #: Number of neighbours of each track that are candidates; larger sets of duplicates are still
 #: found, as duplicates of duplicates.
 CANDIDATE_NEIGHBOURS: Final = 24
+#: Minimum similarity of two scores of the same music; other arrangements of a tune are below.
+SAME_SCORE_SIMILARITY: Final = 0.8
+
+
+def _same_score(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
+    return minhash_similarity(a, b) >= SAME_SCORE_SIMILARITY
+
+
+def _same_text(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> bool:
+    # A space of lyrics also holds recordings and scores, with other fingerprints.
+    return (
+        a.shape == b.shape == (N_HASHES,) and text_minhash_similarity(a, b) >= SAME_TEXT_THRESHOLD
+    )
+
+
+#: Tests of whether two fingerprints of a medium are of duplicates.
+DUPLICATE_TESTS: Final[dict[Medium, Callable[[NDArray[np.uint32], NDArray[np.uint32]], bool]]] = {
+    "sound": same_recording,
+    "score": _same_score,
+    "lyrics": _same_text,
+}
 
 
 def duplicate_map(store: Store) -> dict[int, int]:
@@ -62,10 +86,10 @@ def drop_duplicates(
     tracks : ndarray of int64, shape (n,)
         Track ids.
     """
-    kept: dict[int, int] = {}
+    first_tracks: dict[int, int] = {}
     for track in tracks.tolist():
-        kept.setdefault(representatives.get(track, track), track)
-    return np.array(list(kept.values()), np.int64)
+        first_tracks.setdefault(representatives.get(track, track), track)
+    return np.array(list(first_tracks.values()), np.int64)
 
 
 def candidate_pairs(near: Neighbours) -> list[tuple[int, int]]:
@@ -137,8 +161,8 @@ def remove_duplicates(
         a, b = (prints[int(matrix.ids[all_rows[i]])] for i in (first, second))
         if is_same(a, b):
             removed.add(second)
-    kept = [i for i in range(len(taken), len(all_rows)) if i not in removed]
-    return all_rows[kept]
+    remaining = [i for i in range(len(taken), len(all_rows)) if i not in removed]
+    return all_rows[remaining]
 
 
 def representative_mask(

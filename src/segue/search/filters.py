@@ -1,19 +1,43 @@
-"""Filters: conditions on the tags, tempo and plays of results, evaluated in SQL."""
+"""Filters: conditions on the tags, tempo and plays of results, and recordings that are no music."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import Track
-from segue.search.track_checks import non_music_ids
 from segue.store import Store
 from segue.text import name_keys, normalise
 
 #: Lowest and highest value that pass, both inclusive.
 Range = tuple[float, float]
+#: Shorter recordings are ring tones, effects or jingles.
+MIN_DURATION_S: Final = 10.0
+NonMusic = Literal["speech", "noise", "short"]
+_SOUND_KINDS: Final[tuple[NonMusic, ...]] = ("speech", "noise")
+
+
+def non_music_type(track: Track) -> NonMusic | None:
+    """Return what a recording is that is not music: "short" if shorter than 10 s.
+
+    Tracks added by a version without this check count as music until `segue add` reads them again.
+    """
+    if track.kind != "sound":
+        return None
+    if track.duration_s < MIN_DURATION_S:
+        return "short"
+    return next((kind for kind in _SOUND_KINDS if track.facts.get("sound_kind") == kind), None)
+
+
+def non_music_ids(store: Store) -> list[int]:
+    """Return the ids of the recordings in a library that are not music."""
+    return store.where(
+        "kind = 'sound' AND (duration_s < ? OR json_extract(facts, '$.sound_kind') IN (?, ?))",
+        (MIN_DURATION_S, *_SOUND_KINDS),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from segue.errors import BadArgument, NotFound, NothingToMeasure
 from segue.evaluation.retrieval import RetrievalMetrics, evaluate_retrieval
 from segue.records import FloatArray, GroupHit, Tags
 from segue.search.duplicates import drop_duplicates, duplicate_map, representative_mask
+from segue.search.filters import non_music_ids
 from segue.search.query_set import Query, QuerySet
 from segue.search.ranking import Metric, VectorSpace, load_vector_space
-from segue.search.track_checks import non_music_ids
 from segue.store import Store
 from segue.store.files import Labels
 from segue.store.matrix import Matrix
@@ -173,7 +173,7 @@ def similar_groups(
         Best first, without the groups of the query.
     """
     if n < 1:
-        raise BadArgument(f"{n} answers; at least 1 must be wanted")
+        raise BadArgument(f"{n} results: give a number of at least 1")
     vectors = load_vector_space(store, space, metric)
     groups = group_tracks(store, kind)
     query_keys, query = _query_centroid(vectors, groups, query_set, kind)
@@ -219,14 +219,14 @@ def _query_centroid(
     tracks = np.array([track.id for track in query_set.tracks], np.int64)
     keys.update(key for key, group in groups.items() if np.isin(group.tracks, tracks).any())
     if len(tracks) and not keys:
-        raise NotFound(f"what was asked with says nothing of its {kind}")
+        raise NotFound(f"the query has no {kind}")
     means = query_set.file_vectors(vectors.matrix.space.name)
     for key in keys:
         rows = _rows(vectors.matrix, groups[key])
         if len(rows):
             means.append(vectors.matrix.unit[rows].mean(axis=0))
     if not means:
-        raise NotFound(f"nothing that was asked with is in the space {vectors.matrix.space.name!r}")
+        raise NotFound(f"no query is in the space {vectors.matrix.space.name!r}")
     return keys, vectors.centroid(means)
 
 

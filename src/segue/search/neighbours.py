@@ -60,7 +60,7 @@ def query_vector(
     if negatives:
         mean = mean - np.mean([_unit(vector) for vector in negatives], axis=0)
     if np.linalg.norm(mean) < 1e-6:
-        raise BadArgument("the queries cancel each other out: what is wanted is also unwanted")
+        raise BadArgument("the queries cancel each other out: positive and negative ones are equal")
     return _unit(mean)
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound
 from segue.media import medium_of
 from segue.records import Medium, Track
+from segue.search.duplicates import DUPLICATE_TESTS
 from segue.search.filters import Filters, filter_mask
-from segue.search.track_checks import DUPLICATE_TESTS
 from segue.store import Store
 from segue.text import name_keys, normalise, split_genres, split_names
 
@@ -224,9 +224,7 @@ def _resolve_symbols(store: Store, symbols: str) -> list[Track]:
         )
     if matches:
         return matches
-    raise NotFound(
-        f"nothing in the library is called {symbols!r}; `segue list` shows what is there"
-    )
+    raise NotFound(f"nothing in the library is called {symbols!r}; `segue list` shows all tracks")
 
 
 def _is_file_name(query: str | Path) -> bool:
@@ -284,15 +282,15 @@ def _drop_duplicates(store: Store, tracks: Sequence[Track]) -> list[Track]:
     if not 1 < len(tracks) <= _MAX_COMPARED:
         return list(tracks)
     prints = store.fingerprints([track.id for track in tracks])
-    kept: list[Track] = []
+    distinct: list[Track] = []
     for track in sorted(tracks, key=lambda track: track.missing):
         is_same = DUPLICATE_TESTS[track.kind]
         if not any(
             other.kind == track.kind and is_same(prints[other.id], prints[track.id])
-            for other in kept
+            for other in distinct
         ):
-            kept.append(track)
-    return sorted(kept, key=lambda track: track.id)
+            distinct.append(track)
+    return sorted(distinct, key=lambda track: track.id)
 
 
 def _listing(tracks: Sequence[Track]) -> str:
@@ -333,7 +331,7 @@ def _label(track: Track) -> str:
 def _did_you_mean(store: Store, text: str) -> str:
     if suggestions := suggest_names(store, text):
         return f"did you mean {' or '.join(suggestions)}?"
-    return "`segue list` shows what is there, and a file's path works too"
+    return "`segue list` shows all tracks, and a file's path works too"
 
 
 def suggest_names(store: Store, text: str) -> list[str]:

@@ -121,7 +121,7 @@ class QuerySet:
         kinds = sorted({item.kind for items in self._items for item in items})
         if len(kinds) > 1:
             raise BadArgument(
-                f"asked with {' and '.join(MEDIA[kind].plural for kind in kinds)}, which lie in "
+                f"queries of {' and '.join(MEDIA[kind].plural for kind in kinds)}, which lie in "
                 "different spaces; ask with one kind, or, where all have words, by these: "
                 "--space style"
             )

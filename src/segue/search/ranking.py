@@ -19,11 +19,10 @@ from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.media import MEDIA
 from segue.records import FloatArray, Hit, Reason, Tags, Track
 from segue.search import neighbours
-from segue.search.duplicates import DUPLICATE_COSINE
+from segue.search.duplicates import DUPLICATE_COSINE, DUPLICATE_TESTS
 from segue.search.filters import Filters, filter_mask
 from segue.search.query_set import Query, QuerySet, default_space
 from segue.search.reasons import Directions, explain_cosine, explain_distance, space_directions
-from segue.search.track_checks import DUPLICATE_TESTS
 from segue.store import Store
 from segue.store.files import Labels
 from segue.store.matrix import Matrix
@@ -271,8 +270,8 @@ def rank_by_blend(store: Store, query_set: QuerySet, weights: Mapping[str, float
     ranked = total > 0
     if not ranked.any():
         raise NotFound(
-            f"none of the blend's parts ({', '.join(weights)}) knows anything of what was asked "
-            "with; ask with a track of the library, or blend in `sound`"
+            f"none of the blend's parts ({', '.join(weights)}) knows the query"
+            "; search by a track of the library, or blend in `sound`"
         )
     known = known[:, ranked]
     shares = np.where(known, similarities[:, ranked], 0) * known_weights[:, ranked] / total[ranked]
@@ -425,7 +424,7 @@ def select_hits(
         Best first; of dissimilar queries, the best of each in turn.
     """
     if n < 1:
-        raise BadArgument(f"{n} answers; at least 1 must be wanted")
+        raise BadArgument(f"{n} results: give a number of at least 1")
     filters = filters or Filters()
     ids = ranking.ids
     mask = filter_mask(store, filters, ids, queries) & ~np.isin(ids, excluded)

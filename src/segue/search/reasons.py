@@ -246,7 +246,7 @@ def fit_directions(vectors: FloatArray, levels: AspectLevels) -> Directions:
     )
     weights /= np.maximum(np.linalg.norm(weights, axis=0), 1e-12)
     u, _, vt = np.linalg.svd(weights, full_matrices=False)
-    names = tuple(name for name, kept in zip(levels.names, varies, strict=False) if kept)
+    names = tuple(name for name, does_vary in zip(levels.names, varies, strict=False) if does_vary)
     return Directions(names, np.asarray((u @ vt).T, np.float32))
 
 

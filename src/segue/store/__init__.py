@@ -313,7 +313,7 @@ class Store:
         """Read one track."""
         tracks = self.tracks([track])
         if not tracks:
-            raise NotFound(f"no track {track} in this library; `segue list` shows what is there")
+            raise NotFound(f"no track {track} in this library; `segue list` shows all tracks")
         return tracks[0]
 
     def tracks(self, ids: Sequence[int] | None = None) -> list[Track]:

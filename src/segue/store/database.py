@@ -210,7 +210,7 @@ def _is_read_only(file: Path) -> bool:
     """Return whether a database must be opened as immutable, since its folder is not writable.
 
     Otherwise SQLite would create files beside it even for reading. The contents of a write-ahead
-    log would be missed, so a database with a log is opened as usual.
+    log would be missed, so a database with a log is opened normally.
     """
     if not file.exists() or os.access(file.parent, os.W_OK):
         return False

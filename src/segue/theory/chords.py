@@ -195,7 +195,7 @@ def parse_chord(symbol: str) -> Chord:
 
 
 def is_chord(symbol: str) -> bool:
-    """Tell whether a text is a chord symbol."""
+    """Return whether a text is a chord symbol."""
     try:
         parse_chord(symbol)
     except BadArgument:
@@ -277,32 +277,32 @@ def _alter(tones: set[int], text: str) -> bool:
     """Alter, add and omit tones; return whether the whole text was understood."""
     at = 0
     while at < len(text):
-        found = _MORE.match(text, at)
-        if not found or found.end() == at:
+        match = _MORE.match(text, at)
+        if not match or match.end() == at:
             return False
-        at = found.end()
-        if found["seventh"]:
+        at = match.end()
+        if match["seventh"]:
             tones -= {10}
             tones.add(11)
-            tones |= set(_EXTENSIONS.get(re.sub(r"\D", "", found["seventh"]), ()))
-        elif found["sus"]:
+            tones |= set(_EXTENSIONS.get(re.sub(r"\D", "", match["seventh"]), ()))
+        elif match["sus"]:
             tones -= {3, 4}
             tones |= {"sus2": {2}, "sus4": {5}, "sus": {5}, "sus9": {2, 5, 10}}.get(
-                found["sus"], {2, 5}
+                match["sus"], {2, 5}
             )
-        elif found["alt"]:
+        elif match["alt"]:
             tones -= {7}
             tones |= {6, 8, 10, 13, 15}
-        elif found["degree"]:
-            _change(tones, found["degree"], 1 if found["altered"] in "#♯+" else -1)
-        elif found["nine"]:
+        elif match["degree"]:
+            _change(tones, match["degree"], 1 if match["altered"] in "#♯+" else -1)
+        elif match["nine"]:
             tones.add(14)
-        elif found["raised"]:
+        elif match["raised"]:
             _change(tones, "5", 1)
-        elif found["added"]:
-            tones.add(_DEGREES[found["added"]])
-        elif found["left"]:
-            tones -= {"3": {3, 4}, "5": {6, 7, 8}, "7": {10, 11}}[found["left"]]
+        elif match["added"]:
+            tones.add(_DEGREES[match["added"]])
+        elif match["left"]:
+            tones -= {"3": {3, 4}, "5": {6, 7, 8}, "7": {10, 11}}[match["left"]]
     return True
 
 
@@ -312,12 +312,12 @@ def _change(tones: set[int], degree: str, by: int) -> None:
     tones.add(_DEGREES[degree] + by)
 
 
-def _edit_distance(one: str, other: str) -> int:
+def _edit_distance(first: str, second: str) -> int:
     """Return the Levenshtein distance."""
-    row = list(range(len(other) + 1))
-    for i, letter in enumerate(one, start=1):
+    row = list(range(len(second) + 1))
+    for i, letter in enumerate(first, start=1):
         before, row[0] = row[0], i
-        for j, other_letter in enumerate(other, start=1):
+        for j, other_letter in enumerate(second, start=1):
             substitution = before + (letter != other_letter)
             before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, substitution)
     return row[-1]

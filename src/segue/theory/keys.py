@@ -184,14 +184,14 @@ def camelot(key: str) -> str:
     Returns
     -------
     str
-        "" for what is no key.
+        "" for a text that is no key.
     """
     hour, mode = _camelot_hour(key)
     return f"{hour}{'B' if mode == 'major' else 'A'}" if hour else ""
 
 
 def open_key(key: str) -> str:
-    """Return the Open Key code of a key: "1d" for "C major"; "" for what is no key."""
+    """Return the Open Key code of a key: "1d" for "C major"; "" for a text that is no key."""
     hour, mode = _camelot_hour(key)
     return f"{(hour - _C_MAJOR_HOUR) % 12 + 1}{'d' if mode == 'major' else 'm'}" if hour else ""
 

@@ -2,7 +2,7 @@
 
 A frame is a sixteenth. In compound time (6/8, 9/8, 12/8) the beat is a dotted quarter and counts as
 a quarter of a chorale: its four frames are two eighths and two sixteenths, so that voices change on
-the beat and on its last eighth. Chorale data cannot tell a repeated note from a held one: where the
+the beat and on its last eighth. Chorale data do not distinguish repeated from held notes: where the
 melody repeats a note, the other voices may hold theirs.
 
 In rests of less than two beats the other voices hold their notes; longer rests are left out.
@@ -91,10 +91,10 @@ def melody_frames(melody: Part, score: Score) -> Frames:
     edges = edges[: int(np.searchsorted(edges, offsets.max())) + 1]
     start, end = edges[:-1], np.append(edges[1:-1], offsets.max())
     note = _sounding_note(onsets, offsets, start, edges[1:])
-    kept, note, is_sung = _fill_rests(note)
+    rows, note, is_sung = _fill_rests(note)
     shift = soprano_shift(melody.notes[note, 2])
     pitch = _fold_into_range(melody.notes[note, 2].astype(np.int64) + shift)
-    return Frames(start[kept], end[kept], pitch, is_sung, shift)
+    return Frames(start[rows], end[rows], pitch, is_sung, shift)
 
 
 def soprano_shift(pitch: NDArray[np.integer]) -> int:
@@ -208,8 +208,8 @@ def _fill_rests(note: IntArray) -> tuple[IntArray, IntArray, BoolArray]:
 
     Returns
     -------
-    kept : ndarray of int64
-        Indices of the frames that are kept.
+    rows : ndarray of int64
+        Indices of the remaining frames.
     note : ndarray of int64
         Index of the note of each of them.
     is_sung : ndarray of bool
@@ -219,7 +219,7 @@ def _fill_rests(note: IntArray) -> tuple[IntArray, IntArray, BoolArray]:
     before = np.maximum.accumulate(np.where(has_note, np.arange(count), -1))
     after = np.minimum.accumulate(np.where(has_note, np.arange(count), count)[::-1])[::-1]
     rest = after - before - 1
-    kept = np.ones(count, np.bool_)
+    remains = np.ones(count, np.bool_)
     filled = note.copy()
     is_sung = np.ones(count, np.bool_)
     for at in np.flatnonzero(~has_note).tolist():
@@ -233,8 +233,8 @@ def _fill_rests(note: IntArray) -> tuple[IntArray, IntArray, BoolArray]:
         elif following < count and same_beat:
             filled[at], is_sung[at] = note[following], False
         else:
-            kept[at] = False
-    return np.flatnonzero(kept), filled[kept], is_sung[kept]
+            remains[at] = False
+    return np.flatnonzero(remains), filled[remains], is_sung[remains]
 
 
 def _fold_into_range(pitch: IntArray) -> IntArray:

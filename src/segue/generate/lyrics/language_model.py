@@ -174,11 +174,11 @@ class _Level:
 
 def _discounts(counts: Tokens) -> DoubleArray:
     """Return the discounts of counts 0, 1, 2, and 3 or more (Chen & Goodman, equation 26)."""
-    one, two, three, four = (int((counts == count).sum()) for count in (1, 2, 3, 4))
-    if not (one and two and three and four):  # too few n-grams for an estimate
+    n1, n2, n3, n4 = (int((counts == count).sum()) for count in (1, 2, 3, 4))
+    if not (n1 and n2 and n3 and n4):  # too few n-grams for an estimate
         return np.array([0, 0.5, 1, 1.5])
-    y = one / (one + 2 * two)
-    discounts = [1 - 2 * y * two / one, 2 - 3 * y * three / two, 3 - 4 * y * four / three]
+    y = n1 / (n1 + 2 * n2)
+    discounts = [1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3]
     return np.array([0, *np.clip(discounts, _MIN_DISCOUNT, [1, 2, 3])])
 
 

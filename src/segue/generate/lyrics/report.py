@@ -5,6 +5,7 @@ features of single lines, trained on the known songs. The field names of the rec
 of the JSON report.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 #: Training lines per artist of the authorship classifier; fitted in a few seconds.
 MAX_LINES_PER_ARTIST: Final = 200
-#: Artists that the classifier distinguishes at most: those asked for, then those with most lines.
+#: Artists that the classifier distinguishes at most: those required, then those with most lines.
 MAX_ARTISTS: Final = 12
 #: Inverse regularisation strength; results hardly depend on it from 0.02 to 0.1.
 _C: Final = 0.05
@@ -45,7 +46,7 @@ _TOLERANCE: Final = 1e-3
 _MAX_ITERATIONS: Final = 1000
 _RHYME_REACH: Final = 4  # lines after a line within which a rhyme counts
 _NOVEL_NGRAM: Final = 4  # words
-_MAX_REFERENCE_LINES: Final = 2000  # of an artist's songs; but at least so many excerpts:
+_MAX_REFERENCE_LINES: Final = 2000  # of an artist's songs, in at least `_MIN_EXCERPTS` excerpts
 _MIN_EXCERPTS: Final = 20
 AUTHOR_LETTERS: Final = "AB"
 
@@ -415,7 +416,7 @@ def lyrics_statistics(lines: Sequence[str]) -> LyricsStatistics:
     return LyricsStatistics(
         repeated_lines=_repeated_share(line_words),
         repeated_runs=_repeated_share(list(zip(words, words[1:], words[2:], strict=False))),
-        rhymed_lines=_rhymed_share([line[-1] for line in line_words]),
+        rhymed_lines=_count_rhymes([line[-1] for line in line_words]) / len(line_words),
         words_of_line=len(words) / len(line_words),
         syllables_of_line=float(np.mean(counts)),
         spread_of_syllables=float(np.std(counts)),
@@ -495,16 +496,18 @@ def _repeated_share(items: Sequence[tuple[str, ...]]) -> float:
     return 1 - len(set(items)) / len(items) if items else 0.0
 
 
-def _rhymed_share(last_words: Sequence[str]) -> float:
+def _count_rhymes(last_words: Sequence[str], *, lines_before: int = 0) -> int:
+    """Count lines that rhyme with one of the next four, or of some before, by another word."""
     sounds = [rhyme_key(word) for word in last_words]
-    rhymed = [
+    return sum(
         any(
             sounds[at] == sounds[other] and last_words[at] != last_words[other]
-            for other in range(at + 1, min(at + 1 + _RHYME_REACH, len(last_words)))
+            for other in range(
+                max(at - lines_before, 0), min(at + 1 + _RHYME_REACH, len(last_words))
+            )
         )
         for at in range(len(last_words))
-    ]
-    return sum(rhymed) / len(rhymed)
+    )
 
 
 class GeneratedLyrics:
@@ -627,20 +630,69 @@ def _base_model(styles: Sequence[ArtistStyle]) -> LanguageModel:
     return models[0] if len(models) == 1 else LanguageModel.pretrained()
 
 
-def check_seed_line(line: str | None) -> str:
-    """Return a validated seed line; "" for None.
+def report_lines(report: dict[str, Any], *, chorus_lacking: int = 0) -> list[str]:
+    """Summarise a report in a few lines.
 
-    Raises
-    ------
-    BadArgument
-        It has no words, or is more than one line.
+    Parameters
+    ----------
+    report : dict
+        From `GeneratedLyrics.report`.
+    chorus_lacking : int
+        Number of lines that it takes for the chorus to be repeated; 0 if it is repeated.
     """
-    if line is None:
-        return ""
-    stripped = line.strip()
-    if not any(map(str.isalpha, stripped)) or "\n" in stripped:
-        raise BadArgument(
-            f"--seed-line {line!r}: one line with words to begin with; leave the option out to "
-            "begin with nothing"
+    texts = [line["text"] for line in report["lines"]]
+    lines = [_form(texts)]
+    if any(line["repeated"] for line in report["lines"]):
+        repeated = sum(line["repeated"] for line in report["lines"])
+        lines.append(f"the chorus comes back: {repeated} of the lines are repeated")
+    elif chorus_lacking:
+        lines.append(
+            f"too short for the chorus to come back: that takes more than two stanzas, "
+            f"--lines {chorus_lacking} say"
         )
-    return stripped
+    if "figures" in report:
+        lines += _originality_lines(report)
+    return lines
+
+
+def _form(texts: Sequence[str]) -> str:
+    """Return the number of lines and stanzas, the length of lines, and the number of rhymes."""
+    verses = [text for text in texts if split_words(text)]
+    stanzas = sum(
+        bool(text) and (not number or not texts[number - 1]) for number, text in enumerate(texts)
+    )
+    counts = [sum(map(count_syllables, split_words(text))) for text in verses]
+    lines = f"{len(verses)} lines" if len(verses) != 1 else "1 line"
+    if stanzas > 1:
+        lines += f" in {stanzas} stanzas"
+    if not counts:
+        return lines
+    span = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
+    rhymes = _count_rhymes(
+        [split_words(text)[-1].lower() for text in verses], lines_before=_RHYME_REACH
+    )
+    return f"{lines}, {span} syllables each; {rhymes} of them rhyme, judged by spelling"
+
+
+def _originality_lines(report: dict[str, Any]) -> list[str]:
+    """Summarise the longest copy, the new words, and the attribution of lines."""
+    figures = report["figures"]
+    copied = figures["copied_words"]
+    lines = ["no sequence of words is copied"]
+    if copied["length"]:
+        whose = ", ".join(part for part in (copied["artist"], copied["title"]) if part)
+        lines = [
+            f"longest copy: {copied['length']} "
+            f'{"words" if copied["length"] > 1 else "word"} in a row, "{copied["text"]}" ({whose})'
+        ]
+    unknown = 1 - figures["real_words"]
+    if unknown > 0:
+        lines.append(f"{unknown:.0%} of the words do not occur in the training set")
+    else:
+        lines.append("every word occurs in the training set")
+    lines_by_artist = Counter(line["voice"] for line in figures["lines"])
+    for artist, share in figures["taken"].items():
+        combined = report["blend"] is not None
+        count = sum(lines_by_artist.values()) if combined else lines_by_artist[artist]
+        lines.append(f"{round(share * count)} of {count} lines read as {artist}'s by their style")
+    return lines

@@ -2,9 +2,9 @@
 
 Characters are sampled from an `EnsembleLM` per artist. Two artists take turns, by line, stanza or
 word, or their distributions are combined into one. Every model reads all of the text, whoever wrote
-it. The text can be constrained to a rhyme scheme, and to copying at most so many successive words
-from the training set: where a word would exceed that, sampling backtracks to before it and
-continues at a higher temperature.
+it. The text can be constrained to a rhyme scheme, and to a maximum number of successive words that
+are copied from the training set: where a word would exceed it, sampling backtracks to before that
+word and continues at a higher temperature.
 """
 
 import math
@@ -186,8 +186,8 @@ def blend_styles(weight: float, mode: BlendMode = "mixture") -> Combine:
     mode : {"mixture", "product", "contrast"}
         "mixture": linear interpolation of the probabilities, so that each character is typical of
         one style or the other. "product": log-linear interpolation, so that both must agree.
-        "contrast": log-linear interpolation of what sets both apart from a third, the base model,
-        weighted one and a half times (after Liu et al., "DExperts", ACL 2021).
+        "contrast": log-linear interpolation of the differences between both and a third, the base
+        model, weighted one and a half times (after Liu et al., "DExperts", ACL 2021).
 
     Raises
     ------
@@ -526,3 +526,22 @@ def _training_texts(styles: Sequence[ArtistStyle]) -> Iterator[str]:
     for model in models.values():
         for song in model.training_songs:
             yield song.text
+
+
+def check_seed_line(line: str | None) -> str:
+    """Return a validated seed line; "" for None.
+
+    Raises
+    ------
+    BadArgument
+        It has no words, or is more than one line.
+    """
+    if line is None:
+        return ""
+    stripped = line.strip()
+    if not any(map(str.isalpha, stripped)) or "\n" in stripped:
+        raise BadArgument(
+            f"--seed-line {line!r}: one line with words to begin with; leave the option out to "
+            "begin with nothing"
+        )
+    return stripped

@@ -122,9 +122,9 @@ def split_by_artist(songs: Sequence[TokenizedSong], known: Collection[str] = ())
     characters = sum(len(song.lyrics.text) for song in songs)
     if len(songs) < MIN_SONGS or characters < MIN_CHARACTERS:
         raise TrainingFailed(
-            f"{len(songs)} songs of {characters} characters to learn from; at least "
+            f"{len(songs)} songs of {characters} characters to train on; at least "
             f"{MIN_SONGS} songs and {MIN_CHARACTERS} characters are needed (and 30,000 for "
-            "what is worth reading): add more with `segue add`"
+            "readable texts): add more with `segue add`"
         )
     split = Split(*train_validation_test_split(songs, known))
     if not split.validation:

@@ -336,17 +336,17 @@ def estimate_chart(score: Score) -> Chart:
         It has no bar in a time signature that the melody model supports, or too many.
     """
     grid = bar_grid(score)
-    time_signature, kept = _prevailing_bars(grid)
-    bar, beat = steps_per_bar(time_signature), steps_per_beat(time_signature)
-    check_bar_count(len(kept))
-    index_of = {each: index for index, each in enumerate(kept)}
+    time_signature, bars = _prevailing_bars(grid)
+    steps, beat = steps_per_bar(time_signature), steps_per_beat(time_signature)
+    check_bar_count(len(bars))
+    index_of = {bar: index for index, bar in enumerate(bars)}
     placed = []
     for chord in estimate_chords(score):
         if chord.bar in index_of:
             ticks = int(grid.edges[chord.bar + 1] - grid.edges[chord.bar])
-            offset = round((chord.start - int(grid.edges[chord.bar])) / ticks * bar / beat) * beat
-            placed.append((index_of[chord.bar] * bar + offset, parse_chord(chord.name)))
-    return make_chart(placed, time_signature, len(kept))
+            offset = round((chord.start - int(grid.edges[chord.bar])) / ticks * steps / beat) * beat
+            placed.append((index_of[chord.bar] * steps + offset, parse_chord(chord.name)))
+    return make_chart(placed, time_signature, len(bars))
 
 
 def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
@@ -375,22 +375,22 @@ def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
     if not chords:
         return None, unknown
     grid = bar_grid(score)
-    time_signature, kept = _prevailing_bars(grid)
+    time_signature, bars = _prevailing_bars(grid)
     first = int(grid.index_of(np.array([chords[0][0]]))[0])
-    kept = [each for each in kept if each >= first]
-    check_bar_count(len(kept))
-    bar = steps_per_bar(time_signature)
+    bars = [bar for bar in bars if bar >= first]
+    check_bar_count(len(bars))
+    steps = steps_per_bar(time_signature)
     placed: dict[int, Chord] = {}
-    for index, each in enumerate(kept):
-        start, end = int(grid.edges[each]), int(grid.edges[each + 1])
-        held = [chord for tick, chord in chords if tick <= start][-1:]
-        placed[index * bar] = held[0] if held else NO_CHORD
+    for index, bar in enumerate(bars):
+        start, end = int(grid.edges[bar]), int(grid.edges[bar + 1])
+        preceding = [chord for tick, chord in chords if tick <= start][-1:]
+        placed[index * steps] = preceding[0] if preceding else NO_CHORD
         for tick, chord in chords:
             if start < tick < end:
-                offset = min(round((tick - start) / (end - start) * bar), bar - 1)
-                placed[index * bar + offset] = chord
+                offset = min(round((tick - start) / (end - start) * steps), steps - 1)
+                placed[index * steps + offset] = chord
     return make_chart(
-        sorted(placed.items(), key=lambda pair: pair[0]), time_signature, len(kept)
+        sorted(placed.items(), key=lambda pair: pair[0]), time_signature, len(bars)
     ), unknown
 
 
@@ -398,10 +398,10 @@ def _prevailing_bars(grid: BarGrid) -> tuple[tuple[int, int], list[int]]:
     """Return the time signature that lasts longest, and the indices of its bars."""
     durations = time_signature_durations(grid)
     time_signature = max(durations, key=lambda each: durations[each])
-    kept = np.flatnonzero(
+    bars = np.flatnonzero(
         (grid.numerators == time_signature[0]) & (grid.denominators == time_signature[1])
     )
-    return time_signature, kept.tolist()
+    return time_signature, bars.tolist()
 
 
 # ---- extraction of lead sheets -----------------------------------------------------------

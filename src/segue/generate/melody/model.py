@@ -268,7 +268,7 @@ class MelodyNetwork(nn.Module):
 
 
 class MelodyModel:
-    """A melody network with what is needed to sample from it and to rank the samples.
+    """A melody network, with the statistics that rank its samples.
 
     Parameters
     ----------

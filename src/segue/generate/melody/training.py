@@ -51,7 +51,7 @@ RANKING_STATISTICS: Final = (
 #: Chords before and after those of a window that the chord encoder reads.
 CHORDS_BEFORE: Final = 4
 CHORDS_AFTER: Final = 8
-#: Recommended learning rate for fine-tuning; with a higher one the network forgets.
+#: Recommended learning rate for fine-tuning; a higher one causes forgetting.
 FINE_TUNING_RATE: Final = 5e-4
 
 #: Style of the melodies of a library.
@@ -409,9 +409,9 @@ def train_library_melodies(
     groups = {sheet.group or sheet.name for sheet in sheets}
     if len(groups) < MIN_PIECES:
         raise TrainingFailed(
-            f"there are melodies in {len(groups)} scores to learn from (at least four bars and "
+            f"there are melodies in {len(groups)} scores to train on (at least four bars and "
             f"twelve notes in one metre), at least {MIN_PIECES} are needed, and some hundred "
-            "for what is worth having; add more with `segue add`"
+            "for good results; add more with `segue add`"
         )
     train, validation = train_validation_split(sheets)
     torch.manual_seed(training.seed)

@@ -2,7 +2,7 @@
 
 Two language models that share nothing, one of notes and chords, one of durations (see
 `segue.generate.notes.tokens`), each an embedding of width 512 and an LSTM, as published. Embeddings
-are initialised within ±0.05, as in Keras, so that what is learned soon exceeds the initial noise.
+are initialised within ±0.05, as in Keras, so that training soon outweighs the initial noise.
 
 Shape legend: B pieces, T tokens, V vocabulary size, H hidden size.
 """

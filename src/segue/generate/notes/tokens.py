@@ -88,9 +88,9 @@ class Vocabulary:
         counts = Counter(token for sequence in sequences for token in sequence)
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         frequent = [(token, n) for token, n in ordered if n >= min_count and token != UNKNOWN]
-        kept = frequent[: max_size - 1]
-        unknown = counts.total() - sum(n for _, n in kept)
-        return cls((UNKNOWN, *(token for token, _ in kept)), (unknown, *(n for _, n in kept)))
+        common = dict(frequent[: max_size - 1])
+        unknown = counts.total() - sum(common.values())
+        return cls((UNKNOWN, *common), (unknown, *common.values()))
 
     def ids(self, tokens: Sequence[str]) -> NDArray[np.int64]:
         """Return the ids of tokens, shape (n,); 0 for those out of the vocabulary."""

@@ -133,7 +133,7 @@ HISTOGRAM_SIZES: Final = (
 def pattern_histograms(notes: RollNotes) -> FloatArray:
     """Return the histograms of rhythmic and melodic patterns of windows of four bars.
 
-    Counts are kept as square roots, so that rare and common patterns weigh alike, and each
+    Counts are kept as square roots, so that rare and common patterns have similar weight, and each
     histogram has unit length.
 
     Parameters
