@@ -27,8 +27,8 @@ from bench.score_queries import (
     RetrievalTask,
     Similar,
     compared,
-    retrieval_task,
     ranks,
+    retrieval_task,
     similar,
     starts,
 )

@@ -25,7 +25,8 @@ def costs(
     Parameters
     ----------
     train, test : sequence of ndarray
-        Pieces of the training and of the test set: tokens from 0 to below `vocabulary`, read in memory order.
+        Pieces of the training and of the test set: tokens from 0 to below
+        `vocabulary`, read in memory order.
     vocabulary : int
     order : sequence of int
         Distances of the tokens of a context from the predicted token, the most informative first.
