@@ -48,6 +48,7 @@ CHAPTERS = {
     ),
     "Music": (
         "compose",
+        "humanise",
         "part_ranges",
         "melody",
         "harmonise",

@@ -1,30 +1,25 @@
 """The composing transformer: weights/composer.safetensors.
 
-    python -m recipes.composer --data ../shared/data --work .bench-cache/composing --train
-    python -m recipes.composer --data ../shared/data --work .bench-cache/composing --save
+    python -m recipes.composer --data DATA --weights ../shared/pretrained/composer-384x8.safetensors
 
-The first trains, or continues a run; the second writes the best weights so far.
+Packs the weights of a training run on a GPU in 8 bits, with an index of all pieces they were
+trained on. That run's script is not part of the recipes yet.
 """
 
 import argparse
+import json
 from pathlib import Path
-from typing import Final
 
 import torch
+from safetensors import safe_open
 
 from recipes.datasets import compositions
-from recipes.lm_training import load_best, print_progress
 from segue.generate.compose.model import PRETRAINED, Composer
-from segue.generate.compose.training import (
-    ComposerTraining,
-    index_pieces,
-    new_network,
-    train_composer,
-)
-from segue.nn.trainer import STATE
-
-EPOCHS: Final = 18
-LEARNING_RATE: Final = 1.5e-3
+from segue.generate.compose.tokens import VOCABULARY_SIZE
+from segue.generate.compose.training import index_pieces
+from segue.nn.checkpoint import rename_parameters
+from segue.nn.quantization import load_transformer
+from segue.nn.transformer import StackConfig, TransformerConfig
 
 Pieces = dict[str, list[compositions.Piece]]
 
@@ -32,48 +27,42 @@ Pieces = dict[str, list[compositions.Piece]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rolls", type=Path, default=Path(".bench-cache/rolls"))
-    parser.add_argument("--train", action="store_true")
-    parser.add_argument("--start", type=Path, help="weights of an earlier run to start from")
-    parser.add_argument("--save", action="store_true")
+    parser.add_argument("--weights", type=Path, required=True)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    sides = by_side(options.data, options.rolls)
-    if options.train:
-        train(sides, options.work, options.start)
-    if options.save:
-        save_best(sides, options.work)
+    pack(options.weights, by_side(options.data, options.rolls)["train"])
 
 
 def by_side(data: Path, rolls: Path) -> Pieces:
-    """Return the pieces of the training, validation and test sets."""
-    pieces = compositions.pieces(data, rolls)
+    """Return the pieces of the training, validation and test sets, with arrangements of them."""
+    own = compositions.pieces(data, rolls)
+    pieces = [*own, *compositions.bands(data, own)]
     return {
         side: [piece for piece in pieces if piece.side == side]
         for side in ("train", "validation", "test")
     }
 
 
-def train(sides: Pieces, work: Path, start: Path | None) -> None:
-    training = ComposerTraining(epochs=EPOCHS, learning_rate=LEARNING_RATE, device="cpu")
-    train_composer(
-        training,
-        [piece.piece for piece in sides["train"]],
-        [piece.piece for piece in sides["validation"]],
-        work,
-        start=Composer.load(start) if start else None,
-        resume=(work / STATE).exists(),
-        watch=print_progress(),
+def pack(path: Path, train: list[compositions.Piece]) -> None:
+    """Write the weights of a run, whose parameters have the names of version 0.1."""
+    with safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()["about"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    weights = {
+        name.removesuffix(".int8"): tensor.float() * arrays[name[:-5] + ".scale"].float()
+        if name.endswith(".int8")
+        else tensor.float()
+        for name, tensor in arrays.items()
+        if not name.endswith(".scale")
+    }
+    stack = StackConfig(about["width"], about["layers"], about["heads"], about["context"])
+    network = load_transformer(
+        TransformerConfig(VOCABULARY_SIZE, stack), rename_parameters(weights, "composer")
     )
-
-
-def save_best(sides: Pieces, work: Path) -> None:
-    network = new_network()
-    load_best(network, work)
-    known = index_pieces([piece.piece for piece in sides["train"]])
-    Composer(network, known, {"trained by": "recipes/composer.py"}).save(PRETRAINED, torch.bfloat16)
-    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.1f} MB")
+    index = index_pieces([piece.piece for piece in train])
+    metadata = {"trained by": path.name, "history": about["history"]}
+    Composer(network, index, metadata).save(PRETRAINED, torch.int8)
+    print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.1f} MB, {len(index.keys)} bars known")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ Songs are divided by the SHA-256 of their names, versions of one piece together,
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recipes.datasets import piano_rolls
 from segue.errors import SegueError
@@ -128,23 +129,58 @@ def _keep(read: list[tuple[str, TrainingPiece]], kept: Path) -> None:
 
 
 def _load(kept: Path) -> list[Piece]:
-    with np.load(kept) as found:
-        columns = [found[key].tolist() for key in ("sources", "names", "groups", "keys")]
-        bars, notes, pedals = (found[key].tolist() for key in ("bars", "notes", "pedals"))
-    sounding: list[list[Note]] = [[] for _ in bars]
-    for bar, *note in notes:
-        sounding[bar].append(Note(*note))
-    moved: list[list[Pedal]] = [[] for _ in bars]
-    for bar, *pedal in pedals:
-        moved[bar].append(Pedal(*pedal))
-    of_piece: list[list[Bar]] = [[] for _ in columns[0]]
-    for place, (piece, time_signature, tempo) in enumerate(bars):
-        of_piece[piece].append(
-            Bar(time_signature, tempo, tuple(sounding[place]), tuple(moved[place]))
-        )
+    with np.load(kept) as arrays:
+        read = _unpacked(arrays, arrays["notes"], arrays["pedals"])
+        sources = arrays["sources"].tolist()
     return [
-        Piece(source, _side(source, group), TrainingPiece(name, tuple(written), key, group))
-        for source, name, group, key, written in zip(*columns, of_piece, strict=True)
+        Piece(source, _side(source, piece.group), piece)
+        for source, piece in zip(sources, read, strict=True)
+    ]
+
+
+def bands(data: Path, own: Sequence[Piece]) -> list[Piece]:
+    """Return the arrangements, lead sheets, drum recordings and games' music of `bands.npz`.
+
+    Parameters
+    ----------
+    data : Path
+        The folder that holds `scores`.
+    own : sequence of Piece
+        What `pieces` returns: an arrangement of a song is on the side of the song.
+    """
+    side_of = {one.piece.group: one.side for one in own if one.source == "pop909"}
+    with np.load(data / "scores" / "bands.npz") as arrays:
+        notes, pedals = (
+            np.column_stack([np.cumsum(arrays[count].astype(np.int64)), arrays[rows].T])
+            for count, rows in (("nb", "n"), ("pb", "p"))
+        )
+        read = _unpacked(arrays, notes, pedals)
+        sources = arrays["sources"].tolist()
+    return [
+        Piece(source, side_of.get(piece.group, "train"), piece)
+        for source, piece in zip(sources, read, strict=True)
+    ]
+
+
+def _unpacked(
+    arrays: Mapping[str, NDArray[Any]], notes: NDArray[Any], pedals: NDArray[Any]
+) -> list[TrainingPiece]:
+    bars = arrays["bars"].tolist()
+    notes_of: list[list[Note]] = [[] for _ in bars]
+    for bar, *note in notes.tolist():
+        notes_of[bar].append(Note(*note))
+    pedals_of: list[list[Pedal]] = [[] for _ in bars]
+    for bar, *pedal in pedals.tolist():
+        pedals_of[bar].append(Pedal(*pedal))
+    bars_of: list[list[Bar]] = [[] for _ in arrays["names"]]
+    for index, (piece, time_signature, tempo) in enumerate(bars):
+        bars_of[piece].append(
+            Bar(time_signature, tempo, tuple(notes_of[index]), tuple(pedals_of[index]))
+        )
+    columns = (arrays[name].tolist() for name in ("names", "keys", "groups"))
+    return [
+        TrainingPiece(name, tuple(of_piece), key, group)
+        for (name, key, group), of_piece in zip(zip(*columns, strict=True), bars_of, strict=True)
     ]
 
 

@@ -91,3 +91,25 @@ def test_invalid_arguments_are_refused(
     assert message in done.stderr
     assert done.returncode == code, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_midi_is_humanised_and_notation_is_not(nowhere: Path, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("played.mid", "written.musicxml")]
+    arguments = ("compose", "--bars", "1", "--instruments", "piano,drums", "--seed", "1")
+    document = answer(
+        *(*arguments, "--humanise", "1", "--swing", "0.6", "-o", files[0], "-o", files[1]),
+        library=nowhere,
+    )
+    (one,) = document["compositions"]
+    assert one["to_reproduce"]["humanise"] == 1
+    assert one["to_reproduce"]["swing"] == 0.6
+    played = read_midi(files[0].read_bytes())
+    (written,) = read_scores(files[1])
+    assert isinstance(written, Score)
+    unit, played_unit = written.ticks_per_quarter, played.ticks_per_quarter
+    assert all((part.notes[:, 0] * 12 % unit == 0).all() for part in written.parts)
+    assert any((part.notes[:, 0] * 12 % played_unit != 0).any() for part in played.parts)
+    for wrong in (("--swing", "0.8"), ("--humanise", "2")):
+        done = segue(*arguments, *wrong, "-o", files[0], library=nowhere)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1

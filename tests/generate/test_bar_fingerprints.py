@@ -102,6 +102,15 @@ def test_known_bars_are_joined() -> None:
     assert search(both, one).piece == 0
 
 
+def test_an_index_comes_back_from_few_bytes() -> None:
+    rng = np.random.default_rng(0)
+    index = known(silent=[], one=melody(rng, 30), drums=[], two=melody(rng, 20), end=[])
+    again = PassageIndex.decompress(index.compress(), index.names)
+    assert again.names == index.names
+    for name in ("keys", "links", "pieces"):
+        assert np.array_equal(getattr(again, name), getattr(index, name))
+
+
 def test_pieces_of_one_name_are_both_known() -> None:
     rng = np.random.default_rng(0)
     one, other = melody(rng, 5), melody(rng, 5)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from conftest import little_score
-from segue.errors import BadArgument
+from segue.errors import BadArgument, BadCheckpoint
 from segue.generate.compose.composition import Composition
 from segue.generate.compose.model import Composer
 from segue.generate.compose.options import (
@@ -240,6 +240,27 @@ def test_a_composer_comes_back_from_its_file(composer: Composer, tmp_path: Path)
     assert again.metadata == {"told": 1}
     first, second = (list(BarSampler(one, options(3)).extend(3)) for one in (composer, again))
     assert first == second
+
+
+def test_a_composer_in_eight_bits_stays_so_and_can_learn_on(
+    composer: Composer, tmp_path: Path
+) -> None:
+    path, again = tmp_path / "composer.safetensors", tmp_path / "again.safetensors"
+    composer.save(path, torch.int8)
+    small = Composer.load(path)
+    assert not [weight for weight in small.network.parameters() if weight.dtype == torch.float32]
+    assert sum(weight.numel() for weight in small.network.parameters()) < 1.1 * (
+        composer.network.tokens.weight.numel()  # norms and embeddings alone
+    )
+    first, second = (list(BarSampler(one, options(3)).extend(3)) for one in (small, small))
+    assert first == second
+    small.save(again)  # in float32
+    for name, weight in composer.network.state_dict().items():
+        close = Composer.load(again).network.state_dict()[name]
+        assert (close - weight).abs().max() <= 0.01 * weight.abs().max()
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(BadCheckpoint):
+        Composer.load(path)
 
 
 @pytest.mark.parametrize(

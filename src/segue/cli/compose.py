@@ -15,6 +15,7 @@ from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.generate.compose.composition import Composition
+    from segue.generate.compose.humanise import HumaniseOptions
     from segue.generate.compose.options import CompositionOptions
 
 
@@ -46,10 +47,19 @@ def compose(
     top_p: opt.TopP = 0.95,
     top_k: opt.TopK = 0,
     min_p: opt.MinP = 0.0,
+    humanise: opt.Humanise = 0.0,
+    swing: opt.Swing = 0.5,
     max_copy: Annotated[
         int,
         typer.Option(help="Maximum number of bars that a part may share with the training set."),
     ] = 4,
+    repetition: Annotated[
+        float,
+        typer.Option(
+            help="How closely bars follow earlier bars of the piece, from 0 (the network alone) "
+            "to 4 (they hardly change)."
+        ),
+    ] = 1.0,
     n: Annotated[int, typer.Option("-n", min=1, max=100, help="Number of compositions.")] = 1,
     seed: opt.NewSeed = None,
     threads: opt.Threads = 1,
@@ -77,6 +87,7 @@ def compose(
 
     Example: segue compose tune.mid --bars 16 -o more.mid -o more.png
     """
+    from segue.generate.compose.humanise import HumaniseOptions
     from segue.generate.compose.options import parse_time_signature
 
     outputs = music_outputs(output, wav=wav, png=png, report=report)
@@ -84,9 +95,9 @@ def compose(
         parse_time_signature(time_signature)
     use_threads(threads)
     seed = seed_or_new(seed)
-    options = _options(
-        instruments, key, tempo, time_signature, max_copy, (temperature, top_k, top_p, min_p)
-    )
+    performance = HumaniseOptions(humanise, swing, seed)
+    options = _options(instruments, key, tempo, time_signature, (temperature, top_k, top_p, min_p))
+    options = replace(options, max_copy=max_copy, repetition=repetition)
     bar_range = _bar_range(infill) if infill else None
     reports: list[dict[str, Any]] = []
     with open_library(library, required=False) as lib, progress("reading") as show:
@@ -102,8 +113,10 @@ def compose(
             )
             interrupted = _generate(piece, show, f"{index + 1} of {n}, bar" if n > 1 else "bar")
             files = outputs if n == 1 else numbered(outputs, index + 1)
-            _write(piece, files, title)
-            reports.append({"files": [display_path(file) for file in files]} | piece.report)
+            _write(piece, files, title, replace(performance, seed=piece.options.seed))
+            fields = {"files": [display_path(file) for file in files]} | piece.report
+            fields["to_reproduce"] |= {"humanise": humanise, "swing": swing}
+            reports.append(fields)
             if interrupted:
                 break
     write_report(report, reports if n > 1 else reports[0])
@@ -122,7 +135,6 @@ def _options(
     key: str | None,
     tempo: float | None,
     time_signature: str | None,
-    max_copy: int,
     sampling: tuple[float, int, float, float],
 ) -> "CompositionOptions":
     from segue.generate.compose.options import CompositionOptions, parse_key, parse_time_signature
@@ -141,7 +153,6 @@ def _options(
         None
         if time_signature is None
         else TIME_SIGNATURE_INDEX[parse_time_signature(time_signature)],
-        max_copy,
     )
 
 
@@ -164,10 +175,12 @@ def _generate(piece: "Composition", show: Callable[[str, int, int], None], text:
     return False
 
 
-def _write(piece: "Composition", files: Sequence[Path], title: str | None) -> None:
+def _write(
+    piece: "Composition", files: Sequence[Path], title: str | None, performance: "HumaniseOptions"
+) -> None:
     score = piece.score if title is None else replace(piece.score, title=title)
     for file in files:
-        write_music(score, file)
+        write_music(score, file, performance=performance)
 
 
 def _print_report(fields: dict[str, Any]) -> None:

@@ -42,6 +42,8 @@ def harmonise(
         typer.Option(help=f"{opt.TEMPERATURE}; by default 0.7 for chords, 0.9 for chorales."),
     ] = None,
     top_p: opt.TopP = 0.95,
+    humanise: opt.Humanise = 0.0,
+    swing: opt.Swing = 0.5,
     seed: opt.NewSeed = None,
     threads: opt.Threads = 1,
     title: opt.Title = None,
@@ -60,11 +62,14 @@ def harmonise(
 
     Example: segue harmonise tune.mid --style chorale -o sung.mid
     """
+    from segue.generate.compose.humanise import HumaniseOptions
+
     outputs = music_outputs(output, wav=wav, png=png, report=report)
     with open_library(library, required=False) as lib:
         score = lib.scores.read(melody)
     use_threads(threads)
     seed = seed_or_new(seed)
+    performance = HumaniseOptions(humanise, swing, seed)
     if title is not None:
         score = replace(score, title=title)
     results, temperature = _harmonise(score, style, n, temperature, top_p, part, seed)
@@ -75,7 +80,7 @@ def harmonise(
     for index, result in enumerate(results):
         files = numbered(outputs, index + 1) if index else outputs
         for file in files:
-            write_music(result.score, file)
+            write_music(result.score, file, performance=performance)
         fields["made"].append(_result_fields(result, files))
     write_report(report, _versions() | fields)
     if json:

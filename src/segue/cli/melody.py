@@ -57,6 +57,8 @@ def melody(
     top_p: opt.TopP = 0.95,
     top_k: opt.TopK = 0,
     min_p: opt.MinP = 0.0,
+    humanise: opt.Humanise = 0.0,
+    swing: opt.Swing = 0.5,
     max_copy: Annotated[
         float,
         typer.Option(
@@ -106,6 +108,7 @@ def melody(
         sampling = Sampling(temperature, top_k, top_p, min_p)
         melody_model = lib.learning.melody_model(model)
         source = lib.learning.source("melodies", model)
+    from segue.generate.compose.humanise import HumaniseOptions
     from segue.generate.melody.candidates import chart_chords, generate_melodies
     from segue.io.written_score import beat_duration
 
@@ -117,6 +120,7 @@ def melody(
 
         quarters_per_minute = main_tempo_bpm(score)
     seed = seed_or_new(seed)
+    performance = HumaniseOptions(humanise, swing, seed)
     with progress("writing"):
         melodies = generate_melodies(
             melody_model,
@@ -137,7 +141,7 @@ def melody(
     files = [numbered(outputs, item.rank) if item.rank > 1 else outputs for item in melodies]
     for item, targets in zip(melodies, files, strict=True):
         for target in targets:
-            write_music(item.score, target, chart_chords(chart))
+            write_music(item.score, target, chart_chords(chart), performance)
     settings = {
         "chords": chords if chords is not None else roman,
         "chords_from": given.source,

@@ -190,6 +190,20 @@ Tempo = Annotated[
 TimeSignature = Annotated[
     str | None, typer.Option(help="Time signature: 3/4, 6/8 …; by default the score's, or 4/4.")
 ]
+Humanise = Annotated[
+    float,
+    typer.Option(
+        help="Amount, from 0 to 1, of the timing and loudness of played drums in MIDI and audio; "
+        "notation stays on the grid."
+    ),
+]
+Swing = Annotated[
+    float,
+    typer.Option(
+        help="Position in the beat of its second eighth in MIDI and audio: 0.5 is straight, 0.667 "
+        "the triplet feel, up to 0.75."
+    ),
+]
 
 _DASHES: Final = re.compile("[‐‑‒–—−]|\\.\\.")
 _YEAR: Final = re.compile(r"(?P<year>\d{4}|\d{2})(?P<decade>'?s)?")

@@ -12,6 +12,7 @@ from segue.files import resolve_link
 from segue.render import FIGURE_SUFFIXES, PAGE_SUFFIXES
 
 if TYPE_CHECKING:
+    from segue.generate.compose.humanise import HumaniseOptions
     from segue.records import Score, Track
     from segue.score.harmony import Chord
 
@@ -98,7 +99,12 @@ def numbered(outputs: Iterable[Path], number: int) -> list[Path]:
     return [file.with_stem(f"{file.stem}-{number}") for file in outputs]
 
 
-def write_music(score: "Score", target: Path, chords: "Sequence[Chord] | None" = None) -> None:
+def write_music(
+    score: "Score",
+    target: Path,
+    chords: "Sequence[Chord] | None" = None,
+    performance: "HumaniseOptions | None" = None,
+) -> None:
     """Write a score in a format of scores, as audio, or as a piano roll, by the file's suffix.
 
     Parameters
@@ -108,7 +114,13 @@ def write_music(score: "Score", target: Path, chords: "Sequence[Chord] | None" =
         Output file, with one of `MUSIC_SUFFIXES`.
     chords : sequence of Chord, optional
         Chords that a piano roll names; by default those found in the score.
+    performance : HumaniseOptions, optional
+        How MIDI and audio play the score; by default as it is written.
     """
+    if performance and target.suffix.lower() in (".mid", ".wav"):
+        from segue.generate.compose.humanise import humanise
+
+        score = humanise(score, performance)
     if target.suffix.lower() in SCORE_SUFFIXES:
         from segue.io.scores import write_score
         from segue.score.harmony import with_estimated_key

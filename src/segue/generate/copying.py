@@ -5,7 +5,7 @@ Keys do not change under transposition, and may be hashes, so that a training se
 or not free need not be bundled:
 
 - of a bar of a part, a hash of its onsets and intervals (`fingerprint_bar`); the interval between
-  the first notes of two bars must be the same, too (five bytes a bar);
+  the first notes of two bars must be the same, too (compressed, some two bytes a bar);
 - of five notes of a melody, a 16-bit hash of intervals and inter-onset intervals
   (`melody_ngrams`). That k successive hashes match by chance among half a million is as likely as
   500,000 / 65,536^k per position, so a passage of two or more is almost certainly real;
@@ -15,6 +15,7 @@ or not free need not be bundled:
 that end at the last one.
 """
 
+import lzma
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -122,6 +123,31 @@ class PassageIndex:
     def starts(self) -> IntArray:
         """Index of the first key of each piece, or of the next one if it has none."""
         return np.searchsorted(self.pieces, np.arange(len(self.names)))
+
+    def compress(self) -> bytes:
+        """Return an index of keys of 32 bits without names, compressed by LZMA."""
+        keys = self.keys.astype("<u4").tobytes()
+        filters = {"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 0, "lp": 2, "pb": 2}  # four bytes
+        starts = self.starts.astype("<u4").tobytes()
+        return lzma.compress(keys, filters=[filters]) + lzma.compress(starts + self.links.tobytes())
+
+    @classmethod
+    def decompress(cls, data: bytes, names: Sequence[str]) -> Self:
+        """Return the index that `compress` gave.
+
+        Raises
+        ------
+        ValueError
+            The data are damaged.
+        """
+        try:
+            content = np.frombuffer(lzma.decompress(data), np.uint8)
+        except lzma.LZMAError as error:
+            raise ValueError(f"the index is damaged: {error}") from None
+        count = (len(content) - 4 * len(names)) // 5
+        keys, starts, links = np.split(content, [4 * count, 4 * (count + len(names))])
+        pieces = np.searchsorted(starts.view("<u4"), np.arange(count), side="right") - 1
+        return cls(keys.view("<u4"), links.view(np.int8), pieces.astype(np.int32), names)
 
     def concatenate(self, other: Self) -> Self:
         """Return an index of the pieces of both."""

@@ -217,7 +217,7 @@ def load_checkpoint(path: Path, kind: str) -> Checkpoint:
             "delete it and train again"
         )
     metadata = _rename_hyperparameters(json.loads(document))
-    return Checkpoint(kind, metadata, _rename_parameters(tensors, kind), digest[:12])
+    return Checkpoint(kind, metadata, rename_parameters(tensors, kind), digest[:12])
 
 
 def save_model(
@@ -322,13 +322,14 @@ def match_state_dict(tensors: Mapping[str, Tensor], names: Collection[str]) -> d
         The tensors under `names`, or unchanged where no kind's table yields these.
     """
     for kind in RENAMED_PARAMETERS:
-        renamed = _rename_parameters(tensors, kind)
+        renamed = rename_parameters(tensors, kind)
         if renamed.keys() == set(names):
             return renamed
     return dict(tensors)
 
 
-def _rename_parameters(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
+def rename_parameters(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
+    """Give the tensors of a kind of checkpoint, named as in an older version, today's names."""
     renamed = dict(tensors)
     for old, new in RENAMED_PARAMETERS.get(kind, {}).items():
         pattern = re.compile(rf"(?<![^.])(?:{old})(?![^.])")

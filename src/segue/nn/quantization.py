@@ -11,7 +11,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
-from segue.nn.transformer import KVCache, Transformer
+from segue.nn.transformer import KVCache, Transformer, TransformerConfig
 
 _SCALE: Final = ".scale"
 _MIN_SCALE: Final = 1e-6  # representable in float16
@@ -52,6 +52,51 @@ def dequantize_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def load_transformer(config: TransformerConfig, tensors: Mapping[str, Tensor]) -> Transformer:
+    """Build a network from a state dict; linear layers in 8 bits stay so, for inference alone.
+
+    Parameters
+    ----------
+    config : TransformerConfig
+        Hyperparameters.
+    tensors : mapping of str to Tensor
+        Parameters in any floating-point type, or what `quantize_weights` makes of them.
+
+    Returns
+    -------
+    Transformer
+        In float32, or in bfloat16 around layers in 8 bits.
+
+    Raises
+    ------
+    RuntimeError
+        The tensors are not those of such a network.
+    """
+    with torch.device("meta"):  # without memory for weights
+        network = Transformer(config)
+    remaining = dict(tensors)
+    for path, module in [*network.named_modules()]:
+        for name, linear in [*module.named_children()]:
+            key = f"{path}.{name}.weight"
+            if isinstance(linear, nn.Linear) and key + _SCALE in remaining:
+                weight, scale = remaining.pop(key), remaining.pop(key + _SCALE)
+                if weight.shape != linear.weight.shape or scale.shape != weight.shape[:1]:
+                    raise RuntimeError(f"size mismatch for {key}: {tuple(weight.shape)}")
+                setattr(module, name, Int8Linear(weight, scale))
+    others = {name: tensor.float() for name, tensor in dequantize_weights(remaining).items()}
+    network.load_state_dict(others, assign=True)
+    return network.to(torch.bfloat16 if _is_quantized(network) else torch.float32).eval()
+
+
+def float_state_dict(network: Transformer) -> dict[str, Tensor]:
+    """Return the parameters of a network in float32; layers in 8 bits are dequantised."""
+    tensors = {name: tensor.float() for name, tensor in network.state_dict().items()}
+    for path, module in network.named_modules():
+        if isinstance(module, Int8Linear):
+            tensors[f"{path}.weight"] = module.weight * module.scale.float()[:, None]
+    return tensors
+
+
 def for_inference(
     network: Transformer, precision: Precision | None = None, batch: int = 1
 ) -> Transformer:
@@ -76,10 +121,15 @@ def for_inference(
 
 
 def _convert(network: Transformer, precision: Precision) -> Transformer:
-    converted = copy.deepcopy(network).eval().requires_grad_(False)
+    converted = network
+    if not _is_quantized(network):
+        converted = copy.deepcopy(network)
+    elif precision != "int8":
+        converted = load_transformer(network.config, float_state_dict(network))
+    converted.eval().requires_grad_(False)
     replacement: Callable[[nn.Linear], nn.Module] | None = None
     if precision == "int8":
-        replacement = _Int8Linear
+        replacement = Int8Linear.quantize
     elif precision == "bfloat16" and _can_pack():
         replacement = _PackedLinear
     if replacement:
@@ -90,19 +140,36 @@ def _convert(network: Transformer, precision: Precision) -> Transformer:
     return converted.to(torch.float32 if precision == "float32" else torch.bfloat16)
 
 
-class _Int8Linear(nn.Module):
-    """A linear layer without bias, with int8 weights and bfloat16 inputs."""
+def _is_quantized(network: Transformer) -> bool:
+    return any(isinstance(module, Int8Linear) for module in network.modules())
 
-    def __init__(self, linear: nn.Linear) -> None:
+
+class Int8Linear(nn.Module):
+    """A linear layer without bias, with int8 weights and bfloat16 inputs, for inference.
+
+    Parameters
+    ----------
+    weight : Tensor, shape (outputs, inputs), int8
+    scale : Tensor, shape (outputs,)
+        Factor of each row.
+    """
+
+    def __init__(self, weight: Tensor, scale: Tensor) -> None:
         super().__init__()
-        largest = linear.weight.abs().amax(dim=1).clamp(min=1e-12)
         self.weight: Tensor
         self.scale: Tensor
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("scale", scale, persistent=False)
+
+    @classmethod
+    def quantize(cls, linear: nn.Linear) -> "Int8Linear":
+        """Quantise the weights of a layer."""
+        largest = linear.weight.abs().amax(dim=1).clamp(min=1e-12)
         weight = (linear.weight * (127 / largest)[:, None]).round().to(torch.int8)
-        self.register_buffer("weight", weight)
-        self.register_buffer("scale", largest / 127)
+        return cls(weight, largest / 127)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs, shape (…, outputs)."""
         y = torch._weight_int8pack_mm(x.flatten(0, -2), self.weight, self.scale)  # noqa: SLF001
         return y.view(*x.shape[:-1], -1)
 

@@ -111,7 +111,8 @@ class KVCache:
     count : int
         Number of sequences, B.
     dtype : torch.dtype
-        Type of the network's weights.
+        Type of keys and values, in which attention is computed. On a CPU, attention of one
+        position is some seven times as fast in float32 as in bfloat16.
     """
 
     def __init__(self, config: StackConfig, count: int, dtype: torch.dtype = torch.float32) -> None:
@@ -249,12 +250,14 @@ class _Layer(nn.Module):
             kv_cache.values[index][:, :, start:end] = v
             k = kv_cache.keys[index][:, :, :end]
             v = kv_cache.values[index][:, :, :end]
+            q = q.to(k.dtype)
             if T > 1 and start:  # torch's `is_causal` aligns the mask to the first position
                 mask = torch.ones(T, end, dtype=torch.bool, device=x.device).tril(start)
         y = F.scaled_dot_product_attention(
             q, k, v, attn_mask=mask, is_causal=mask is None and T > 1
         )
-        return self.attn_out(y.transpose(1, 2).reshape(B, T, D))  # type: ignore[no-any-return]
+        y = y.transpose(1, 2).reshape(B, T, D).to(x.dtype)
+        return self.attn_out(y)  # type: ignore[no-any-return]
 
     def _mlp(self, x: Tensor) -> Tensor:
         up, gate = self.gate_up(x).chunk(2, dim=-1)
@@ -338,8 +341,10 @@ def dropout(x: Tensor, p: float) -> Tensor:
 def _rope_tables(config: StackConfig) -> tuple[Tensor, Tensor]:
     """Return cosines and signed sines of the angles, shape (context, 1, 1, C) each."""
     half = config.width // config.heads // 2
-    frequencies = ROPE_BASE ** -(torch.arange(half, dtype=torch.float64) / half)
-    angles = torch.arange(config.context, dtype=torch.float64)[:, None] * frequencies
+    # No parameters, and so not on the meta device where the network is built without weights.
+    positions = torch.arange(max(config.context, half), dtype=torch.float64, device="cpu")
+    frequencies = ROPE_BASE ** -(positions[:half] / half)
+    angles = positions[: config.context, None] * frequencies
     cos = angles.cos().float().repeat(1, 2)
     sin = angles.sin().float()
     return cos[:, None, None], torch.cat([-sin, sin], dim=-1)[:, None, None]

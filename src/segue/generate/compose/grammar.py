@@ -15,6 +15,7 @@ part names are lost.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,6 +46,33 @@ from segue.records import BoolArray, Score
 from segue.theory.instruments import DRUMS
 
 _HEADER = ("begin", "key", "plays", "opening")
+
+
+class Position(NamedTuple):
+    """A position in a bar; -1 where something is undefined.
+
+    Attributes
+    ----------
+    instrument : int
+        Current instrument.
+    step : int
+        Current step.
+    named : int
+        Last instrument token of this step.
+    pitch : int
+        Last pitch of the instrument at this step.
+    long : int
+        Steps of a `long` token whose note is incomplete, or 0.
+    kind : str
+        Kind of the last token.
+    """
+
+    instrument: int
+    step: int
+    named: int
+    pitch: int
+    long: int
+    kind: str
 
 
 class GrammarState:
@@ -165,9 +193,11 @@ class GrammarState:
                 self._add_note(self._long + value + 1)
 
     @property
-    def position(self) -> tuple[int, int]:
-        """Current instrument (-1 for none yet) and step of the bar."""
-        return self._instrument, self._step
+    def position(self) -> Position:
+        """Position in the current bar."""
+        return Position(
+            self._instrument, self._step, self._named, self._pitch, self._long, self._last
+        )
 
     def allowed(self) -> BoolArray:
         """Return which tokens are allowed next, shape (VOCABULARY_SIZE,); none after the end."""

@@ -1,6 +1,6 @@
 """The composing transformer: checkpoint, index of its training set, cached decoding."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -13,7 +13,13 @@ from segue.builtin_spaces import WEIGHTS
 from segue.generate.compose.tokens import VOCABULARY_SIZE
 from segue.generate.copying import PassageIndex
 from segue.nn.checkpoint import Checkpoint, load_model, save_model
-from segue.nn.quantization import Precision, for_inference
+from segue.nn.quantization import (
+    Precision,
+    float_state_dict,
+    for_inference,
+    load_transformer,
+    quantize_weights,
+)
 from segue.nn.transformer import KVCache, StackConfig, Transformer, TransformerConfig
 
 CHECKPOINT_KIND: Final = "composer"
@@ -21,6 +27,7 @@ CHECKPOINT_KIND: Final = "composer"
 VERSION: Final = 1
 MODEL: Final = "composer.safetensors"
 PRETRAINED: Final = WEIGHTS / MODEL
+_INDEX: Final = "known.bars"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,15 +74,10 @@ class Composer:
         config = metadata["config"]
         if config["vocabulary"] != VOCABULARY_SIZE:
             raise ValueError(f"{config['vocabulary']} tokens, expected {VOCABULARY_SIZE}")
-        index = PassageIndex(
-            tensors.pop("known.contents").numpy().view(np.uint32),
-            tensors.pop("known.steps").numpy(),
-            tensors.pop("known.pieces").numpy().astype(np.int32),
-            metadata["pieces"],
-        )
-        network = Transformer(TransformerConfig(VOCABULARY_SIZE, StackConfig(**config["stack"])))
-        network.load_state_dict(tensors)
-        return cls(network.eval(), index, metadata["told"], checkpoint.fingerprint)
+        index = _take_index(tensors, metadata["pieces"])
+        stack = StackConfig(**config["stack"])
+        network = load_transformer(TransformerConfig(VOCABULARY_SIZE, stack), tensors)
+        return cls(network, index, metadata["told"], checkpoint.fingerprint)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> str:
         """Write a checkpoint atomically, and return its fingerprint.
@@ -85,22 +87,34 @@ class Composer:
         path : Path
             Path of the output file.
         dtype : torch.dtype
-            Type of the weights in the file.
+            Type of the weights in the file; int8 with a scale for each row.
 
         Raises
         ------
         DiskFull
         """
-        tensors = dict(self.network.state_dict())
-        tensors["known.contents"] = torch.from_numpy(self.index.keys.view(np.int32))
-        tensors["known.steps"] = torch.from_numpy(self.index.links)
-        tensors["known.pieces"] = torch.from_numpy(self.index.pieces.astype(np.int16))
+        tensors = float_state_dict(self.network)
+        if dtype == torch.int8:
+            tensors, dtype = quantize_weights(tensors), torch.float16
+        tensors[_INDEX] = torch.frombuffer(bytearray(self.index.compress()), dtype=torch.uint8)
         metadata = {
             "config": asdict(self.network.config),
             "pieces": list(self.index.names),
             "told": dict(self.metadata),
         }
         return save_model(path, CHECKPOINT_KIND, VERSION, metadata, tensors, dtype)
+
+
+def _take_index(tensors: dict[str, Tensor], names: Sequence[str]) -> PassageIndex:
+    """Take the index out of the tensors of a checkpoint."""
+    if _INDEX in tensors:
+        return PassageIndex.decompress(tensors.pop(_INDEX).numpy().tobytes(), names)
+    return PassageIndex(  # as in files of version 0.1
+        tensors.pop("known.contents").numpy().view(np.uint32),
+        tensors.pop("known.steps").numpy(),
+        tensors.pop("known.pieces").numpy().astype(np.int32),
+        names,
+    )
 
 
 class CachedDecoder:
@@ -116,8 +130,7 @@ class CachedDecoder:
 
     def __init__(self, network: Transformer, precision: Precision = "int8") -> None:
         self._network = for_inference(network, precision)
-        dtype = self._network.tokens.weight.dtype
-        self._kv_cache = KVCache(network.config.stack, 1, dtype)
+        self._kv_cache = KVCache(network.config.stack, 1)
         self.context = network.config.stack.context
 
     @property

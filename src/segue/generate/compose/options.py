@@ -19,6 +19,7 @@ from segue.theory.keys import pitch_class
 if TYPE_CHECKING:
     from segue.nn.sampling import Sampling
 
+MAX_REPETITION: Final = 4.0
 _KEY: Final = re.compile(r"([a-g])([#♯b♭]?)\s*(m|min|minor|maj|major|)")
 
 
@@ -43,6 +44,9 @@ class CompositionOptions:
     max_copy : int
         Longest passage, in distinct bars of a part, that may coincide with a training piece in
         any key.
+    repetition : float
+        How much bars follow earlier bars of the piece; 0 for the network alone. See
+        `segue.generate.compose.repetition`.
     seed : int
         Random seed.
     """
@@ -53,6 +57,7 @@ class CompositionOptions:
     tempo: float | None = None
     time_signature: int | None = None
     max_copy: int = 4
+    repetition: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -68,6 +73,10 @@ class CompositionOptions:
             tempo_bin(self.tempo, 1.0 if signature is None else beat_length(signature))
         if self.max_copy < 1:
             raise BadArgument(f"at most {self.max_copy} bars copied; it is at least 1")
+        if not 0 <= self.repetition <= MAX_REPETITION:
+            raise BadArgument(
+                f"a repetition of {self.repetition}; it is from 0 (none) to {MAX_REPETITION:g}"
+            )
         if self.instruments is not None and not self.instruments:
             raise BadArgument("no instrument is named; name at least one, or leave it open")
 

@@ -23,6 +23,7 @@ from segue.generate.compose.grammar import (
     part_prefix,
 )
 from segue.generate.compose.options import CompositionOptions, beat_length, tempo_bin
+from segue.generate.compose.repetition import RepetitionModel
 from segue.generate.compose.tokens import (
     BEGIN,
     END,
@@ -60,6 +61,8 @@ _MAX_ATTEMPTS: Final = 8
 _TEMPERATURE_STEP: Final = 0.15
 #: Maximum number of equal bars in a row, and of silent ones.
 _MAX_REPEATS: Final = 4
+#: Factors of the penalties of the repetition model by attempt, the last one for all later ones.
+_SOURCE_FACTORS: Final = (1.0, 1.0, 0.5, 0.0)
 _MAX_SILENT: Final = 1
 #: Share of the context for the bars after a gap.
 _SUFFIX_SHARE: Final = 0.35
@@ -275,6 +278,7 @@ class BarSampler:
         self._drums: frozenset[int] | None = None
         self._trackers: dict[int, BarTracker] = {}
         self._recent: list[Bar] = []
+        self._repetition: RepetitionModel | None = None
         self._biases = LogitBiases(options.instruments or (), self._mode)
         self.rejected = 0
 
@@ -304,6 +308,7 @@ class BarSampler:
         else:
             self._begin()
         self._constrain_instruments(prompt)
+        self._repeat(prompt)
         signature, tempo = self.options.time_signature, None
         if prompt:
             signature = prompt[-1].time_signature if signature is None else signature
@@ -351,6 +356,7 @@ class BarSampler:
             self._biases.request(on_both_sides & set(self._instruments))
         self._encoded = [encode_bar(bar) for bar in bars[:first]]
         self._recent = list(bars[:first][-_MAX_REPEATS:])
+        self._repeat([*after, *bars[:first]])
         for index in range(first, last):
             if (index - first) % MAX_INFILL_BARS == 0:
                 self._header = start + infill_prefix(min(last - index, MAX_INFILL_BARS), after)
@@ -448,6 +454,8 @@ class BarSampler:
             self._from_opening = False
         self._recent = [*self._recent, bar][-_MAX_REPEATS:]
         self._biases.update(bar)
+        if self._repetition is not None:
+            self._repetition.append(bar)
         return bar
 
     def _attempt(
@@ -460,6 +468,38 @@ class BarSampler:
         last: bool,
     ) -> tuple[Bar, list[int]]:
         """Sample a bar, and return it with its tokens in the context."""
+        import torch
+
+        state, tokens, logits = self._begin_bar(signature, tempo, given, attempt)
+        max_tokens = self._decoder.context // 2 - len(self._header)
+        silent = not given and not any(bar.notes for bar in self._recent[-_MAX_SILENT:])
+        while True:
+            allowed = state.allowed()
+            allowed[END] = allowed[FIRST_TOKEN["bar"]]  # both end this bar
+            bar = state.bars[-1]
+            if silent and not bar.notes and (self._recent or last):
+                allowed = _without_end(allowed)
+            incomplete = last and len(tokens) <= max_tokens and not self._biases.complete_with(bar)
+            if incomplete and _without_end(allowed).any():
+                allowed = _without_end(allowed)
+            if len(tokens) > max_tokens and allowed[END]:
+                break
+            position = state.position
+            biased = self._biases.apply(logits, bar, position.instrument, position.step)
+            if self._repetition is not None:
+                biased -= torch.from_numpy(self._repetition.penalties(bar, position))
+            token = self._sample(biased, allowed, attempt)
+            if token == END or token in _BAR_TOKENS:
+                break
+            state.consume(token)
+            logits = self._append([token], tokens)
+        monophonic = frozenset(each for each, limit in self._polyphony.items() if limit == 1)
+        return make_monophonic(state.bars[-1], monophonic), tokens
+
+    def _begin_bar(
+        self, signature: int | None, tempo: int | None, given: Sequence[int], attempt: int
+    ) -> tuple[GrammarState, list[int], "Tensor"]:
+        """Return the state after time signature and tempo, its tokens, and the next logits."""
         state = GrammarState(self._instruments, self._ranges, self._polyphony, self._drums)
         state.consume(BEGIN)
         tokens: list[int] = []
@@ -478,27 +518,10 @@ class BarSampler:
             state.consume(token)
             if not given:
                 logits = self._append([token], tokens)
-        max_tokens = self._decoder.context // 2 - len(self._header)
-        silent = not given and not any(bar.notes for bar in self._recent[-_MAX_SILENT:])
-        while True:
-            allowed = state.allowed()
-            allowed[END] = allowed[FIRST_TOKEN["bar"]]  # both end this bar
-            bar = state.bars[-1]
-            if silent and not bar.notes and (self._recent or last):
-                allowed = _without_end(allowed)
-            incomplete = last and len(tokens) <= max_tokens and not self._biases.complete_with(bar)
-            if incomplete and _without_end(allowed).any():
-                allowed = _without_end(allowed)
-            if len(tokens) > max_tokens and allowed[END]:
-                break
-            biased = self._biases.apply(logits, bar, *state.position)
-            token = self._sample(biased, allowed, attempt)
-            if token == END or token in _BAR_TOKENS:
-                break
-            state.consume(token)
-            logits = self._append([token], tokens)
-        monophonic = frozenset(each for each, limit in self._polyphony.items() if limit == 1)
-        return make_monophonic(state.bars[-1], monophonic), tokens
+        if self._repetition is not None:
+            factor = _SOURCE_FACTORS[min(attempt, len(_SOURCE_FACTORS) - 1)]
+            self._repetition.choose(state.bars[-1].time_signature, factor)
+        return state, tokens, logits
 
     def _sample(self, logits: "Tensor", allowed: BoolArray, attempt: int) -> int:
         import torch
@@ -556,6 +579,13 @@ class BarSampler:
         in_bars = (token for bar in bars[::-1] for token in bar)
         self._logits = self._decoder.append([*self._header, *opening, *in_bars, *current])
         return self._logits
+
+    def _repeat(self, bars: Sequence[Bar]) -> None:
+        """Let bars follow those of the piece so far, as far as the options want it."""
+        if self.options.repetition:
+            rng = np.random.default_rng(self.options.seed)
+            self._repetition = RepetitionModel(self.options.repetition, rng)
+            self._repetition.start(bars)
 
     @property
     def _mode(self) -> int | None:

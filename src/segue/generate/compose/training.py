@@ -36,6 +36,7 @@ from segue.generate.compose.tokens import (
 )
 from segue.generate.copying import PassageIndex, fingerprint_parts, index_bars
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
+from segue.nn.quantization import float_state_dict
 from segue.nn.trainer import (
     Batch,
     FitResult,
@@ -294,7 +295,7 @@ def train_composer(
     network = new_network(training.seed)
     if start:
         network = Transformer(start.network.config)
-        network.load_state_dict(start.network.state_dict())
+        network.load_state_dict(float_state_dict(start.network))
     context = network.config.stack.context
     config = LMTrainingConfig(
         context,

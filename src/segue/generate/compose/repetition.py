@@ -1,0 +1,288 @@
+"""Repetition of a piece's own bars: sources of a bar, and a penalty of what departs from them.
+
+Patterns and themes that return are what a small network forgets first. Here each bar has a source
+among the earlier bars of the piece, one for the drums and one for the pitched parts, chosen as in a
+factor oracle (Assayag & Dubnov, "Using Factor Oracles for Machine Improvisation", 2004): a bar
+follows its source where the bars before both are similar. Tokens that depart from the source are
+penalised in the logits, the more so the more the piece has repeated itself so far; the network
+still departs where it is sure, and the fewer notes it expects to change, the closer it stays.
+"""
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.generate.compose.grammar import Position
+from segue.generate.compose.tokens import (
+    END,
+    FIRST_TOKEN,
+    SHORT_DURATIONS,
+    TOKEN_COUNTS,
+    VOCABULARY_SIZE,
+    Bar,
+)
+from segue.theory.instruments import DRUMS
+
+#: Bars that may be sources: so many of the latest.
+MEMORY: Final = 128
+#: Penalty in nats for the drums and for the pitched parts of a piece that repeats itself exactly.
+_DRUM_PENALTY: Final = 4.5
+_PITCHED_PENALTY: Final = 5.0
+#: Log-weight of a source whose preceding bars are equal to those before the new bar, and of one
+#: that is a multiple of four or eight bars earlier.
+_CONTEXT_WEIGHT: Final = 4.0
+_PHRASE_WEIGHTS: Final = {4: 1.0, 8: 1.0}
+#: Log-weight for each time that a bar has been a source before.
+_REUSE_WEIGHT: Final = -0.5
+#: Number of preceding bars that are compared.
+_CONTEXT_BARS: Final = 2
+#: Penalty of drums that have not been played so far, in nats.
+_NEW_DRUM_PENALTY: Final = 3.0
+#: Similarity of bars and earlier ones where there is no prompt to measure it.
+_SIMILARITY: Final = 0.3
+#: Instruments of so many bars play at present.
+_LATELY: Final = 8
+_SIXTEENTH: Final = 3
+
+Cells = frozenset[tuple[int, int]]
+Onsets = Mapping[int, Mapping[int, tuple[int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PartSource:
+    """What an instrument plays in the source of a bar.
+
+    Attributes
+    ----------
+    onsets : mapping of int to mapping
+        By step and pitch: duration and velocity bin.
+    penalty : float
+        Penalty of departing from it, in nats.
+    """
+
+    onsets: Onsets
+    penalty: float
+
+
+class RepetitionModel:
+    """Chooses sources of bars, and penalises what departs from them.
+
+    Parameters
+    ----------
+    strength : float
+        Factor of the penalties; 0 for none.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
+
+    def __init__(self, strength: float, rng: np.random.Generator) -> None:
+        self._strength, self._rng = strength, rng
+        self._bars: deque[Bar] = deque(maxlen=MEMORY)
+        # Of drums and of pitched parts:
+        self._cells: tuple[deque[Cells], deque[Cells]] = (
+            deque(maxlen=MEMORY),
+            deque(maxlen=MEMORY),
+        )
+        #: How often each bar was a source.
+        self._uses: tuple[deque[int], deque[int]] = (deque(maxlen=MEMORY), deque(maxlen=MEMORY))
+        #: Mean similarity of a bar and the most similar earlier one.
+        self._similarity = [_SIMILARITY, _SIMILARITY]
+        self._sources: dict[int, PartSource] = {}
+        self._drums: frozenset[int] = frozenset()
+
+    def start(self, bars: Iterable[Bar]) -> None:
+        """Set the bars of the piece so far, and measure how much they repeat each other."""
+        similarities: tuple[list[float], list[float]] = ([], [])
+        for bar in bars:
+            self.append(bar)
+            for kind, cells in enumerate(self._cells):
+                earlier = [each for each in islice(cells, len(cells) - 1) if each]
+                if cells[-1] and earlier:
+                    similarities[kind].append(max(_jaccard(cells[-1], each) for each in earlier))
+        for kind, values in enumerate(similarities):
+            if values:
+                self._similarity[kind] = float(np.mean(values))
+
+    def append(self, bar: Bar) -> None:
+        """Add a bar to the piece."""
+        for kind in range(2):
+            self._cells[kind].append(_cells(bar, drums=not kind))
+            self._uses[kind].append(0)
+        self._bars.append(bar)
+        self._drums |= {note.pitch for note in bar.notes if note.instrument == DRUMS}
+
+    def choose(self, time_signature: int, factor: float = 1.0) -> None:
+        """Choose the sources of the next bar.
+
+        Parameters
+        ----------
+        time_signature : int
+            Index of its time signature.
+        factor : float
+            Factor of the penalties.
+        """
+        self._sources = {}
+        if not self._strength * factor:
+            return
+        for kind, nats in enumerate((_DRUM_PENALTY, _PITCHED_PENALTY)):
+            index = self._choose(kind, time_signature)
+            if index is None:
+                continue
+            self._uses[kind][index] += 1
+            penalty = nats * self._strength * factor * self._similarity[kind]
+            source = self._bars[index]
+            pitched = (self._lately | source.instruments) - {DRUMS}
+            for instrument in pitched if kind else {DRUMS}:
+                self._sources[instrument] = PartSource(_onsets(source, instrument), penalty)
+
+    def _choose(self, kind: int, time_signature: int) -> int | None:
+        cells, count = self._cells[kind], len(self._bars)
+        candidates = [
+            index
+            for index in range(count)
+            if cells[index] and self._bars[index].time_signature == time_signature
+        ]
+        if not candidates:
+            return None
+        weights = np.zeros(len(candidates))
+        for at, index in enumerate(candidates):
+            lags = range(1, min(_CONTEXT_BARS, index) + 1)
+            similarities = [_jaccard(cells[index - lag], cells[count - lag]) for lag in lags]
+            weights[at] = _CONTEXT_WEIGHT * sum(similarities) / _CONTEXT_BARS
+            weights[at] += sum(
+                weight for bars, weight in _PHRASE_WEIGHTS.items() if not (count - index) % bars
+            )
+            weights[at] += _REUSE_WEIGHT * self._uses[kind][index]
+        probabilities = np.exp(weights - weights.max())
+        return candidates[
+            int(self._rng.choice(len(candidates), p=probabilities / probabilities.sum()))
+        ]
+
+    def penalties(self, bar: Bar, position: Position) -> NDArray[np.float32]:
+        """Return the penalty of each token, shape (VOCABULARY_SIZE,), in nats.
+
+        Parameters
+        ----------
+        bar : Bar
+            The bar so far.
+        position : Position
+            Where it ends.
+        """
+        penalty = np.zeros(VOCABULARY_SIZE, np.float32)
+        source = self._sources.get(position.instrument)
+        if position.kind in ("pitch", "long"):
+            if source is not None:
+                _penalize_durations(penalty, source, position)
+            return penalty
+        if self._drums:
+            _of(penalty, "drum")[self._unheard_drums] = _NEW_DRUM_PENALTY * self._strength
+        if source is not None:
+            _penalize_notes(penalty, source, position)
+        if self._sources:
+            played = {note.instrument for note in bar.notes if note.onset == position.step}
+            self._penalize_leaving(penalty, position, played)
+        return penalty
+
+    @property
+    def _unheard_drums(self) -> NDArray[np.bool_]:
+        return np.isin(np.arange(128), list(self._drums), invert=True)
+
+    def _penalize_leaving(
+        self, penalty: NDArray[np.float32], position: Position, played: Collection[int]
+    ) -> None:
+        """Penalise tokens that skip notes of the sources, or lead to where they have none."""
+        instruments, steps = _of(penalty, "instrument"), _of(penalty, "step")
+        skipped = 0.0  # penalty of leaving this step
+        for each, source in self._sources.items():
+            onsets = source.onsets.get(position.step, {})
+            if each == position.instrument:
+                if any(note > position.pitch for note in onsets):
+                    skipped = max(skipped, source.penalty)
+                    instruments += source.penalty
+            elif not onsets:
+                instruments[each] += source.penalty
+            elif each > position.named and each not in played:
+                instruments[each + 1 :] += source.penalty
+                skipped = max(skipped, source.penalty)
+        ending = skipped
+        for source in self._sources.values():
+            following = min((at for at in source.onsets if at > position.step), default=None)
+            if following is not None:
+                steps[following + 1 :] = np.maximum(steps[following + 1 :], source.penalty)
+                ending = max(ending, source.penalty)
+        if self._covers_all:  # then nothing is expected at steps without a note in the sources
+            lowest = min(source.penalty for source in self._sources.values())
+            empty = np.ones(len(steps), np.bool_)
+            empty[[at for source in self._sources.values() for at in source.onsets]] = False
+            steps[empty] = np.maximum(steps[empty], lowest)
+        steps[:] = np.maximum(steps, skipped)
+        penalty[END] += ending
+        _of(penalty, "bar")[:] += ending
+
+    @property
+    def _covers_all(self) -> bool:
+        """Whether the sources are of all instruments that have played lately."""
+        return self._lately <= self._sources.keys()
+
+    @property
+    def _lately(self) -> frozenset[int]:
+        return frozenset[int]().union(*(bar.instruments for bar in [*self._bars][-_LATELY:]))
+
+
+def _penalize_notes(penalty: NDArray[np.float32], source: PartSource, position: Position) -> None:
+    """Penalise notes of the current instrument that are not next in its source."""
+    onsets = source.onsets.get(position.step, {})
+    pitches = _of(penalty, "drum" if position.instrument == DRUMS else "pitch")
+    pitches += source.penalty
+    velocities = _of(penalty, "velocity")
+    velocities += source.penalty
+    pending = min((pitch for pitch in onsets if pitch > position.pitch), default=None)
+    if pending is not None:
+        pitches[pending] -= source.penalty
+        velocities[onsets[pending][1]] -= source.penalty
+
+
+def _penalize_durations(
+    penalty: NDArray[np.float32], source: PartSource, position: Position
+) -> None:
+    """Penalise durations of the current note other than in the source."""
+    note = source.onsets.get(position.step, {}).get(position.pitch)
+    if note is None:
+        return
+    multiple, rest = divmod(note[0] - position.long - 1, SHORT_DURATIONS)
+    longs, durations = _of(penalty, "long"), _of(penalty, "duration")
+    longs += source.penalty
+    durations += source.penalty
+    if multiple > 0 and not position.long:
+        longs[multiple - 1] -= source.penalty
+    elif not multiple:
+        durations[rest] -= source.penalty
+
+
+def _of(values: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
+    return values[FIRST_TOKEN[kind] : FIRST_TOKEN[kind] + TOKEN_COUNTS[kind]]
+
+
+def _onsets(bar: Bar, instrument: int) -> Onsets:
+    onsets: dict[int, dict[int, tuple[int, int]]] = {}
+    for note in bar.notes:
+        if note.instrument == instrument:
+            onsets.setdefault(note.onset, {})[note.pitch] = note.duration, note.velocity
+    return onsets
+
+
+def _cells(bar: Bar, *, drums: bool) -> Cells:
+    return frozenset(
+        (round(note.onset / _SIXTEENTH), note.pitch)
+        for note in bar.notes
+        if (note.instrument == DRUMS) == drums
+    )
+
+
+def _jaccard(a: Cells, b: Cells) -> float:
+    return len(a & b) / len(a | b) if a or b else 1.0
