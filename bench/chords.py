@@ -101,14 +101,14 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
 
 def right(song: Song, chords: IntArray) -> NDArray[np.float64]:
     """Return quarters with the right root, with the third too, all, and changes."""
-    told, slots = chords_by_quarter(*song), song[1].slots
+    reference, slots = chords_by_quarter(*song), song[1].slots
     found = np.repeat(chords, np.diff(slots.edges) // pop909.TICKS)
-    has = told < NO_CHORD_STATE
+    has = reference < NO_CHORD_STATE
     changes = np.count_nonzero(np.diff(found[has]))
-    told, found = told[has], found[has]
-    root = (told % 12 == found % 12) & (found < NO_CHORD_STATE)
+    reference, found = reference[has], found[has]
+    root = (reference % 12 == found % 12) & (found < NO_CHORD_STATE)
     thirds = np.append(THIRDS, -1)
-    third = root & (thirds[told // 12] == thirds[found // 12])
+    third = root & (thirds[reference // 12] == thirds[found // 12])
     return np.array([root.sum(), third.sum(), has.sum(), changes], np.float64)
 
 

@@ -205,13 +205,13 @@ def judged(path: Path, right_s: float, links: int, *, cut: bool) -> str:
     except Unreadable as error:
         return "" if cut and right_s > 0 and "cut short" in str(error) else str(error)
     there_s = sum(len(part) for part in found.excerpts) / SAMPLE_RATE_HZ
-    told = f"{found.duration_s:.2f} s, of which {there_s:.2f} s are there"
+    summary = f"{found.duration_s:.2f} s, of which {there_s:.2f} s are there"
     if cut:  # of loud and soft halves, the half of the bytes is not half of the time
         half = right_s < 0 and abs(there_s - found.duration_s) <= TOLERANCE_S
-        return "" if half and 0 < found.duration_s < -2 * right_s else told
+        return "" if half and 0 < found.duration_s < -2 * right_s else summary
     allowed_s = max(TOLERANCE_S * links, TOLERANCE * right_s)
     good = abs(found.duration_s - right_s) <= allowed_s and abs(there_s - right_s) <= allowed_s
-    return "" if good else told
+    return "" if good else summary
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ def main() -> None:
                 how = ["--seed", "0", "--threads", str(threads), "-o", target]
                 asked = [command, *arguments, str(counts[command]), *how]
                 seconds = run(asked, Path(folder))
-                told = f"{counts[command]} {'bars' if command == 'compose' else 'lines'}"
-                rows.append([f"`{command}`, {told}", threads, *seconds])
+                length_text = f"{counts[command]} {'bars' if command == 'compose' else 'lines'}"
+                rows.append([f"`{command}`, {length_text}", threads, *seconds])
                 print(*rows[-1], flush=True)
     common.write_table(
         "generation_threads",

@@ -59,7 +59,7 @@ def main() -> None:
         "files that agree",
     ]
     columns += ["Segue, files/s", "verovio, files/s"]
-    told = [
+    rows_of_table = [
         (
             name, row["files"], row["notes"], f"{100 * row['same'] / max(row['notes'], 1):.2f}",
             row["ours"], row["theirs"], row["whole"], row["silent"],
@@ -68,7 +68,9 @@ def main() -> None:
         )
         for name, row in sorted(rows.items())
     ]  # fmt: skip
-    write_table("kern", "Humdrum **kern reader compared with verovio", [table(columns, told)])
+    write_table(
+        "kern", "Humdrum **kern reader compared with verovio", [table(columns, rows_of_table)]
+    )
 
 
 def compare(content: bytes, row: Counter[str]) -> None:

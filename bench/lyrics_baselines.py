@@ -24,17 +24,17 @@ Numbers = NDArray[np.int64]
 
 
 def compressed_bits(train_texts: Sequence[str], test_texts: Sequence[str]) -> dict[str, float]:
-    """Return what the songs asked for add to the compressed size of those known.
+    """Return the bits that test songs add to the compressed size of the training songs.
 
-    gzip looks back 32 kB, so that it forgets nearly all that it knew; xz looks back over all.
+    The window of gzip is 32 kB, so it uses little of the training set; that of xz holds all of it.
     """
     known, both = _joined(train_texts), _joined([*train_texts, *test_texts])
     sizes = {
         "gzip": [len(gzip.compress(text, 9, mtime=0)) for text in (known, both)],
         "xz": [len(lzma.compress(text, preset=9 | lzma.PRESET_EXTREME)) for text in (known, both)],
     }
-    asked = _asked(test_texts)
-    return {name: 8 * (after - before) / asked for name, (before, after) in sizes.items()}
+    n_characters = _count_characters(test_texts)
+    return {name: 8 * (after - before) / n_characters for name, (before, after) in sizes.items()}
 
 
 def kneser_ney_bits(train_texts: Sequence[str], test_texts: Sequence[str], order: int = 5) -> float:
@@ -48,9 +48,9 @@ def kneser_ney_bits(train_texts: Sequence[str], test_texts: Sequence[str], order
     def coded(text: str) -> Numbers:
         return np.array([SONG_BOUNDARY, *(codes[letter] for letter in text), SONG_BOUNDARY])
 
-    runs = NgramLM([coded(text) for text in train_texts], order, 1 + len(letters))
+    ngrams = NgramLM([coded(text) for text in train_texts], order, 1 + len(letters))
     costs = [
-        -np.log2(np.take_along_axis(runs.probabilities(tokens), tokens[1:, None], axis=1))
+        -np.log2(np.take_along_axis(ngrams.probabilities(tokens), tokens[1:, None], axis=1))
         for tokens in map(coded, test_texts)
     ]
     return float(np.concatenate(costs).mean())
@@ -60,23 +60,23 @@ def _joined(texts: Sequence[str]) -> bytes:
     return "".join(text + "\0" for text in texts).encode()
 
 
-def _asked(texts: Sequence[str]) -> int:
+def _count_characters(texts: Sequence[str]) -> int:
     return sum(map(len, texts)) + len(texts)
 
 
 class NanoGpt(NamedTuple):
-    """What a run of nanoGPT's recipe came to.
+    """Result of a run of nanoGPT's recipe.
 
     Attributes
     ----------
     bits : float
-        Per character, each told from 32 to 63 characters before it: half a block at a time.
+        Per character, each predicted from 32 to 63 characters before it: half a block at a time.
     seconds : float
-        Of training.
+        Training time.
     weights : int
-        Without those of the places, as nanoGPT counts them.
+        Number of parameters without position embeddings, as nanoGPT counts them.
     bits_of_blocks : float
-        Per character of whole blocks, the first of each told from nothing: as nanoGPT measures.
+        Per character of whole blocks, the first of each without context: as nanoGPT measures.
     iterations : int
     """
 
@@ -101,7 +101,7 @@ _DECAY: Final = 0.1
 def nano_gpt_bits(
     train_text: str, test_text: str, seconds: float | None = None, seed: int = 0
 ) -> NanoGpt:
-    """Train nanoGPT's network of characters by its recipe for a laptop, and ask it for a text.
+    """Train nanoGPT's network of characters by its recipe for a laptop, and evaluate it on a text.
 
     Re-implemented from its description (github.com/karpathy/nanoGPT, "I only have a macbook"): 4
     layers of 4 heads, 128 wide, blocks of 64, 12 at a time, no dropout, no biases, 2,000
@@ -111,9 +111,9 @@ def nano_gpt_bits(
     Parameters
     ----------
     train_text, test_text : str
-        Songs one after the other, with whatever stands between them.
+        Concatenated songs, with separators.
     seconds : float, optional
-        So long it trains, its rate falling with the time; else all its iterations.
+        Training time, over which the learning rate decays; by default all iterations.
     seed : int
     """
     torch.manual_seed(seed)
@@ -138,13 +138,13 @@ def nano_gpt_bits(
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         iteration, took = iteration + 1, time.perf_counter() - begun
-    asked = torch.tensor([letters[letter] for letter in test_text])
-    weights = sum(p.numel() for p in network.parameters()) - network.places.weight.numel()
+    test = torch.tensor([letters[letter] for letter in test_text])
+    weights = sum(p.numel() for p in network.parameters()) - network.positions.weight.numel()
     return NanoGpt(
-        _network_bits(network, asked, _BLOCK // 2),
+        _network_bits(network, test, _BLOCK // 2),
         took,
         weights,
-        _network_bits(network, asked, _BLOCK),
+        _network_bits(network, test, _BLOCK),
         iteration,
     )
 
@@ -156,62 +156,62 @@ def _rate(iteration: int, done: float) -> float:
 
 
 @torch.inference_mode()
-def _network_bits(network: "_Network", asked: Tensor, step: int) -> float:
+def _network_bits(network: "_Network", codes: Tensor, step: int) -> float:
     """Return bits per character but the first: `step` of each block, its last."""
     total, ends = 0.0, 1
-    while ends < len(asked):
-        last = min(max(ends + step, _BLOCK + 1), len(asked))
+    while ends < len(codes):
+        last = min(max(ends + step, _BLOCK + 1), len(codes))
         first = max(last - _BLOCK - 1, 0)
-        logits = network(asked[None, first : last - 1])[0]
-        costs = F.cross_entropy(logits, asked[first + 1 : last], reduction="none")
+        logits = network(codes[None, first : last - 1])[0]
+        costs = F.cross_entropy(logits, codes[first + 1 : last], reduction="none")
         total += float(costs[ends - first - 1 :].sum())
         ends = last
-    return total / (len(asked) - 1) / math.log(2)
+    return total / (len(codes) - 1) / math.log(2)
 
 
 class _Network(nn.Module):
-    """GPT-2's form, small: learned places, norms before, the letters' weights tied."""
+    """GPT-2's form, small: learned positions, pre-norm, tied embeddings."""
 
     def __init__(self, letters: int) -> None:
         super().__init__()
         self.letters = nn.Embedding(letters, _WIDTH)
-        self.places = nn.Embedding(_BLOCK, _WIDTH)
+        self.positions = nn.Embedding(_BLOCK, _WIDTH)
         self.layers = nn.Sequential(*(_Layer() for _ in range(_LAYERS)))
         self.norm = nn.LayerNorm(_WIDTH, bias=False)
         for name, weight in self.named_parameters():
             if weight.dim() >= 2:
-                into_the_sum = name.endswith(("joined.weight", "narrow.weight"))
-                spread = 0.02 / math.sqrt(2 * _LAYERS) if into_the_sum else 0.02
+                is_residual = name.endswith(("attn_out.weight", "down.weight"))
+                spread = 0.02 / math.sqrt(2 * _LAYERS) if is_residual else 0.02
                 nn.init.normal_(weight, std=spread)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return logits of shape (batch, length, letters)."""
-        places = self.places(torch.arange(codes.shape[1]))
-        told: Tensor = self.norm(self.layers(self.letters(codes) + places))
-        return told @ self.letters.weight.T
+        positions = self.positions(torch.arange(codes.shape[1]))
+        hidden: Tensor = self.norm(self.layers(self.letters(codes) + positions))
+        return hidden @ self.letters.weight.T
 
 
 class _Layer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.norms = nn.ModuleList(nn.LayerNorm(_WIDTH, bias=False) for _ in range(2))
-        self.asked = nn.Linear(_WIDTH, 3 * _WIDTH, bias=False)
-        self.joined = nn.Linear(_WIDTH, _WIDTH, bias=False)
-        self.wide = nn.Linear(_WIDTH, 4 * _WIDTH, bias=False)
-        self.narrow = nn.Linear(4 * _WIDTH, _WIDTH, bias=False)
+        self.qkv = nn.Linear(_WIDTH, 3 * _WIDTH, bias=False)
+        self.attn_out = nn.Linear(_WIDTH, _WIDTH, bias=False)
+        self.up = nn.Linear(_WIDTH, 4 * _WIDTH, bias=False)
+        self.down = nn.Linear(4 * _WIDTH, _WIDTH, bias=False)
 
     def forward(self, stream: Tensor) -> Tensor:
         batch, length, _ = stream.shape
-        parts = self.asked(self.norms[0](stream)).view(batch, length, 3, _HEADS, -1)
+        parts = self.qkv(self.norms[0](stream)).view(batch, length, 3, _HEADS, -1)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         seen = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        stream = stream + self.joined(seen.transpose(1, 2).reshape(batch, length, _WIDTH))
-        grown: Tensor = stream + self.narrow(F.gelu(self.wide(self.norms[1](stream))))
-        return grown
+        stream = stream + self.attn_out(seen.transpose(1, 2).reshape(batch, length, _WIDTH))
+        output: Tensor = stream + self.down(F.gelu(self.up(self.norms[1](stream))))
+        return output
 
 
 class KerasTraining:
-    """The published network in Keras on TensorFlow, letters one-hot, on letters drawn by chance.
+    """The published network in Keras on TensorFlow, letters one-hot, on random letters.
 
     Parameters
     ----------
@@ -239,14 +239,14 @@ class KerasTraining:
             ]
         )
         self._network.compile(loss="categorical_crossentropy", optimizer="adam")
-        self.windows_per_second(1)  # what is made ready at the first step takes no part
+        self.windows_per_second(1)  # excludes the compilation at the first step
 
     def windows_per_second(self, steps: int) -> float:
-        """Train for so many batches, drawn before the clock runs."""
+        """Train for a number of batches, which are drawn before timing starts."""
         rng = np.random.default_rng(0)
         letters = np.eye(self._letters, dtype=np.float32)
         drawn = rng.integers(0, self._letters, (steps * self._batch, self._context + 1))
-        given, wanted = letters[drawn[:, :-1]], letters[drawn[:, -1]]
+        inputs, targets = letters[drawn[:, :-1]], letters[drawn[:, -1]]
         began = time.perf_counter()
-        self._network.fit(given, wanted, batch_size=self._batch, epochs=1, verbose=0)
+        self._network.fit(inputs, targets, batch_size=self._batch, epochs=1, verbose=0)
         return len(drawn) / (time.perf_counter() - began)

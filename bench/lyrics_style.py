@@ -116,10 +116,10 @@ def _songs(songs: list[Lyrics], space: FloatArray) -> str:
 
 def _each(songs: list[Lyrics], space: FloatArray) -> str:
     authors = _authors(songs)
-    told = _told(_regression(10.0), space, authors)
+    predicted = _told(_regression(10.0), space, authors)
     rows = []
     for author in np.unique(authors):
-        of = told[authors == author]
+        of = predicted[authors == author]
         wrong = [name for name in of.tolist() if name != author]
         most = max(set(wrong), key=wrong.count) if wrong else ""
         rows.append((author, len(of), float(np.mean(of == author)), most))
@@ -137,11 +137,11 @@ def _lines(songs: list[Lyrics], develop: NDArray[np.bool_]) -> str:
         texts += [song.text for song, of in zip(songs, develop, strict=True) if of]
         authors = _authors(ask)
         style = _regression(10.0, balanced=True).fit(_style(texts), known)
-        told = style.predict(_style([song.text for song in ask]))
+        predicted = style.predict(_style([song.text for song in ask]))
         runs = make_pipeline(_runs(), _regression(100.0, balanced=True)).fit(texts, known)
         by_runs = runs.predict([song.text for song in ask])
         rows.append(
-            (lines, len(ask), _balanced(told == authors, authors),
+            (lines, len(ask), _balanced(predicted == authors, authors),
              _balanced(by_runs == authors, authors))
         )  # fmt: skip
     return (
@@ -184,11 +184,11 @@ def _runs() -> Any:
 
 def _told(model: Any, given: NDArray[Any], authors: Labels) -> Labels:
     """Tell each fold by a model of the others."""
-    fold, told = _folds(authors), np.empty_like(authors)
+    fold, predicted = _folds(authors), np.empty_like(authors)
     for number in range(FOLDS):
         model.fit(given[fold != number], authors[fold != number])
-        told[fold == number] = model.predict(given[fold == number])
-    return told
+        predicted[fold == number] = model.predict(given[fold == number])
+    return predicted
 
 
 def _nearest(space: FloatArray, authors: Labels) -> Labels:

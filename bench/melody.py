@@ -61,16 +61,16 @@ def permuted(chart: Chart, rng: np.random.Generator) -> Chart | None:
     """Put the bars of a chart into another order; None where that changes nothing."""
     cut = split_at_barlines(chart)
     bars = [cut[cut[:, 0] // chart.steps_per_bar == bar] for bar in range(chart.bars)]
-    told = [
+    bar_notes = [
         (rows - [[bar * chart.steps_per_bar, 0, 0, 0]]).tolist() for bar, rows in enumerate(bars)
     ]
     for _ in range(20):
         order = rng.permutation(chart.bars).tolist()
-        if [told[bar] for bar in order] != told:
+        if [bar_notes[bar] for bar in order] != bar_notes:
             rows = [
                 (at + place * chart.steps_per_bar, *rest)
                 for place, bar in enumerate(order)
-                for at, *rest in told[bar]
+                for at, *rest in bar_notes[bar]
             ]
             return Chart(chart.time_signature, chart.bars, _merged(np.array(rows, np.int64)))
     return None

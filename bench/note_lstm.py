@@ -53,8 +53,8 @@ def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[ob
         optimiser.step()
         step += 1
         if step % 50 == 0:
-            told = [float(each.detach()) for each in (found.notes, found.durations)]
-            print(step, *told, flush=True)
+            losses = [float(each.detach()) for each in (found.notes, found.durations)]
+            print(step, *losses, flush=True)
     known, new = (mean_losses(network, each.fixed(WINDOWS, 1)) for each in (windows, held))
     size = sum(each.numel() for each in network.parameters())
     return [
@@ -75,28 +75,28 @@ def unigrams(model: NoteModel, held: Sequence[Piece]) -> list[object]:
 
 
 def _four(model: NoteModel) -> list[object]:
-    told = model.metadata["losses"]
-    return [told[side][name] for name in STREAMS for side in ("training", "held_out")]
+    losses = model.metadata["losses"]
+    return [losses[side][name] for name in STREAMS for side in ("training", "held_out")]
 
 
 def theory_tables(model: NoteModel) -> list[str]:
     """Return what `segue explain --theory` tells, as Markdown."""
-    told = evaluate_claims(model)
+    report = evaluate_claims(model)
     columns = ("claim", "tokens", "pairs", "network", "p", "counts", "p", "95 % of shuffles below")
-    lines = "\n".join(f"- **{c.name}** ({c.says}): {c.sentence}" for c in told.claims)
+    lines = "\n".join(f"- **{c.name}** ({c.says}): {c.sentence}" for c in report.claims)
     near = [
         (n.stream, n.words, n.nearest, n.by_chance, n.published, n.published_by_chance)
-        for n in told.nearness
+        for n in report.nearness
     ]
     near_columns = (
         "nearest neighbours of", "tokens", "cosine", "of random vectors", "published",
         "of random vectors there",
     )  # fmt: skip
     return [
-        table(columns, [_row(claim) for claim in told.claims]),
+        table(columns, [_row(claim) for claim in report.claims]),
         lines + "\n",
         table(near_columns, near),
-        "\n".join(f"- **{n.stream}**: {n.sentence}" for n in told.nearness) + "\n",
+        "\n".join(f"- **{n.stream}**: {n.sentence}" for n in report.nearness) + "\n",
     ]
 
 

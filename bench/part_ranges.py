@@ -74,8 +74,8 @@ def main() -> None:
                 for part in [part for part in score.parts if not part.is_drum]:
                     called = instrument_name(part.program)
                     found = [Found(part.notes[:, 2].tolist())]
-                    told = f"`--instruments {instruments}`"
-                    rows.append([told, called, when, *figures(found, str(part.program))])
+                    option = f"`--instruments {instruments}`"
+                    rows.append([option, called, when, *figures(found, str(part.program))])
     rows.sort(key=lambda row: (row[0], row[1], row[2]), reverse=True)
     common.write_table(
         "part_ranges",

@@ -28,8 +28,8 @@ def main() -> None:
     rows, alone = [], Counter[str]()
     languages: dict[str, list[tuple[int, int]]] = {}
     with (folder / "more_lyrics.csv").open(newline="", encoding="utf-8") as file:
-        told = [row for row in csv.DictReader(file) if (folder / row["path"]).suffix == ".txt"]
-    for row in told:
+        labels = [row for row in csv.DictReader(file) if (folder / row["path"]).suffix == ".txt"]
+    for row in labels:
         text = decode_text((folder / row["path"]).read_bytes())
         found = len(read_plain(text))
         languages.setdefault(row["language"], []).append((int(row["poems"]), found))

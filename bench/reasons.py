@@ -25,7 +25,7 @@ from segue.search.reasons import (
     fit_directions,
 )
 
-ASKED, ANSWERS, FOLDS = 100, 10, 5
+QUERIES, RESULTS, FOLDS = 100, 10, 5
 
 
 def main() -> None:
@@ -43,9 +43,9 @@ def _sections(libraries: dict[Medium, Library]) -> list[str]:
     rows, examples = [], []
     for kind, lib in libraries.items():
         for space in SPACES[kind]:
-            others, printed, said = _told(lib, space)
+            others, printed, examples_of_space = _measure_reasons(lib, space)
             held = _held_out(lib, kind, space) if space in FITTED_SPACES else "–"
-            right = _said_rightly(lib, kind, space) if space in FITTED_SPACES else "–"
+            right = _share_of_true_reasons(lib, kind, space) if space in FITTED_SPACES else "–"
             rows.append(
                 (
                     space,
@@ -58,9 +58,9 @@ def _sections(libraries: dict[Medium, Library]) -> list[str]:
                     right,
                 )
             )
-            examples += [(space, *line) for line in said]
+            examples += [(space, *line) for line in examples_of_space]
     return [
-        f"{ASKED} tracks sampled at random are the queries in each space; the first {ANSWERS} "
+        f"{QUERIES} tracks sampled at random are the queries in each space; the first {RESULTS} "
         "results "
         'count. "Other" is the share of the similarity that no aspect explains; "printed" is all '
         'that is listed under "other" in the output. "Held-out r" is the mean correlation of a '
@@ -84,13 +84,15 @@ def _sections(libraries: dict[Medium, Library]) -> list[str]:
     ]
 
 
-def _told(lib: Library, space: str) -> tuple[np.ndarray, np.ndarray, list[tuple[str, ...]]]:
+def _measure_reasons(
+    lib: Library, space: str
+) -> tuple[np.ndarray, np.ndarray, list[tuple[str, ...]]]:
     ids, _ = lib.vectors(space)
     rng = np.random.default_rng(0)
-    asked = rng.choice(ids, min(ASKED, len(ids)), replace=False).tolist()
-    others, printed, said = [], [], []
-    for number, track in enumerate(asked):
-        for hit in lib.like(int(track), n=ANSWERS, space=space):
+    queries = rng.choice(ids, min(QUERIES, len(ids)), replace=False).tolist()
+    others, printed, examples_of_space = [], [], []
+    for number, track in enumerate(queries):
+        for hit in lib.like(int(track), n=RESULTS, space=space):
             text = format_reasons(hit)
             unnamed = sum(r.share for r in hit.reasons if r.name == OTHER)
             rest = float(text.rpartition("other ")[2]) if "other " in text else 0.0
@@ -98,19 +100,19 @@ def _told(lib: Library, space: str) -> tuple[np.ndarray, np.ndarray, list[tuple[
             printed.append(abs(rest) / abs(hit.similarity))
             if number < 3 and hit.rank == 1:
                 names = [t.tags.title or t.path.stem for t in (lib.find(int(track))[0], hit.track)]
-                said.append((*names, f"{hit.similarity:.2f}", text))
-    return np.array(others), np.array(printed), said
+                examples_of_space.append((*names, f"{hit.similarity:.2f}", text))
+    return np.array(others), np.array(printed), examples_of_space
 
 
-def _said_rightly(lib: Library, kind: Medium, space: str) -> float:
-    """Return the share of printed reasons that say of both tracks what was measured of both."""
+def _share_of_true_reasons(lib: Library, kind: Medium, space: str) -> float:
+    """Return the share of printed reasons that agree with the measurements of both tracks."""
     ids, _ = lib.vectors(space)
     known, levels = levels_of(lib, kind, ids)
     row = {track: at for at, track in enumerate(known.tolist())}
     column = {name: at for at, name in reversed(list(enumerate(levels.names)))}
     right = []
-    for track in np.random.default_rng(0).choice(known, ASKED, replace=False).tolist():
-        for hit in lib.like(track, n=ANSWERS, space=space):
+    for track in np.random.default_rng(0).choice(known, QUERIES, replace=False).tolist():
+        for hit in lib.like(track, n=RESULTS, space=space):
             if hit.track.id not in row:
                 continue
             printed = format_reasons(hit)
@@ -135,11 +137,17 @@ def _held_out(lib: Library, kind: Medium, space: str) -> float:
             if name in found.names:
                 predicted[out, column] = vectors[out] @ found.rows[found.names.index(name)]
     known = [
-        (wanted[np.isfinite(told)], told[np.isfinite(told)])
-        for wanted, told in zip(levels.values[:, at].T, predicted.T, strict=True)
+        (measured[np.isfinite(estimated)], estimated[np.isfinite(estimated)])
+        for measured, estimated in zip(levels.values[:, at].T, predicted.T, strict=True)
     ]
     return float(
-        np.mean([np.corrcoef(wanted, told)[0, 1] for wanted, told in known if wanted.std() > 1e-6])
+        np.mean(
+            [
+                np.corrcoef(measured, estimated)[0, 1]
+                for measured, estimated in known
+                if measured.std() > 1e-6
+            ]
+        )
     )
 
 

@@ -67,7 +67,7 @@ def main() -> None:
         )
         for p in PRESETS
     ]
-    told = (
+    summary = (
         f"{options.minutes:g} minutes, a core each, at the same moment; {runs['default']['learn']} "
         f"training clips, {runs['default']['validate']} of other packages for validation, 256 "
         f"numbers for each tile of 128 × 128.\n"
@@ -81,7 +81,7 @@ def main() -> None:
         "times less music, of other kinds, and less time.\n"
     )
     write_table(
-        "reconstruction", "Reconstruction error after equal training time", [told, kept, less]
+        "reconstruction", "Reconstruction error after equal training time", [summary, kept, less]
     )
 
 

@@ -33,11 +33,11 @@ def main() -> None:
         for group, at in SCORE_FEATURE_GROUPS.items()
     ]
     counts = ", ".join(f"{len(some)} {name}" for name, some in scores.items())
-    told = f"Version {VERSION}; {counts}; {took_ms:.2f} ms of processor time each.\n"
+    summary = f"Version {VERSION}; {counts}; {took_ms:.2f} ms of processor time each.\n"
     write_table(
         "score_features",
         "Features of scores: speed and norms",
-        [told, table(("group", "numbers", "length"), rows)],
+        [summary, table(("group", "numbers", "length"), rows)],
     )
 
 

@@ -59,9 +59,9 @@ def _keys(pop: list[Song]) -> str:
         _key_row("music21 analyze('key')", some, _music21),
         _key_row("the most frequent key", known, lambda _: "C major"),
     ]
-    told = [estimate_key(score) for score, _ in known]
-    right = [key.name == truth for key, (_, truth) in zip(told, known, strict=True)]
-    sure = np.array([key.confidence for key in told])
+    estimates = [estimate_key(score) for score, _ in known]
+    right = [key.name == truth for key, (_, truth) in zip(estimates, known, strict=True)]
+    sure = np.array([key.confidence for key in estimates])
     bands = [
         (f"{low:.1f} to {high:.1f}", int(at.sum()), float(sure[at].mean()),
          float(np.mean(np.array(right)[at])))

@@ -63,8 +63,8 @@ def main() -> None:
                 [tunes(rng, work, options.sample)],
             )
         if "add" in wanted:
-            told = added(work / "folk", len(folk), work / "library")
-            write_table("score_reading_add", "Adding folk tunes", [told])
+            added_row = added(work / "folk", len(folk), work / "library")
+            write_table("score_reading_add", "Adding folk tunes", [added_row])
 
 
 def added(folder: Path, count: int, library: Path) -> str:

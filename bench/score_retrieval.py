@@ -23,12 +23,12 @@ from bench.common import table, write_table
 from bench.score_queries import (
     FEWEST_BARS,
     QUERIES,
-    Place,
-    Question,
+    Embed,
+    RetrievalTask,
     Similar,
     compared,
-    question,
     ranks,
+    retrieval_task,
     similar,
     starts,
 )
@@ -70,8 +70,8 @@ def main() -> None:
     models = rows(found, options)
     side: Side = options.side
     held = [song for song in found if song.side == side]
-    asked = question(held)
-    sections = [itself(models, held), others(models, asked, options.work / f"placed-{side}")]
+    task = retrieval_task(held)
+    sections = [itself(models, held), others(models, task, options.work / f"placed-{side}")]
     write_table("score_retrieval", "Retrieval of scores", sections)
 
 
@@ -85,7 +85,7 @@ def rows(found: Sequence[Song], options: argparse.Namespace) -> dict[str, RollMo
     return models | {"default": RollModel.shipped()}
 
 
-TOLD = {
+LABELS = {
     "classic": "classic, two convolutions",
     "classic-3": "classic, three convolutions",
     "lstm": "classic with an LSTM encoder",
@@ -101,7 +101,7 @@ def itself(models: dict[str, RollModel], held: Sequence[Song]) -> str:
     asked = drop_notes(items, DROPPED, np.random.default_rng(1))
     body = [
         (
-            f"{TOLD[name]} ({model.metadata['epochs']} × {STEPS_PER_EPOCH} steps)",
+            f"{LABELS[name]} ({model.metadata['epochs']} × {STEPS_PER_EPOCH} steps)",
             *sampled(model, items, asked),
             *encoding(model, items),
         )
@@ -227,27 +227,27 @@ def rhythm_and_intervals(cells: BoolArray) -> FloatArray:
     return found
 
 
-def once(asked: Question, place: Place, kept: Path) -> Similar:
-    """Do as `compared` does, but keep the vectors, which may take minutes."""
-    if not kept.exists():
-        stored, query = asked.places(place)
-        kept.parent.mkdir(exist_ok=True)
-        np.savez(kept, stored=stored, query=query)
-    with np.load(kept) as found:
-        return similar(asked, found["stored"], found["query"])
+def once(task: RetrievalTask, embed: Embed, cache: Path) -> Similar:
+    """Compare as `compared` does, with cached embeddings, which may take minutes."""
+    if not cache.exists():
+        stored, query = task.embeddings(embed)
+        cache.parent.mkdir(exist_ok=True)
+        np.savez(cache, stored=stored, query=query)
+    with np.load(cache) as arrays:
+        return similar(task, arrays["stored"], arrays["query"])
 
 
-def parts(asked: Question, model: RollModel, kept: Path) -> dict[str, Similar]:
-    """Look at what was learned and what is counted, each alone."""
+def parts(task: RetrievalTask, model: RollModel, cache: Path) -> dict[str, Similar]:
+    """Evaluate the trained and the histogram part of the embedding separately."""
     learned = model.config.invariant
-    with np.load(kept) as found:
-        stored, query = found["stored"], found["query"]
+    with np.load(cache) as arrays:
+        stored, query = arrays["stored"], arrays["query"]
     return {
         "default, learned part only": similar(
-            asked, l2_normalise(stored[:, :learned]), l2_normalise(query[:, :learned])
+            task, l2_normalise(stored[:, :learned]), l2_normalise(query[:, :learned])
         ),
         "default, histogram part only": similar(
-            asked, l2_normalise(stored[:, learned:]), l2_normalise(query[:, learned:])
+            task, l2_normalise(stored[:, learned:]), l2_normalise(query[:, learned:])
         ),
     }
 
@@ -265,40 +265,45 @@ def both(one: Similar, other: Similar, weight: float) -> Similar:
     )
 
 
-def others(models: dict[str, RollModel], asked: Question, kept: Path) -> str:
+def others(models: dict[str, RollModel], task: RetrievalTask, cache: Path) -> str:
     rng = np.random.default_rng(0)
-    alike: dict[str, Similar] = {
-        "chance": compared(asked, lambda c: rng.standard_normal((len(c), 64), np.float32)),
-        "rhythm and interval histograms": compared(asked, rhythm_and_intervals),
+    similarities: dict[str, Similar] = {
+        "chance": compared(task, lambda c: rng.standard_normal((len(c), 64), np.float32)),
+        "rhythm and interval histograms": compared(task, rhythm_and_intervals),
     }
     for name, model in models.items():
-        alike[TOLD[name]] = once(asked, model.embed_windows, kept / f"{model.fingerprint}.npz")
+        similarities[LABELS[name]] = once(
+            task, model.embed_windows, cache / f"{model.fingerprint}.npz"
+        )
         if name == "default":
-            alike |= parts(asked, model, kept / f"{model.fingerprint}.npz")
-    alike["`score-features`"] = once(asked, described, kept / "score-features.npz")
-    alike[f"default and `score-features`, {BLEND:g} : {1 - BLEND:g}"] = both(
-        alike[TOLD["default"]], alike["`score-features`"], BLEND
+            similarities |= parts(task, model, cache / f"{model.fingerprint}.npz")
+    similarities["`score-features`"] = once(task, described, cache / "score-features.npz")
+    similarities[f"default and `score-features`, {BLEND:g} : {1 - BLEND:g}"] = both(
+        similarities[LABELS["default"]], similarities["`score-features`"], BLEND
     )
     body = []
     reciprocal: dict[str, list[NDArray[np.float64]]] = {}
-    for name, found in alike.items():
+    for name, similarity in similarities.items():
         figures = []
         reciprocal[name] = []
-        for how in (found.nearest, found.mean):
-            rank = ranks(how, asked)
+        for how in (similarity.nearest, similarity.mean):
+            rank = ranks(how, task)
             reciprocal[name].append(1 / rank)
-            figures += [told(np.equal(rank, 1).astype(float)), told(1 / rank)]
+            figures += [with_interval(np.equal(rank, 1).astype(float)), with_interval(1 / rank)]
         body.append((name, *figures))
     pairs = [
-        (TOLD["default"], "rhythm and interval histograms"),
-        (TOLD["default"], "`score-features`"),
-        (list(alike)[-1], TOLD["default"]),
-        (list(alike)[-1], "`score-features`"),
+        (LABELS["default"], "rhythm and interval histograms"),
+        (LABELS["default"], "`score-features`"),
+        (list(similarities)[-1], LABELS["default"]),
+        (list(similarities)[-1], "`score-features`"),
     ]
     differences = [
         (
             f"{one} - {other}",
-            *(told(a - b) for a, b in zip(reciprocal[one], reciprocal[other], strict=True)),
+            *(
+                with_interval(a - b)
+                for a, b in zip(reciprocal[one], reciprocal[other], strict=True)
+            ),
         )
         for one, other in pairs
     ]
@@ -306,8 +311,8 @@ def others(models: dict[str, RollModel], asked: Question, kept: Path) -> str:
     return "\n".join(
         [
             "## Retrieval of the song from transposed bars\n",
-            f"{len(asked.query_song)} queries of four bars, transposed by -5 to +6 semitones, "
-            f"{QUERIES} of each of {len(asked.songs)} held-out songs (POP909, multitrack). A "
+            f"{len(task.query_song)} queries of four bars, transposed by -5 to +6 semitones, "
+            f"{QUERIES} of each of {len(task.songs)} held-out songs (POP909, multitrack). A "
             "song is represented by all its windows of four bars that do not overlap the query. "
             '"Nearest": largest cosine similarity of these; "mean": similarity to the mean of '
             "their unit vectors. 95 % intervals over songs, by bootstrap.\n",
@@ -319,7 +324,7 @@ def others(models: dict[str, RollModel], asked: Question, kept: Path) -> str:
     )
 
 
-def told(values: NDArray[np.float64]) -> str:
+def with_interval(values: NDArray[np.float64]) -> str:
     """Give a mean over queries with its bootstrap interval over songs."""
     each = values.reshape(-1, QUERIES).mean(axis=1)
     rng = np.random.default_rng(0)

@@ -20,7 +20,7 @@ from segue.feature_names import SOUND_FEATURE_NAMES
 from segue.records import FloatArray
 
 THRESHOLDS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
-TOLD: Final = 8  # features that weigh most
+N_FEATURES: Final = 8  # features of the largest weight
 
 
 def main() -> None:
@@ -57,18 +57,18 @@ def main() -> None:
     )
 
 
-def _told(chances: FloatArray, least: float = MUSIC_THRESHOLD) -> np.ndarray:
-    """Return which kind each piece is taken for."""
+def _predicted(chances: FloatArray, least: float = MUSIC_THRESHOLD) -> np.ndarray:
+    """Return the predicted class of each recording."""
     return np.where(chances[:, 0] < least, 1 + chances[:, 1:].argmax(axis=1), 0)
 
 
 def _classes(chances: FloatArray, labels: np.ndarray) -> str:
-    told = _told(chances)
+    predicted = _predicted(chances)
     rows = []
     for kind, name in enumerate(SOUND_KINDS):
-        hits = float(((told == kind) & (labels == kind)).sum())
-        precision, recall = hits / max((told == kind).sum(), 1), hits / (labels == kind).sum()
-        counts = [int(((told == other) & (labels == kind)).sum()) for other in range(3)]
+        hits = float(((predicted == kind) & (labels == kind)).sum())
+        precision, recall = hits / max((predicted == kind).sum(), 1), hits / (labels == kind).sum()
+        counts = [int(((predicted == other) & (labels == kind)).sum()) for other in range(3)]
         rows.append([name, int((labels == kind).sum()), precision, recall, *counts])
     return common.table(
         ["", "excerpts", "precision", "recall", *(f"predicted {name}" for name in SOUND_KINDS)],
@@ -82,23 +82,31 @@ def _thresholds(
     rows = []
     for least in THRESHOLDS:
         cells: list[object] = [f"{least:.2f}"]
-        for some, of in ((chances, labels), (test, test_labels)):
-            left_out = some[:, 0] < least
-            cells += [float(left_out[of == 0].mean()), float(left_out[of > 0].mean())]
+        for probabilities, true_labels in ((chances, labels), (test, test_labels)):
+            left_out = probabilities[:, 0] < least
+            cells += [
+                float(left_out[true_labels == 0].mean()),
+                float(left_out[true_labels > 0].mean()),
+            ]
         rows.append(cells)
     heads = ("music left out", "other left out")
     return common.table(["below", *heads, *(f"test: {head}" for head in heads)], rows)
 
 
 def _by_source(chances: FloatArray, labels: np.ndarray, sources: np.ndarray) -> str:
-    told = _told(chances)
+    predicted = _predicted(chances)
     groups = np.array([_group(source) for source in sources])
     rows = []
     for group in sorted(set(groups)):
         for kind in sorted(set(labels[groups == group])):
-            here = (groups == group) & (labels == kind)
+            in_class = (groups == group) & (labels == kind)
             rows.append(
-                [group, SOUND_KINDS[kind], int(here.sum()), float((told == kind)[here].mean())]
+                [
+                    group,
+                    SOUND_KINDS[kind],
+                    int(in_class.sum()),
+                    float((predicted == kind)[in_class].mean()),
+                ]
             )
     return common.table(["source", "class", "excerpts", "recall"], rows)
 
@@ -116,9 +124,9 @@ def _group(source: str) -> str:
 def _weights(coefficients: Sequence[Sequence[float]]) -> str:
     rows = []
     for kind, row in zip(SOUND_KINDS, np.array(coefficients), strict=True):
-        order = np.argsort(-np.abs(row))[:TOLD]
-        told = ", ".join(f"{SOUND_FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
-        rows.append([kind, told])
+        order = np.argsort(-np.abs(row))[:N_FEATURES]
+        features = ", ".join(f"{SOUND_FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
+        rows.append([kind, features])
     return common.table(["", "features, weights of their z-scores"], rows)
 
 

@@ -14,42 +14,42 @@ _SHIFT: Final = np.uint64(29)
 
 
 def costs(
-    learn: Sequence[Numbers],
-    judge: Sequence[Numbers],
+    train: Sequence[Numbers],
+    test: Sequence[Numbers],
     vocabulary: int,
     order: Sequence[int],
     beat: int = 1,
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield what the tokens to be judged cost, in nats, by contexts of 0, 1, … tokens.
+    """Yield the negative log-likelihood of test tokens, in nats, by contexts of 0, 1, … tokens.
 
     Parameters
     ----------
-    learn, judge : sequence of ndarray
-        Pieces, of tokens from 0 to below `vocabulary`, read in memory order.
+    train, test : sequence of ndarray
+        Pieces of the training and of the test set: tokens from 0 to below
+        `vocabulary`, read in memory order.
     vocabulary : int
     order : sequence of int
-        How many tokens back the tokens of a context stand, those that count most first, or short
-        contexts would know little.
+        Distances of the tokens of a context from the predicted token, the most informative first.
     beat : int
-        A context knows where in so many tokens it stands.
+        Number of tokens per beat: contexts include the position within a beat.
 
     Yields
     ------
-    ndarray, shape (tokens of all pieces judged,)
+    ndarray, shape (tokens of all test pieces,)
     """
-    known, asked = _Stream(learn, vocabulary, beat), _Stream(judge, vocabulary, beat)
-    likely = np.full(len(asked.tokens), 1 / vocabulary)
+    training, tested = _Stream(train, vocabulary, beat), _Stream(test, vocabulary, beat)
+    likely = np.full(len(tested.tokens), 1 / vocabulary)
     for back in (0, *order):
         if back:
-            known.look_back(back)
-            asked.look_back(back)
-        pairs, first, times = np.unique(known.pairs(), return_index=True, return_counts=True)
-        contexts, total = np.unique(known.contexts, return_counts=True)
-        kinds = np.bincount(np.searchsorted(contexts, known.contexts[first]))
-        seen, of_context = _found(contexts, asked.contexts)
+            training.look_back(back)
+            tested.look_back(back)
+        pairs, first, times = np.unique(training.pairs(), return_index=True, return_counts=True)
+        contexts, total = np.unique(training.contexts, return_counts=True)
+        kinds = np.bincount(np.searchsorted(contexts, training.contexts[first]))
+        seen, of_context = _find(contexts, tested.contexts)
         count = np.where(seen, total[of_context], 0)
         different = np.where(seen, kinds[of_context], 0)
-        seen, of_pair = _found(pairs, asked.pairs())
+        seen, of_pair = _find(pairs, tested.pairs())
         hits = np.where(seen, times[of_pair], 0)
         mixed = (hits + different * likely) / np.maximum(count + different, 1)
         likely = np.where(count > 0, mixed, likely)
@@ -57,7 +57,7 @@ def costs(
 
 
 class _Stream:
-    """Tokens one after the other, with a hash of what stands before each."""
+    """Concatenated tokens, with a hash of the context of each."""
 
     def __init__(self, pieces: Sequence[Numbers], vocabulary: int, beat: int) -> None:
         self.tokens = np.concatenate([piece.ravel() for piece in pieces]).astype(np.uint64)
@@ -67,7 +67,7 @@ class _Stream:
         self.contexts: Hashes = _mixed(self._places.astype(np.uint64) % np.uint64(beat))
 
     def look_back(self, back: int) -> None:
-        """Let the contexts hold the token so many places before, too."""
+        """Add the token at a distance before to the contexts."""
         before = np.roll(self.tokens, back)
         before[self._places < back] = self._beginning
         self.contexts = _mixed(self.contexts + before + np.uint64(1))
@@ -82,6 +82,6 @@ def _mixed(values: Hashes) -> Hashes:
     return (values ^ (values >> _SHIFT)) * _FACTOR
 
 
-def _found(ordered: Hashes, wanted: Hashes) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    places = np.searchsorted(ordered, wanted).clip(max=len(ordered) - 1)
-    return ordered[places] == wanted, places
+def _find(ordered: Hashes, values: Hashes) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    places = np.searchsorted(ordered, values).clip(max=len(ordered) - 1)
+    return ordered[places] == values, places

@@ -62,7 +62,7 @@ RUNS: Final[dict[str, tuple[ChoraleConfig, LMTrainingConfig]]] = {
         ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.4), feature_dropout=0.25),
         replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99, epochs=28),
     ),
-    # One network that is told by two others how likely each pitch is, not only which came.
+    # Knowledge distillation: the targets are also the probabilities of two other networks.
     "taught": (
         ChoraleConfig(StackConfig(192, 4, 3, context=256, dropout=0.3), feature_dropout=0.2),
         replace(TRAINING, learning_rate=1.5e-3, weight_decay=0.3, ema_decay=0.99, epochs=30),
@@ -77,25 +77,25 @@ TEACHERS: Final = {"taught": ("firmly", "annealed")}
 TAUGHT: Final = 0.7
 
 
-#: Frames that a window moves on by when a chorale is judged: so many fewer are in view at least.
+#: Hop of the windows when a chorale is evaluated, in frames; the context is at least the rest.
 MOVED_ON: Final = 64
 
 
 def read_chorales(data: Path) -> dict[str, list[Piece]]:
     """Return the chorales of each set, as numbers of pitches, shape (frames, 4)."""
     path = data / "scores" / "jsb" / "Jsb16thSeparated.json"
-    found = json.loads(path.read_text(encoding="utf-8"))
+    by_side = json.loads(path.read_text(encoding="utf-8"))
     return {
         side: [
             Piece(f"{side} {place}", encode_pitches(torch.tensor(chorale)).numpy())
-            for place, chorale in enumerate(some)
+            for place, chorale in enumerate(chorales)
         ]
-        for side, some in found.items()
+        for side, chorales in by_side.items()
     }
 
 
 def transpose(tokens: Tokens, by: int) -> Tokens | None:
-    """Move what is sung, unless a pitch would leave the range."""
+    """Transpose all sounding pitches, unless one would leave the range."""
     moved = np.where(tokens > 0, tokens + by, 0)
     fits = moved.max() < NUM_PITCHES and bool(((moved > 0) == (tokens > 0)).all())
     return moved if fits else None
@@ -127,18 +127,20 @@ class _Student(ChoraleTransformer):
 
     def __init__(self, config: ChoraleConfig, teachers: Sequence[ChoraleTransformer]) -> None:
         super().__init__(config)
-        self._teachers = tuple(teachers)  # in a tuple, for their weights are not to be learned
+        self._teachers = tuple(teachers)  # in a tuple, so that their weights are not trained
 
-    def loss(self, frames: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    def loss(self, frames: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if not self.training:
-            return super().loss(frames, wanted)
-        given, counts = frames.clamp(min=0), (wanted >= 0).flatten()
+            return super().loss(frames, targets)
+        given, counts = frames.clamp(min=0), (targets >= 0).flatten()
         with torch.no_grad():
-            told = torch.stack([teacher(given).softmax(dim=-1) for teacher in self._teachers])
-            told = told.float().mean(dim=0).flatten(0, 2)[counts]
-        likely: torch.Tensor = self(given).float().log_softmax(dim=-1).flatten(0, 2)[counts]
-        came = -likely.gather(1, wanted.flatten()[counts, None]).mean()
-        return came.lerp(-(told * likely).sum(dim=1).mean(), TAUGHT)
+            soft_targets = torch.stack(
+                [teacher(given).softmax(dim=-1) for teacher in self._teachers]
+            )
+            soft_targets = soft_targets.float().mean(dim=0).flatten(0, 2)[counts]
+        log_probs: torch.Tensor = self(given).float().log_softmax(dim=-1).flatten(0, 2)[counts]
+        nll = -log_probs.gather(1, targets.flatten()[counts, None]).mean()
+        return nll.lerp(-(soft_targets * log_probs).sum(dim=1).mean(), TAUGHT)
 
 
 def load_network(name: str, work: Path) -> ChoraleTransformer:

@@ -2,8 +2,8 @@
 
 A linear discriminant in which every *track* is a class of its own. Its 3-s patches are the
 samples, so what varies within a track is damped; copies of the track that went through codecs,
-filters and gains are samples too, so what production changes is damped as well. What is left
-to tell tracks apart is kept. The hand-made features get a map of their own in the same way,
+filters and gains are samples too, so what production changes is damped as well. What
+distinguishes tracks is preserved. The hand-made features get a map of their own in the same way,
 the two halves of a track in the place of patches; the two results stand side by side.
 (Fisher 1936; within-class covariance normalisation: Hatch, Kajarekar & Stolcke, Interspeech
 2006.)
@@ -90,7 +90,7 @@ class Patches:
         return np.asarray(sums / counts[:, None])
 
     def only(self, keep: NDArray[np.bool_]) -> "Patches":
-        """Return the tracks where `keep`, shape (tracks,), is true, numbered anew."""
+        """Return the tracks where `keep`, shape (tracks,), is true, with new indices."""
         patches = keep[self.tracks]
         tracks = np.unique(self.tracks[patches], return_inverse=True)[1]
         return Patches(self.pooled[patches], tracks)

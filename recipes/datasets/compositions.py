@@ -25,7 +25,7 @@ from segue.records import Score
 
 Side = Literal["train", "validation", "test"]
 
-#: Of 60 songs, so many test, and so many validate.
+#: Of 60 songs, the numbers in the test set and in the validation set.
 HELD: Final = {"multitrack": (9, 4), "pop909": (6, 2), "folk": (4, 1), "lieder": (4, 2)}
 SIXTY: Final = 60
 

@@ -64,7 +64,7 @@ def _db(power: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """A lossy encoder of FFmpeg and the bit rates it is asked for."""
+    """A lossy encoder of FFmpeg and its bit rates."""
 
     name: str
     container: str

@@ -16,7 +16,7 @@ Times = tuple[float, ...]
 
 
 def every(step: float, first: float = 0.0, beats: float = 4.0) -> Times:
-    """List times in beats, `step` apart."""
+    """Return times in beats with a distance of `step`."""
     return tuple(np.round(np.arange(first, beats, step), 4).tolist())
 
 

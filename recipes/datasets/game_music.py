@@ -1,4 +1,4 @@
-"""The clips of free game music, and what is computed of them once: clean, cut and degraded."""
+"""The clips of free game music, and their cached features: clean, cut and degraded."""
 
 import csv
 import hashlib
@@ -19,8 +19,8 @@ from segue.builtin_spaces import WEIGHTS
 from segue.io.audio import read_recording
 from segue.records import FloatArray, Recording, Span
 
-TEST = "D"  # degraded copy of every clip; tested on the fold that was not learned from
-SHORT_COPIES = ("A0", "A1", "A2")  # further copies to learn from; A1 is also shifted in pitch
+TEST = "D"  # degraded copy of every clip; tested on the fold that was held out
+SHORT_COPIES = ("A0", "A1", "A2")  # further copies in the training set; A1 is also shifted in pitch
 COPIES = (TEST, *SHORT_COPIES)
 COPY_S = 15.2  # a copy is a stretch of that length, from anywhere
 PATCHES_AT_ONCE = 4

@@ -38,7 +38,7 @@ from segue.theory.chords import parse_chord
 
 Side = Literal["train", "validation", "test"]
 
-#: What two versions of one piece share at least: passages of so many notes.
+#: Length in notes, and minimum number, of the passages that versions of one piece share.
 PASSAGE: Final = 12
 SHARED: Final = 4
 ACCENT: Final = 105  # velocity of a bar's first note in the folk tunes
@@ -88,7 +88,7 @@ def songs(data: Path) -> list[Song]:
 
 
 def side_of(group: str) -> Side:
-    """Tell on which side a group of versions is."""
+    """Return the side of a group of versions."""
     part = int(hashlib.sha256(group.encode()).hexdigest(), 16) % 10
     return "test" if part == 0 else "validation" if part == 1 else "train"
 
@@ -97,7 +97,7 @@ def side_of(group: str) -> Side:
 
 
 def pop(archive: Path) -> Iterator[LeadSheet]:
-    """Yield what is sung between long silences, songs in four only."""
+    """Yield the vocal melodies between long silences, of songs in four only."""
     in_four = _in_four(archive)
     for half in ("develop", "test"):
         for song in pop909.songs(archive, half):
@@ -157,7 +157,7 @@ def _chart(labels: Sequence[tuple[int, tuple[int, int, int]]], first: int, bars:
 
 
 def folk(archive: Path) -> Iterator[LeadSheet]:
-    """Yield the tunes whose bars can be told and are in one metre."""
+    """Yield the tunes with known bars and a single time signature."""
     with zipfile.ZipFile(archive) as opened:
         for path in sorted(opened.namelist()):
             if path.endswith(".mid"):

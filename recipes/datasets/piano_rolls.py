@@ -30,15 +30,15 @@ Side = Literal["train", "validation", "test"]
 #: What the tracks of POP909 are played by here: all are called piano in the files, the lead is
 #: sung, the bridge answers it. General MIDI: string ensemble, guitar, piano.
 POP_PROGRAMS: Final = {"MELODY": 48, "BRIDGE": 25, "PIANO": 0}
-#: Groups of songs that test, and that validate; the others are learned from. POP909 has the pool
-#: of more than 500 songs to find one among, multitrack alone has drums and bass to learn.
+#: Numbers of groups of songs in the test set and in the validation set; the others are the training
+#: set. POP909 gives more than 500 candidates of retrieval; only multitrack has drums and bass.
 HELD: Final[dict[Source, tuple[int, int]]] = {
     "pop909": (520, 50),
     "multitrack": (36, 12),
     "folk": (150, 60),
 }
 SHARED: Final = 3
-FEWEST_NOTES: Final = 12  # of a stretch that tells a piece
+FEWEST_NOTES: Final = 12  # of a passage that identifies a piece
 TICKS: Final = 480
 
 
@@ -248,7 +248,7 @@ def _beat_of(seconds: NDArray[np.float64], beats: NDArray[np.float64]) -> NDArra
 
 
 def stretches(bars: NDArray[np.uint8]) -> set[bytes]:
-    """Return a hash of the onsets of each four bars that tell a piece, up to transposition."""
+    """Return a hash of the onsets of each four bars that identify a piece, up to transposition."""
     cells = unpack_bars(bars)[..., 1:].any(axis=-1).reshape(-1, N_PITCHES)
     onsets = cells & ~np.pad(cells, ((1, 0), (0, 0)))[:-1]
     found = set()

@@ -37,20 +37,22 @@ def verse(folder: Path) -> list[Lyrics]:
 def _poems(text: str) -> list[str]:
     lines = text.split("\n")
     poems: list[list[str]] = [[]]
-    apart = "" in lines[:-1]
+    has_empty_lines = "" in lines[:-1]
     for line in lines:
         if line.startswith("# ") or _NUMERAL.fullmatch(line.strip()):
             continue  # a heading
-        if (not line and len(poems[-1]) >= _FEWEST) or (not apart and len(poems[-1]) == LINES):
+        if (not line and len(poems[-1]) >= _FEWEST) or (
+            not has_empty_lines and len(poems[-1]) == LINES
+        ):
             poems.append([])
         poems[-1].append(line)
     return ["\n".join(poem) for poem in poems if any(line.strip() for line in poem)]
 
 
 def is_develop(songs: list[Lyrics]) -> list[bool]:
-    """Tell of each song whether constants may be chosen on it: the first half of each author's.
+    """Return which songs are for development: the first half of each author's.
 
-    Halves that lie apart, for neighbouring blocks are often of one poem.
+    The halves are contiguous, since neighbouring blocks are often of one poem.
     """
     counts: dict[str, int] = {}
     for song in songs:

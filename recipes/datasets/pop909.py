@@ -67,7 +67,7 @@ class AnnotatedSong:
 
 
 def half_of(name: str) -> Half:
-    """Tell to which half a song or file belongs, by the SHA-256 of its name."""
+    """Return the half to which a song or file belongs, by the SHA-256 of its name."""
     return "test" if int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2 else "develop"
 
 
@@ -170,11 +170,11 @@ def _song(opened: zipfile.ZipFile, name: str) -> Song:
 
 
 def _warped(seconds: NDArray[np.float64], beats_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Count seconds in beats, going on evenly before the first and after the last."""
-    usual = float(np.median(np.diff(beats_s)))
+    """Convert seconds to beats, extrapolated by the median beat."""
+    median_beat_s = float(np.median(np.diff(beats_s)))
     inside = np.interp(seconds, beats_s, np.arange(len(beats_s)))
-    before = np.minimum(seconds - beats_s[0], 0) / usual
-    after = np.maximum(seconds - beats_s[-1], 0) / usual
+    before = np.minimum(seconds - beats_s[0], 0) / median_beat_s
+    after = np.maximum(seconds - beats_s[-1], 0) / median_beat_s
     return np.asarray(inside + before + after, np.float64)
 
 

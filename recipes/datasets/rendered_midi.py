@@ -62,7 +62,7 @@ class Piece:
 def pieces(
     data: Path, half: Half, pop: int, multitrack: int, folk: int, most_s: float = RENDERED_S
 ) -> Iterator[Piece]:
-    """Render so many pieces of each source, drawn with `SEED`; fewer where there are not as many.
+    """Render a number of pieces of each source, drawn with `SEED`; fewer if a source has fewer.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ def _pop(path: Path, half: Half, count: int, most_s: float) -> Iterator[Piece]:
 def more_pop(data: Path, without: int, most_s: float) -> Iterator[Piece]:
     """Render the songs of POP909 of the half "develop" that `pieces` leaves out.
 
-    Those after the first `without`, and those that change their key, whose key is said to be that
-    of the beginning.
+    Those after the first `without`, and those that change their key, whose key is that of the
+    beginning.
     """
     with zipfile.ZipFile(data / "scores" / "pop909.zip") as archive:
         names = [name for name in archive.namelist() if name.endswith("key_audio.txt")]
@@ -146,11 +146,11 @@ def _folk(path: Path, half: Half, count: int, most_s: float) -> Iterator[Piece]:
 
 def _drawn(names: list[str], half: Half, count: int) -> list[str]:
     """Shuffle with the seed and take the first `count` of a half."""
-    wanted = 0 if half == "develop" else 1
+    remainder = 0 if half == "develop" else 1
     mine = [
         name
         for name in sorted(names)
-        if int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2 == wanted
+        if int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2 == remainder
     ]
     random.Random(SEED).shuffle(mine)
     return mine[:count]
