@@ -42,7 +42,7 @@ from segue.generate.notes.training import Piece, WindowSampler
 from segue.generate.notes.training import mean_losses as note_losses
 from segue.io.midi import read_midi, write_midi
 from segue.nn.sampling import Sampling
-from segue.nn.trainer import train_validation_split
+from segue.nn.split import train_validation_split
 from segue.records import Score
 from segue.score.harmony import estimate_key
 from segue.theory.instruments import DRUMS, instrument_name

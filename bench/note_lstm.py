@@ -22,7 +22,7 @@ from segue.generate.notes.network import STREAMS, NoteLSTM, NoteLSTMConfig, Note
 from segue.generate.notes.probing import Claim, evaluate_claims
 from segue.generate.notes.tokens import Vocabulary
 from segue.generate.notes.training import Piece, WindowSampler, mean_losses
-from segue.nn.trainer import train_validation_split
+from segue.nn.split import train_validation_split
 
 PUBLISHED: Final = ("0.1027", "0.0870")
 BY_HEART: Final = 20  # pieces

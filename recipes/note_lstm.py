@@ -22,7 +22,7 @@ from segue.generate.notes.network import PRETRAINED
 from segue.generate.notes.tokens import note_sequence
 from segue.generate.notes.training import NoteTraining, Piece, fit_notes
 from segue.io.midi import read_midi
-from segue.nn.trainer import train_validation_split
+from segue.nn.split import train_validation_split
 
 #: Small enough to be bundled, and tokens that are frequent enough to be learned.
 HIDDEN: Final = 128

@@ -2,7 +2,7 @@
 
 import shutil
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +14,16 @@ import segue.audio.training
 from conftest import tune, write_sound
 from segue import Library, Span
 from segue.audio.autoencoders import recipe
-from segue.audio.training import Example, SoundTraining, evenly_spaced_tiles, train_validation_split
+from segue.audio.training import (
+    MAX_VALIDATION_SHARE,
+    Example,
+    SoundTraining,
+    evenly_spaced_tiles,
+)
 from segue.cli.commands import app
 from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
 from segue.nn.checkpoint import MODEL
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import STATE
 from segue.training.run import LOSS_CURVE
 
@@ -278,26 +284,30 @@ def test_nothing_to_resume_is_told(library: Library) -> None:
 
 
 def test_a_space_that_was_not_learned_is_told(library: Library) -> None:
-    with pytest.raises(NotFound, match="no space 'mine' was learned"):
+    with pytest.raises(NotFound, match="no space 'mine' was trained"):
         library.learning.reconstruct(1, "mine")
+
+
+def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    return train_validation_split(examples, "tracks", max_share=MAX_VALIDATION_SHARE)
 
 
 def test_the_split_is_by_album_and_always_the_same() -> None:
     examples = [Example(f"{n:02}", album=f"album {n // 4}") for n in range(40)]
-    learn, held = train_validation_split(examples)
+    learn, held = split(examples)
     assert len(learn) + len(held) == 40
     assert len(held) == 4
     assert not {one.album for one in learn} & {one.album for one in held}
-    assert train_validation_split(examples[::-1])[1] == held
+    assert split(examples[::-1])[1] == held
 
 
 def test_no_album_takes_most_of_the_library_from_training() -> None:
     many = [Example(f"{n:02}", album="one") for n in range(30)]
     few = [Example(f"x{n}", album=f"small {n}") for n in range(5)]
-    learn, held = train_validation_split([*many, *few])
+    learn, held = split([*many, *few])
     assert "one" not in {one.album for one in held}
     assert (len(learn), len(held)) == (31, 4)
-    learn, held = train_validation_split(many)  # a single album is divided by track
+    learn, held = split(many)  # a single album is divided by track
     assert (len(learn), len(held)) == (27, 3)
 
 

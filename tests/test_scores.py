@@ -93,5 +93,5 @@ def test_scores_are_read_by_what_names_them(library: Opener, tmp_path: Path) -> 
         lib.add([file], workers=1)
         for query in (1, "Piece 1", file):
             assert len(lib.scores.read(query).parts) == 3
-        with pytest.raises(NotFound, match="learned"):
+        with pytest.raises(NotFound, match="trained"):
             lib.scores.sample(1, space="nothing")

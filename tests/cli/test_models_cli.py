@@ -68,7 +68,7 @@ def test_a_user_trained_model_does_not_replace_the_shipped_one(library: Path) ->
         in segue("explain", "0.5", library=library).stdout
     )
     done = segue("explain", "0.5", "--model", "my-notes", library=library)
-    assert "answered by the model 'my-notes', learned from this library" in done.stdout
+    assert "answered by the model 'my-notes', trained on this library" in done.stdout
     own = _own(library)["my-notes"]
     assert own["kind"] == "notes"
     assert own["used_by"] == "segue explain --model my-notes"
@@ -87,7 +87,7 @@ def test_an_older_librarys_model_of_a_shipped_name_is_used_until_removed(
     shipped = answer("explain", "0.5", library=tmp_path / "none")["explained"]
     assert answer("explain", "0.5", library=older)["explained"] != shipped
     done = segue("explain", "0.5", library=older)
-    assert "answered by the model 'note-lstm', learned from this library" in done.stdout
+    assert "answered by the model 'note-lstm', trained on this library" in done.stdout
     assert answer("explain", "0.5", "--model", "shipped", library=older)["explained"] == shipped
     assert "--model shipped" in str(_own(older)["note-lstm"]["note"])
     answer("models", "remove", "note-lstm", library=older)

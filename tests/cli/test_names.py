@@ -163,7 +163,7 @@ def test_the_library_may_stand_before_the_command(before: list[str], library: Pa
     nowhere = library.parent / "nowhere"
     assert "10 tracks" in segue("--library", nowhere, "list", "--library", library).stdout
     assert segue("--library", nowhere, "list").returncode == 1
-    assert "learned" in segue(*given, "models").stdout
+    assert "trained on this library" in segue(*given, "models").stdout
     assert segue("models", "--library", library, "remove", "none").stderr.count("'none'")
 
 

@@ -86,12 +86,12 @@ def test_a_model_is_trained_for_an_artist(library: Path) -> None:
         "train", "lyrics", "--artist", "ada", "--epochs", "1", "--minutes", "0.05", library=library
     )
     assert done.returncode == 0, done.stderr
-    assert "learned from 6 songs" in done.stdout
+    assert "trained on 6 songs" in done.stdout
     again = ["write", "--artist", "Ada Long", "--lines", "2", "--seed", "0"]
     document = answer(*again, library=library)["texts"][0]
     assert document["artists"] == ["Ada Long"]
     output = segue(*again, library=library).stdout
-    assert "written by the model 'lyrics-ada-long', learned from this library" in output
+    assert "written by the model 'lyrics-ada-long', trained on this library" in output
     both = answer(
         "duet", "ada", "burns", "--lines", "2", "--blend", "0.5", "--seed", "0", library=library
     )

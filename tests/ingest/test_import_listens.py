@@ -53,8 +53,8 @@ def test_ids_paths_and_names_become_listens(lib: Library, tmp_path: Path) -> Non
         ]
     )
     file = report.files[0]
-    assert (file.listens, file.plays_new, file.broken) == (6, 17, 1)
-    assert [(f.place, f.reason) for f in file.first_broken] == [
+    assert (file.listens, file.plays_new, file.invalid) == (6, 17, 1)
+    assert [(f.place, f.reason) for f in file.first_invalid] == [
         ("line 6", "no track 99 in this library")
     ]
     assert report.summary.matched_plays == 10
@@ -141,8 +141,8 @@ def test_of_a_file_that_fails_nothing_is_kept(
 def test_the_first_invalid_rows_are_reported(lib: Library, tmp_path: Path) -> None:
     file = csv(tmp_path, "me,1,1", *["me,1,x"] * 20)
     report = lib.import_listens([file]).files[0]
-    assert report.broken == 20
-    assert [fault.place for fault in report.first_broken] == [f"line {n}" for n in range(2, 7)]
+    assert report.invalid == 20
+    assert [fault.place for fault in report.first_invalid] == [f"line {n}" for n in range(2, 7)]
 
 
 def test_no_row_ends_an_import(lib: Library, tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_no_row_ends_an_import(lib: Library, tmp_path: Path) -> None:
         "me,2,1",
     ]
     file = lib.import_listens([csv(tmp_path, *rows)]).files[0]
-    assert file.listens + file.broken == len(rows)
-    told = {one.place: one.reason for one in file.first_broken}
+    assert file.listens + file.invalid == len(rows)
+    told = {one.place: one.reason for one in file.first_invalid}
     assert "no address of a file" in told["line 3"]
     assert file.listens >= 4
 

@@ -63,10 +63,10 @@ def song(
 def no_decoding(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From when it is called on, nothing may be decoded."""
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise AssertionError("decoded again")
 
-    return lambda: monkeypatch.setattr(add_module, "_decode_job", refuse)
+    return lambda: monkeypatch.setattr(add_module, "Decode", refuse)
 
 
 def test_lyrics_follow_their_sidecar_text(

@@ -37,7 +37,7 @@ def test_tracks_of_one_taste_lie_together() -> None:
     learned = fit_listens(two_tastes())
     assert isinstance(learned, ListensSpace)
     assert learned.tracks.tolist() == list(range(1, 14))
-    assert (learned.rows, learned.of_sessions) == (12, False)
+    assert (learned.rows, learned.by_session) == (12, False)
     near = cosines(learned)
     assert near[:6, :6].mean() > near[:6, 6:12].mean() + 0.3
 
@@ -65,7 +65,7 @@ def test_one_user_s_sessions_say_what_goes_together() -> None:
     ]
     learned = fit_listens(matched(*evenings, (0, 9, 50, 0)))
     assert isinstance(learned, ListensSpace)
-    assert (learned.rows, learned.of_sessions) == (10, True)
+    assert (learned.rows, learned.by_session) == (10, True)
     assert learned.tracks.tolist() == [0, 1, 2, 3, 4, 5]  # 9 was played at no known time
     near = cosines(learned)
     assert near[:3, :3].min() > near[:3, 3:].max()

@@ -21,7 +21,8 @@ from segue.generate.melody.training import (
     train_melody,
 )
 from segue.nn.sampling import Sampling
-from segue.nn.trainer import Progress, train_validation_split
+from segue.nn.split import train_validation_split
+from segue.nn.trainer import Progress
 from segue.theory.chord_charts import parse_chart
 
 SHEETS = [sheet(seed) for seed in range(10)]

@@ -14,7 +14,8 @@ from segue.generate.notes.network import CHECKPOINT_KIND, IGNORED, MODEL, STREAM
 from segue.generate.notes.tokens import NoteSequence, Vocabulary
 from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, train_notes
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
-from segue.nn.trainer import Progress, train_validation_split
+from segue.nn.split import train_validation_split
+from segue.nn.trainer import Progress
 from segue.training.run import vocabulary_remark
 
 

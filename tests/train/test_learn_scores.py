@@ -10,7 +10,8 @@ import torch
 
 from recipes.roll_vae import finetune_decoder
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
-from segue.nn.trainer import Progress, train_validation_split
+from segue.nn.split import train_validation_split
+from segue.nn.trainer import Progress
 from segue.records import BoolArray
 from segue.score.piano_roll import RollNotes, extract_notes, pack_bars, rasterise_notes, unpack_bars
 from segue.score.vae import training as score

@@ -5,7 +5,6 @@ ones for validation, are cut when they are needed, since the images stay on disk
 `LearnedSound`, standardised over the library.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -38,12 +37,14 @@ from segue.audio.learned_space import (
 from segue.audio.spectrogram import LOG_MEL_SPECS, MUSICNN, ByteArray
 from segue.errors import BadArgument, TrainingFailed
 from segue.nn.checkpoint import MODEL
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import (
     FitResult,
     Objective,
     ProgressCallback,
     TrainerConfig,
     TrainingOptions,
+    data_fingerprint,
     fit,
 )
 from segue.records import FloatArray
@@ -180,6 +181,16 @@ class Example:
     artist: str = ""
     step_frames: float = 0.0
     folder: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name by which examples are split into training and validation set."""
+        return self.content_hash
+
+    @property
+    def group(self) -> str:
+        """Album or folder, which is not divided between the sets."""
+        return self.album or self.folder
 
 
 #: Returns the image of a content hash, shape (channels, bands, frames), uint8, or MusiCNN's
@@ -444,49 +455,11 @@ def encode_labels(examples: Sequence[Example], labels: str) -> NDArray[np.int64]
 
 # --- training ---
 
-MIN_TRACKS: Final = 3
-VALIDATION_SHARE: Final = 0.1
+#: A larger album would leave too little to train on.
 MAX_VALIDATION_SHARE: Final = 1 / 3
 #: So that validation does not dominate on small libraries.
 MIN_STEPS_PER_EPOCH: Final = 25
 _TRACK_BATCH_SIZE: Final = 64
-
-
-def train_validation_split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Split tracks into a training set and a validation set of about a tenth.
-
-    Albums, or folders of tracks without one, are kept together, unless each has more than a third
-    of all tracks. The split is deterministic.
-
-    Returns
-    -------
-    train, validation : list of Example
-
-    Raises
-    ------
-    TrainingFailed
-        There are too few tracks.
-    """
-    if len(examples) < MIN_TRACKS:
-        raise TrainingFailed(
-            f"there are {len(examples)} tracks to train on, at least {MIN_TRACKS} are needed "
-            "(and some hundred for a useful space); add more with `segue add`"
-        )
-    groups: dict[str, list[Example]] = {}
-    for example in sorted(examples, key=lambda example: example.content_hash):
-        key = example.album or example.folder or example.content_hash
-        groups.setdefault(key, []).append(example)
-    if min(map(len, groups.values())) > MAX_VALIDATION_SHARE * len(examples):
-        groups = {example.content_hash: [example] for example in examples}
-    validation: list[Example] = []
-    for name in sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest()):
-        if len(validation) >= VALIDATION_SHARE * len(examples):
-            break
-        # An album that is half of the library would leave too little to train on.
-        if len(validation) + len(groups[name]) <= MAX_VALIDATION_SHARE * len(examples):
-            validation += groups[name]
-    hashes = {example.content_hash for example in validation}
-    return [example for example in examples if example.content_hash not in hashes], validation
 
 
 def train_sound(
@@ -512,7 +485,7 @@ def train_sound(
     resume : bool
     watch : callable, optional
     """
-    train, validation = train_validation_split(examples)
+    train, validation = train_validation_split(examples, "tracks", max_share=MAX_VALIDATION_SHARE)
     config, network, result = train_network(
         training, train, validation, read, folder, resume=resume, watch=watch
     )
@@ -545,7 +518,9 @@ def train_network(
         task.prepare()
     metadata = {
         "configuration": config_to_json(config),
-        "tracks": _fingerprint(train, validation),
+        "tracks": data_fingerprint(
+            [" ".join(example.content_hash for example in (*train, *validation))]
+        ),
         "learning_rate": loop.learning_rate,
     }
     result = fit(task.objective, loop, folder, metadata, resume=resume, watch=watch)
@@ -603,11 +578,6 @@ def _loop(
         seed=training.seed,
         device=training.device,
     )
-
-
-def _fingerprint(train: Sequence[Example], validation: Sequence[Example]) -> str:
-    hashes = [example.content_hash for example in (*train, *validation)]
-    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:16]
 
 
 def _metadata(

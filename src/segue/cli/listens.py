@@ -86,12 +86,12 @@ def show(library: opt.Library = None, json: opt.Json = False) -> None:
 
 def _print_report(report: "ImportReport") -> None:
     for file in report.files:
-        skipped = [f"{n} left out ({reason})" for reason, n in file.passed_over.items()]
-        broken = [count_of(file.broken, "broken row")] if file.broken else []
+        skipped = [f"{n} left out ({reason})" for reason, n in file.skipped.items()]
+        broken = [count_of(file.invalid, "broken row")] if file.invalid else []
         counts = [count_of(file.listens, "listen"), count_of(file.plays_new, "new play")]
         say(f"{display_path(file.path)}: {', '.join([*counts, *skipped, *broken])}")
-        if file.broken:
-            rows = [(fault.place, fault.reason) for fault in file.first_broken]
+        if file.invalid:
+            rows = [(fault.place, fault.reason) for fault in file.first_invalid]
             print_table("the first that are broken", ("where", "why"), rows)
     print_failures("not imported", report.failures)
     _print_summary(report.summary)
@@ -104,7 +104,7 @@ def _space_text(report: "ImportReport") -> str:
     space = report.learned
     if not isinstance(space, ListensSpace):
         return f"There is no space `listens`: {space.reason}"
-    rows = count_of(space.rows, "session" if space.of_sessions else "user")
+    rows = count_of(space.rows, "session" if space.by_session else "user")
     return (
         f"The space `listens` was learned from {rows} and holds "
         f"{count_of(len(space.tracks), 'track')}; "
@@ -137,9 +137,9 @@ def _file_fields(file: "ImportedFile") -> dict[str, Any]:
         "path": display_path(file.path),
         "listens": file.listens,
         "plays_new": file.plays_new,
-        "passed_over": sum(file.passed_over.values()),
-        "broken": file.broken,
-        "first_broken": [{"place": f.place, "reason": f.reason} for f in file.first_broken],
+        "passed_over": sum(file.skipped.values()),
+        "broken": file.invalid,
+        "first_broken": [{"place": f.place, "reason": f.reason} for f in file.first_invalid],
     }
 
 
@@ -149,7 +149,7 @@ def _space_fields(report: "ImportReport") -> dict[str, Any]:
     space = report.learned
     if not isinstance(space, ListensSpace):
         return {"tracks": 0, "rows": 0, "learned_from": None, "reason": space.reason}
-    learned_from = "sessions" if space.of_sessions else "users"
+    learned_from = "sessions" if space.by_session else "users"
     count = len(space.tracks)
     return {"tracks": count, "rows": space.rows, "learned_from": learned_from, "reason": None}
 

@@ -226,7 +226,7 @@ def duet(
     marked = blend is None
     with open_library(library, required=False) as lib:
         verses = [
-            lib.lyrics.duet(first, second, each, by=by, blend=blend, how=how, model=model)
+            lib.lyrics.duet(first, second, each, by=by, blend=blend, blend_mode=how, model=model)
             for each in options
         ]
         if not json:

@@ -31,8 +31,8 @@ def models(context: typer.Context, library: opt.Library = None, json: opt.Json =
         return
     own = sum(info.from_library for info in infos)
     print_table(
-        f"{own} learned in this library, {len(infos) - own} models that come with Segue",
-        ("name", "for", "from", "learned", "MB", "used by", ""),
+        f"{own} trained on this library, {len(infos) - own} models that come with Segue",
+        ("name", "for", "from", "trained", "MB", "used by", ""),
         [
             (
                 info.name,

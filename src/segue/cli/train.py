@@ -381,7 +381,7 @@ def _print_result(result: "TrainingResult", examples: str, seconds: float) -> No
     print_failures(f"{failed} could not be used; the others were", result.failures)
     files = f"loss curve and model in {display_path(result.folder)}"
     if examples:
-        say(f"the model {result.name!r} learned from {result.tracks} {examples}; {files}")
+        say(f"the model {result.name!r} was trained on {result.tracks} {examples}; {files}")
     else:
         say(f"{result.tracks} tracks are in the space {result.name!r} now; {files}")
     if result.remark:

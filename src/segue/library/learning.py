@@ -113,7 +113,7 @@ class Learning:
         Examples
         --------
         >>> lib.learning.note_model().embedding("notes").shape  # doctest: +SKIP
-        (1024, 256)
+        (824, 512)
         """
         from segue.training.models import NOTES, load_model  # imports torch
 
@@ -125,6 +125,7 @@ class Learning:
         Examples
         --------
         >>> lib.learning.melody_model().styles  # doctest: +SKIP
+        ('folk', 'pop')
         """
         from segue.training.models import MELODIES, load_model  # imports torch
 

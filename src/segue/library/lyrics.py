@@ -1,4 +1,4 @@
-"""The lyrics of a library: found by a half-remembered line, read, generated."""
+"""The lyrics of a library: searched by a half-remembered line, read, generated."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from segue.deprecation import renamed_arguments
 from segue.errors import BadArgument, NotFound
 from segue.lyrics.matching import LineIndex
 from segue.records import LineHit
@@ -17,87 +18,66 @@ if TYPE_CHECKING:
     from segue.generate.lyrics.report import GeneratedLyrics
     from segue.generate.lyrics.sampler import ArtistStyle, BlendMode, LyricsOptions, TurnBy
 
+Query = str | int | Path
 
-_KEPT: Final = "line-index"
-_SPACE: Final = "style"  # which all that has words has a place in: it changes as they do
-_OF_NEXT: Final = 0.6  # of a line's length
-_LOOKED_AT: Final = 200  # lines that come closest
-#: What is less near has no more than a few letters in common with it.
-LEAST: Final = 0.2
+INDEX: Final = "line-index"
+#: Space whose changes outdate the index: every track with lyrics has a vector in it.
+INDEX_SPACE: Final = "style"
+#: A query longer than this share of a line may run on into the next line.
+TWO_LINES_SHARE: Final = 0.6
+MAX_CANDIDATES: Final = 200  # lines
+#: Lines of a lower similarity share no more than a few letters with the query.
+MIN_SIMILARITY: Final = 0.2
 
 
-def find_line(store: Store, asked: str, n: int = 10) -> list[LineHit]:
-    """Find the songs whose words come closest to a line.
-
-    Parameters
-    ----------
-    store : Store
-        Database of the library.
-    asked : str
-        With typing errors, other spellings, words missing; it may run over two lines.
-    n : int
-        How many songs at most, at least 1.
-
-    Returns
-    -------
-    list of LineHit
-        Best first, of each song the line that comes closest.
-
-    Raises
-    ------
-    BadArgument
-        There is no letter in it.
-    NotFound
-        The library knows no words.
-    """
-    if not normalise(asked):
-        raise BadArgument(f"{asked!r} has no letters; give some words of the line")
+def find_line(store: Store, query: str, n: int = 10) -> list[LineHit]:
+    """Find the songs with the lines most similar to a query; see `Songbook.find`."""
+    if not normalise(query):
+        raise BadArgument(f"{query!r} has no letters; give some words of the line")
     if n < 1:
-        raise BadArgument(f"{n} answers; at least 1 must be wanted")
+        raise BadArgument(f"{n} results; it must be at least 1")
     if not store.lyrics.count():
         raise NotFound("this library knows no lyrics; add some with `segue add FOLDER`")
-    index = _index(store)
-    query = index.query(asked)
-    near = index.similarities(query)
-    rows = np.argsort(-near, kind="stable")[:_LOOKED_AT]
-    texts = dict(store.lyrics.texts(sorted(set(index.texts[rows].tolist()))))
-    length = len(normalise(asked))
+    index = _line_index(store)
+    line_query = index.query(query)
+    similarity = index.similarities(line_query)
+    candidates = np.argsort(-similarity, kind="stable")[:MAX_CANDIDATES]
+    texts = dict(store.lyrics.texts(sorted(set(index.texts[candidates].tolist()))))
     best: dict[int, tuple[float, str]] = {}
-    for row in rows.tolist():
-        track, at = int(index.texts[row]), int(index.numbers[row])
-        lines = texts[track].split("\n")
-        told, likeness = lines[at], float(near[row])
-        if length > _OF_NEXT * len(told) and at + 1 < len(lines) and lines[at + 1]:
-            # Who remembers so much may have begun within the line, and gone on to the next.
-            both = query.similarity(f"{told} {lines[at + 1]}")
-            if both > likeness:
-                told, likeness = f"{told} / {lines[at + 1]}", both
-        if likeness > best.get(track, (LEAST, ""))[0]:
-            best[track] = (likeness, told)
-    there = best.keys() - store.missing_tracks()
-    ordered = sorted(there, key=lambda track: (-best[track][0], track))[:n]
+    for candidate in candidates.tolist():
+        track, number = int(index.texts[candidate]), int(index.numbers[candidate])
+        line, *following = texts[track].split("\n")[number : number + 2]
+        score = float(similarity[candidate])
+        if following and following[0] and len(normalise(query)) > TWO_LINES_SHARE * len(line):
+            score_of_both = line_query.similarity(f"{line} {following[0]}")
+            if score_of_both > score:
+                score, line = score_of_both, f"{line} / {following[0]}"
+        if score > best.get(track, (MIN_SIMILARITY, ""))[0]:
+            best[track] = (score, line)
+    present = best.keys() - store.missing_tracks()
+    ranked = sorted(present, key=lambda track: (-best[track][0], track))[:n]
     return [
         LineHit(rank, best[track.id][0], track, best[track.id][1])
-        for rank, track in enumerate(store.tracks(ordered), start=1)
+        for rank, track in enumerate(store.tracks(ranked), start=1)
     ]
 
 
-def _index(store: Store) -> LineIndex:
-    """Load the index of all lines, or make it where words came or went since."""
-    kept = store.spaces.derived(_SPACE, _KEPT)
-    if kept is not None:
-        with suppress(KeyError):  # of another version's
-            return LineIndex.from_arrays(kept)
+def _line_index(store: Store) -> LineIndex:
+    """Load the index of all lines, or build it if lyrics have changed since."""
+    arrays = store.spaces.derived(INDEX_SPACE, INDEX)
+    if arrays is not None:
+        with suppress(KeyError):  # the index of another version
+            return LineIndex.from_arrays(arrays)
     index = LineIndex.build(store.lyrics.texts())
-    store.spaces.save_derived(_SPACE, _KEPT, index.arrays())
+    store.spaces.save_derived(INDEX_SPACE, INDEX, index.arrays())
     return index
 
 
-Query = str | int | Path
-
-
 class Songbook:
-    """What is sung; `segue.Library.lyrics`.
+    """Lyrics: searched, read and generated; `segue.Library.lyrics`.
+
+    The arguments ``wishes`` of `write` and `duet`, and ``how`` of `duet`, are now called
+    ``options`` and ``blend_mode``; the old names work for one more release.
 
     Parameters
     ----------
@@ -109,110 +89,160 @@ class Songbook:
         self._store = store
 
     def find(self, line: str, n: int = 10) -> list[LineHit]:
-        """Find the songs whose words come closest to a line half remembered.
+        """Find the songs with the lines most similar to a half-remembered line.
 
         Parameters
         ----------
         line : str
-            Typing errors, other spellings and missing words do little harm.
+            May have typing errors, other spellings and missing words, and may run over two lines.
         n : int
-            How many songs at most.
+            Maximum number of songs, at least 1.
 
         Returns
         -------
         list of LineHit
-            Best first; empty where nothing comes near.
+            Best first, each with the most similar line of a song; empty if none is similar.
+
+        Raises
+        ------
+        BadArgument
+            The line has no letters, or `n` is below 1.
+        NotFound
+            The library has no lyrics.
+
+        Examples
+        --------
+        >>> hit = lib.lyrics.find("shall i compare you to a sumer day")[0]  # doctest: +SKIP
+        >>> hit.track.tags.title, hit.line  # doctest: +SKIP
+        ('Sonnet 18', "Shall I compare thee to a summer's day?")
         """
         return find_line(self._store, line, n)
 
     def text(self, query: Query) -> str:
-        """Read the words of a track, of whichever kind; "" where none are known."""
+        """Return the lyrics of a track of any kind; "" if there are none.
+
+        Examples
+        --------
+        >>> lib.lyrics.text("Sonnet 18").splitlines()[0]  # doctest: +SKIP
+        "Shall I compare thee to a summer's day?"
+        """
         return self._store.lyrics.text(find_track(self._store, query).id)
 
     def artist(self, name: str) -> str:
-        """Return the artist of this library's songs that is meant, also by a part of the name.
+        """Return the full name of an artist with lyrics in the library.
+
+        Parameters
+        ----------
+        name : str
+            The name in any case, or a part of it.
 
         Raises
         ------
         NotFound
-            There is none, or several; the text names them, or the nearest.
+            No artist, or several, have this name; the message suggests similar names.
+
+        Examples
+        --------
+        >>> lib.lyrics.artist("burns")  # doctest: +SKIP
+        'Robert Burns'
         """
         from segue.training.lyrics import resolve_artist, songs_by_artist  # imports torch
 
         return resolve_artist(name, songs_by_artist(self._store))
 
     def model_name(self, artist: str) -> str:
-        """Name the model that is learned of an artist, or with "" of everybody, by default."""
-        from segue.training.lyrics import model_name  # brings in torch
+        """Return the default name of a model of an artist, or with "" of all artists.
+
+        Examples
+        --------
+        >>> lib.lyrics.model_name("Robert Burns")  # doctest: +SKIP
+        'lyrics-robert-burns'
+        """
+        from segue.training.lyrics import model_name  # imports torch
 
         return model_name(self._store, artist)
 
+    @renamed_arguments(wishes="options")
     def write(
-        self, artist: str, wishes: "LyricsOptions | None" = None, *, model: str = ""
+        self, artist: str, options: "LyricsOptions | None" = None, *, model: str = ""
     ) -> "GeneratedLyrics":
-        """Write lyrics like an artist's.
+        """Generate lyrics in the style of an artist.
 
         Parameters
         ----------
         artist : str
-            Somebody that a model of this library, or the bundled one, knows.
-        wishes : LyricsOptions, optional
+            An artist that a model of this library, or the bundled one, knows.
+        options : LyricsOptions, optional
+            Form and sampling.
         model : str
-            Its name; else whichever suits best.
+            Name of the model; by default the most specific one that knows the artist.
 
         Returns
         -------
         GeneratedLyrics
-            Iterate: it is written line by line.
+            Iterate over it to generate line by line.
 
         Raises
         ------
         NotFound
-            Nothing has learned to write like that artist; the nearest names are told.
+            No model knows the artist; the message suggests similar names.
+
+        Examples
+        --------
+        >>> for line in lib.lyrics.write("Emily Dickinson"):  # doctest: +SKIP
+        ...     print(line.text)
         """
-        from segue.generate.lyrics.report import GeneratedLyrics  # brings in torch
+        from segue.generate.lyrics.report import GeneratedLyrics  # imports torch
         from segue.generate.lyrics.sampler import LyricsOptions
 
-        return GeneratedLyrics([self._style(artist, model)], wishes or LyricsOptions())
+        return GeneratedLyrics([self._style(artist, model)], options or LyricsOptions())
 
+    @renamed_arguments(wishes="options", how="blend_mode")
     def duet(
         self,
         first: str,
         second: str,
-        wishes: "LyricsOptions | None" = None,
+        options: "LyricsOptions | None" = None,
         *,
         by: "TurnBy" = "line",
         blend: float | None = None,
-        how: "BlendMode" = "mixture",
+        blend_mode: "BlendMode" = "mixture",
         model: str = "",
     ) -> "GeneratedLyrics":
-        """Write lyrics with two artists' voices: in turn, or as one.
+        """Generate lyrics in the styles of two artists, who take turns or are blended.
 
         Parameters
         ----------
         first, second : str
-            Artists, as of `write`.
-        wishes : LyricsOptions, optional
+            Artists, see `write`.
+        options : LyricsOptions, optional
+            Form and sampling.
         by : {"line", "stanza", "word"}
-            When it is the other's turn; each goes on from what the other wrote.
+            When it is the other's turn; each continues what the other wrote.
         blend : float, optional
-            The share of the second where both write as one voice, from 0 to 1.
-        how : {"mixture", "product", "contrast"}
-            How they are blended, see `segue.generate.lyrics.sampler.blend_styles`.
+            Weight of the second artist, 0 to 1, to blend the styles instead of taking turns.
+        blend_mode : {"mixture", "product", "contrast"}
+            How the styles are blended, see `segue.generate.lyrics.sampler.blend_styles`.
         model : str
-            Its name; else whichever suits best, for each.
+            Name of the model; by default the most specific one for each artist.
+
+        Examples
+        --------
+        >>> duet = lib.lyrics.duet("Emily Dickinson", "Robert Burns", by="stanza")  # doctest: +SKIP
+        >>> [(line.voices, line.text) for line in duet][0]  # doctest: +SKIP
+        ('A', 'The sun went down upon the sea')
         """
-        from segue.generate.lyrics.report import GeneratedLyrics  # brings in torch
+        from segue.generate.lyrics.report import GeneratedLyrics  # imports torch
         from segue.generate.lyrics.sampler import LyricsOptions
 
         styles = [self._style(first, model), self._style(second, model)]
         return GeneratedLyrics(
-            styles, wishes or LyricsOptions(), by=by, blend=blend, blend_mode=how
+            styles, options or LyricsOptions(), by=by, blend=blend, blend_mode=blend_mode
         )
 
     def _style(self, artist: str, model: str) -> "ArtistStyle":
         from segue.generate.lyrics.sampler import ArtistStyle
         from segue.training.lyrics import find_style
 
-        found = find_style(self._store, artist, model)
-        return ArtistStyle(found.artist, found.model, found.index, source=found.file.source)
+        style = find_style(self._store, artist, model)
+        return ArtistStyle(style.artist, style.model, style.index, source=style.file.source)

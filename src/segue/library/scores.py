@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from segue.generate.compose.options import CompositionOptions
     from segue.score.vae.model import RollModel
 
-ROLLS: Final = "roll-vae"
 Query = str | int | Path
-#: What a file or track is that is not a score.
-_IS: Final = {"lyrics": "is lyrics", "sound": "is a recording", None: "is not music known here"}
+
+#: The bundled space of piano rolls.
+ROLL_VAE: Final = "roll-vae"
+_NOT_A_SCORE: Final = {
+    "lyrics": "is lyrics",
+    "sound": "is a recording",
+    None: "is not music known here",
+}
 
 
 class Scores(RenamedAttributes):
@@ -46,60 +51,85 @@ class Scores(RenamedAttributes):
         Raises
         ------
         BadArgument
-            It is a recording, or several scores are meant.
+            The query names a track that is not a score, or several scores.
         Unreadable
             The file cannot be read.
-        """
-        from segue.ingest.single_file import read_score  # brings in the workers
 
-        found = resolve(self._store, query)
-        kind = medium_of(found) if isinstance(found, Path) else found[0].kind
+        Examples
+        --------
+        >>> score = lib.scores.read("sonata.mid")  # doctest: +SKIP
+        >>> len(score.parts)  # doctest: +SKIP
+        2
+        """
+        from segue.ingest.single_file import read_score  # imports the decoders
+
+        resolved = resolve(self._store, query)
+        kind = medium_of(resolved) if isinstance(resolved, Path) else resolved[0].kind
         if kind != "score":
-            name = found if isinstance(found, Path) else _name(found, query)
+            name = resolved if isinstance(resolved, Path) else _name(resolved, query)
             endings = ", ".join(sorted(MEDIA["score"].suffixes))
             raise BadArgument(
-                f"{name} {_IS[kind]}, not a score; name a score: "
+                f"{name} {_NOT_A_SCORE[kind]}, not a score; name a score: "
                 f"a file that ends in {endings}, or a track that is one"
             )
-        if isinstance(found, Path):
-            return read_score(found)
-        if len(found) > 1:
-            raise BadArgument(f"{str(query)!r} names {len(found)} scores; give the id of one")
-        return read_score(found[0].path, found[0].tune)
+        if isinstance(resolved, Path):
+            return read_score(resolved)
+        if len(resolved) > 1:
+            raise BadArgument(f"{str(query)!r} names {len(resolved)} scores; give the id of one")
+        return read_score(resolved[0].path, resolved[0].tune)
 
-    def sample(self, n: int = 4, *, space: str = ROLLS, seed: int = 0) -> list[PianoRoll]:
-        """Draw points of a space, and decode each to four bars.
+    def sample(self, n: int = 4, *, space: str = ROLL_VAE, seed: int = 0) -> list[PianoRoll]:
+        """Sample piano rolls of four bars from the autoencoder of a space.
 
         Parameters
         ----------
         n : int
+            Number of piano rolls.
         space : str
-            The shipped one, or one learned with `segue train score`.
+            "roll-vae", or a space trained with `segue train score`.
         seed : int
+            Random seed.
+
+        Examples
+        --------
+        >>> rolls = lib.scores.sample(2, seed=3)  # doctest: +SKIP
         """
         from segue.score.vae.model import sample
 
         return sample(self._model(space), n, seed=seed)
 
     def interpolate(
-        self, first: Query, last: Query, steps: int = 8, *, space: str = ROLLS
+        self, first: Query, last: Query, steps: int = 8, *, space: str = ROLL_VAE
     ) -> list[PianoRoll]:
-        """Go from one score to another through a space, four bars at each step.
+        """Interpolate between two scores in the latent space, four bars at each step.
 
         Parameters
         ----------
         first, last : str, int or Path
+            Scores, see `read`.
         steps : int
-            At least 2; both ends count.
+            Number of steps, including both ends; at least 2.
         space : str
+            See `sample`.
+
+        Examples
+        --------
+        >>> rolls = lib.scores.interpolate("Für Elise", "rag.mid", steps=5)  # doctest: +SKIP
+        >>> len(rolls)  # doctest: +SKIP
+        5
         """
         from segue.score.vae.model import interpolate
 
         model = self._model(space)
         return interpolate(model, self.read(first), self.read(last), steps)
 
-    def reconstruct(self, query: Query, *, space: str = ROLLS) -> tuple[PianoRoll, PianoRoll]:
-        """Encode a score and decode it again; return both rolls."""
+    def reconstruct(self, query: Query, *, space: str = ROLL_VAE) -> tuple[PianoRoll, PianoRoll]:
+        """Encode a score and decode it again; return the original and the reconstruction.
+
+        Examples
+        --------
+        >>> original, reconstruction = lib.scores.reconstruct("Für Elise")  # doctest: +SKIP
+        """
         from segue.score.vae.model import reconstruct
 
         return reconstruct(self._model(space), self.read(query))
@@ -114,21 +144,36 @@ class Scores(RenamedAttributes):
         add: str | None = None,
         model: str | None = None,
     ) -> "Composition":
-        """Begin a composition; iterate it to write it, bar by bar.
+        """Start a composition, which is generated bar by bar while it is iterated over.
 
         Parameters
         ----------
         prompt : str, int or Path, optional
-            A score to go on with, to fill bars in, or to add a part to.
+            A score to continue, to fill bars in, or to add a part to.
         options : CompositionOptions
+            Key, time signature, instruments, style and sampling.
         bars : int
-            How many to write behind the prompt.
+            Number of bars to generate, after the prompt if there is one.
         infill : (int, int), optional
-            First and last bar to be written anew, from 1.
+            First and last bar to replace, from 1.
         add : str, optional
-            The instrument whose part is added, "bass" say.
+            Instrument of a part to add, such as "bass".
         model : str, optional
-            One learned from this library; else the bundled one.
+            Name of a model trained on this library; by default the bundled one.
+
+        Raises
+        ------
+        NotFound
+            There is no model of that name.
+
+        Examples
+        --------
+        >>> from segue.generate.compose.options import CompositionOptions
+        >>> from segue.nn.sampling import Sampling
+        >>> options = CompositionOptions(Sampling(temperature=0.9), seed=1)
+        >>> composition = lib.scores.compose(None, options, bars=8)  # doctest: +SKIP
+        >>> for bar in composition:  # doctest: +SKIP
+        ...     print(len(bar.notes))
         """
         from segue.generate.compose.composition import Composition
         from segue.theory.instruments import parse_instrument
@@ -141,9 +186,9 @@ class Scores(RenamedAttributes):
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel
-        from segue.training.scores import load  # brings in torch
+        from segue.training.scores import load  # imports torch
 
-        return RollModel.shipped() if space == ROLLS else load(self._store, space)
+        return RollModel.shipped() if space == ROLL_VAE else load(self._store, space)
 
 
 def _name(tracks: Sequence[Track], query: Query) -> str:

@@ -14,24 +14,23 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed, check_seed
 from segue.nn.checkpoint import Checkpoint, load_checkpoint, match_state_dict, save_checkpoint
-from segue.records import Track
 
 Batch = tuple[Tensor, ...]
 
-MIN_PIECES: Final = 3
-VALIDATION_SHARE: Final = 0.1
 SAVE_EVERY_S: Final = 60.0  # longest loss of work in a power cut
 #: Steps timed to convert minutes into a number of steps, after half as many for warm-up.
 TIMED_STEPS: Final = 8
@@ -81,17 +80,13 @@ class TrainingOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainerConfig:
+class TrainerConfig(TrainingOptions):
     """Hyperparameters of a training run.
 
     Attributes
     ----------
-    epochs : int
-        Maximum number of epochs.
     steps_per_epoch : int
         Number of optimiser steps between validations.
-    learning_rate : float
-        Peak learning rate.
     optimiser : {"adam", "adamw", "adadelta"}
         Optimisation algorithm.
     weight_decay : float
@@ -109,17 +104,11 @@ class TrainerConfig:
         Early stopping: number of epochs without a lower validation loss.
     stop_below : float
         Early stopping: validation loss that is low enough.
-    minutes : float, optional
-        Time to train; overrides the number of epochs, by timing the first steps.
-    seed : int
-        Random seed.
-    device : str
-        "auto", "cpu", "cuda", "mps".
     """
 
     epochs: int
     steps_per_epoch: int
-    learning_rate: float = 1e-3
+    learning_rate: float = field(default=1e-3, kw_only=True)
     optimiser: Literal["adam", "adamw", "adadelta"] = "adam"
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
@@ -128,9 +117,17 @@ class TrainerConfig:
     clip: float = 0.0
     patience: int = 10
     stop_below: float = 0.0
-    minutes: float | None = None
-    seed: int = 0
-    device: str = "auto"
+
+
+def data_fingerprint(parts: Iterable[str | NDArray[Any]]) -> str:
+    """Return a hash of texts and arrays, by which a resumed run recognises its training data."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            digest.update(part.encode())
+        else:
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def check_device(device: str) -> None:
@@ -266,6 +263,32 @@ class Objective:
     loss: Callable[..., Tensor]
     loss_terms: Callable[[], Mapping[str, float]] = dict
     autocast: bool = False
+
+
+class LossTerms:
+    """Means of the terms of a loss over the latest steps, for the progress.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps.
+    """
+
+    def __init__(self, steps: int = _SMOOTHING_STEPS) -> None:
+        self._latest: deque[dict[str, float]] = deque(maxlen=steps)
+
+    def add(self, **terms: Tensor) -> None:
+        """Add the terms of a step, which are scalars."""
+        self._latest.append({name: float(term.detach()) for name, term in terms.items()})
+
+    def clear(self) -> None:
+        """Forget all steps."""
+        self._latest.clear()
+
+    def means(self) -> dict[str, float]:
+        """Return the mean of each term; empty before the first step."""
+        names = self._latest[0] if self._latest else {}
+        return {name: float(np.mean([terms[name] for terms in self._latest])) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -627,64 +650,3 @@ class _Run:
 def _short(value: object) -> str:
     text = str(value)
     return text if len(text) < 60 else f"{text[:57]}…"
-
-
-# --- training and validation sets ---
-
-
-def split_group(track: Track) -> str:
-    """Return the group of a track, which is never divided between training and validation.
-
-    The album, or the folder for a track without one: tracks in a folder often belong together.
-    """
-    return track.tags.album or track.path.parent.name
-
-
-class SplitItem(Protocol):
-    """An item to split: `group` keeps items together, `name` identifies one without a group."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def group(self) -> str: ...  # noqa: D102
-
-
-P = TypeVar("P", bound=SplitItem)
-
-
-def train_validation_split(pieces: Sequence[P], what: str = "scores") -> tuple[list[P], list[P]]:
-    """Split pieces into a training set and a validation set of a tenth of the groups.
-
-    Groups are ordered by the SHA-256 of their names, so that the split is deterministic. Where
-    there are fewer than `MIN_PIECES` groups, pieces are split instead.
-
-    Parameters
-    ----------
-    pieces : sequence
-        Items with a `name` and a `group`.
-    what : str
-        Plural name of the items for the error message.
-
-    Returns
-    -------
-    train, validation : list
-
-    Raises
-    ------
-    TrainingFailed
-        There are fewer than `MIN_PIECES` pieces.
-    """
-    if len(pieces) < MIN_PIECES:
-        raise TrainingFailed(
-            f"there are {len(pieces)} {what} to train on, at least {MIN_PIECES} are needed (and "
-            "some hundred for a useful model); add more with `segue add`"
-        )
-    grouped = len({piece.group or piece.name for piece in pieces}) >= MIN_PIECES
-    keys = [piece.group or piece.name if grouped else piece.name for piece in pieces]
-    ordered = sorted(set(keys), key=lambda name: hashlib.sha256(name.encode()).digest())
-    validation_keys = set(ordered[: max(round(VALIDATION_SHARE * len(ordered)), 1)])
-    train: list[P] = []
-    validation: list[P] = []
-    for piece, key in zip(pieces, keys, strict=True):
-        (validation if key in validation_keys else train).append(piece)
-    return train, validation

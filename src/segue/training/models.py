@@ -132,7 +132,7 @@ class ModelFile:
     def source(self) -> str:
         """Description of whose model it is."""
         if self.from_library:
-            return f"the model {self.name!r}, learned from this library"
+            return f"the model {self.name!r}, trained on this library"
         return "the model that comes with Segue"
 
 
@@ -331,7 +331,7 @@ def remove_model(store: Store, name: str) -> ModelInfo:
         is_bundled = name in BUNDLED_NAMES or any(
             info.space.name == name for info in store.spaces.known()
         )
-        reason = "comes with Segue and stays" if is_bundled else "was not learned in this library"
+        reason = "comes with Segue and stays" if is_bundled else "was not trained on this library"
         raise NotFound(f"{name!r} {reason}; only models of this library can be removed: {existing}")
     folder = model_folder(store, name)
     with store.writing():

@@ -34,12 +34,11 @@ from segue.generate.notes.training import NoteTraining, Piece, train_notes
 from segue.ingest.analysis import PIANO_ROLLS, Representation
 from segue.ingest.cache import fill_cache
 from segue.nn.checkpoint import MODEL as SPACE_FILE
+from segue.nn.split import split_group, train_validation_split
 from segue.nn.trainer import (
     FitResult,
     ProgressCallback,
     TrainingOptions,
-    split_group,
-    train_validation_split,
 )
 from segue.records import Failure, FloatArray, Medium, Score, Track
 from segue.render.plots import draw_losses

@@ -14,7 +14,7 @@ from segue.ingest.cache import Watcher, cache_key, fill_cache
 from segue.ingest.single_file import decode_track
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
-from segue.nn.trainer import split_group
+from segue.nn.split import split_group
 from segue.records import Failure, FloatArray, Score, Span, Track
 from segue.score.piano_roll import unpack_bars
 from segue.score.vae.model import RollModel
@@ -109,7 +109,7 @@ def load(store: Store, space: str) -> RollModel:
         for info in store.spaces.known()
     ):
         raise NotFound(
-            f"no space {space!r} was learned from the scores of this library; "
+            f"no space {space!r} was trained on the scores of this library; "
             f"{existing_spaces(store, 'score')}. Train one with `segue train score`, or use the "
             "shipped roll-vae"
         )

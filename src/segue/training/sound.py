@@ -91,7 +91,7 @@ def load(store: Store, space: str) -> LearnedSound:
     path = model_folder(store, space) / MODEL
     if not path.exists():
         raise NotFound(
-            f"no space {space!r} was learned from this library; {existing_spaces(store)}. "
+            f"no space {space!r} was trained on this library; {existing_spaces(store)}. "
             "Train one with `segue train sound --preset dual-axis`"
         )
     return LearnedSound.load(path)

@@ -7,7 +7,6 @@ Key and instruments are dropped from the header at random, so that they stay opt
 are transposed to C.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -37,7 +36,13 @@ from segue.generate.compose.tokens import (
 )
 from segue.generate.copying import PassageIndex, fingerprint_parts, index_bars
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
-from segue.nn.trainer import Batch, FitResult, ProgressCallback, TrainingOptions
+from segue.nn.trainer import (
+    Batch,
+    FitResult,
+    ProgressCallback,
+    TrainingOptions,
+    data_fingerprint,
+)
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
 
@@ -214,14 +219,11 @@ def _collate(examples: Sequence[list[int]]) -> Batch:
 
 def fingerprint(pieces: Sequence[TrainingPiece]) -> str:
     """Return a hash that identifies a set of pieces."""
-    digest = hashlib.sha256()
-    for piece in pieces:
-        text = repr((piece.name, piece.key, piece.bars))
-        # Fields have been renamed since version 0.1, whose runs must stay resumable.
-        for field, old in _OLD_FIELDS.items():
-            text = text.replace(f"{field}=", f"{old}=")
-        digest.update(text.encode())
-    return digest.hexdigest()[:16]
+    texts = [repr((piece.name, piece.key, piece.bars)) for piece in pieces]
+    # Fields have been renamed since version 0.1, whose runs must stay resumable.
+    for field, old in _OLD_FIELDS.items():
+        texts = [text.replace(f"{field}=", f"{old}=") for text in texts]
+    return data_fingerprint(texts)
 
 
 @dataclass(frozen=True, slots=True)

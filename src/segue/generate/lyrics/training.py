@@ -5,7 +5,6 @@ are split into training, validation and test sets artist by artist. After traini
 each artist's n-gram model in the ensemble is tuned on the validation set.
 """
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -28,13 +27,18 @@ from segue.generate.lyrics.language_model import (
 from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.vocabulary import Tokens, encode_song
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
-from segue.nn.trainer import Batch, FitResult, ProgressCallback, TrainingOptions
+from segue.nn.split import MIN_PIECES, train_validation_test_split
+from segue.nn.trainer import (
+    Batch,
+    FitResult,
+    ProgressCallback,
+    TrainingOptions,
+    data_fingerprint,
+)
 from segue.records import Lyrics
 
-MIN_SONGS: Final = 3
+MIN_SONGS: Final = MIN_PIECES
 MIN_CHARACTERS: Final = 2_000
-#: Share of each artist's songs in the validation set, and as many in the test set.
-HELD_OUT_FRACTION: Final = 0.1
 NO_ARTIST: Final = ""
 #: Exponent of an artist's number of characters in the sampling of training windows: 0 samples all
 #: artists equally, so that small ones are overfitted; 1 all characters equally, so that the artist
@@ -76,6 +80,16 @@ class TokenizedSong:
         """Artist of the song."""
         return self.lyrics.tags.artist
 
+    @property
+    def name(self) -> str:
+        """Text, in the order of whose hash songs are split."""
+        return self.lyrics.text
+
+    @property
+    def group(self) -> str:
+        """Artist, whose songs are in all sets."""
+        return self.artist
+
 
 def tokenize_song(lyrics: Lyrics) -> TokenizedSong:
     """Tokenize a song."""
@@ -105,7 +119,6 @@ def split_by_artist(songs: Sequence[TokenizedSong], known: Collection[str] = ())
     TrainingFailed
         There are too few songs, or too few characters.
     """
-    seen = frozenset(known)
     characters = sum(len(song.lyrics.text) for song in songs)
     if len(songs) < MIN_SONGS or characters < MIN_CHARACTERS:
         raise TrainingFailed(
@@ -113,13 +126,7 @@ def split_by_artist(songs: Sequence[TokenizedSong], known: Collection[str] = ())
             f"{MIN_SONGS} songs and {MIN_CHARACTERS} characters are needed (and 30,000 for "
             "what is worth reading): add more with `segue add`"
         )
-    split = Split([], [], [])
-    for _, own in sorted(_by_artist(songs).items()):
-        own.sort(key=lambda song: (song.lyrics.text in seen, _digest(song.lyrics.text)))
-        held_out = max(round(HELD_OUT_FRACTION * len(own)), 1) if len(own) >= MIN_SONGS else 0
-        split.validation.extend(own[:held_out])
-        split.test.extend(own[held_out : 2 * held_out])
-        split.train.extend(own[2 * held_out :])
+    split = Split(*train_validation_test_split(songs, known))
     if not split.validation:
         raise TrainingFailed(
             f"no artist has {MIN_SONGS} songs; that many are needed for a validation set: add more "
@@ -133,10 +140,6 @@ def _by_artist(songs: Sequence[TokenizedSong]) -> dict[str, list[TokenizedSong]]
     for song in songs:
         groups.setdefault(song.artist, []).append(song)
     return groups
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +339,9 @@ def train_lyrics(
         device=training.device,
     )
     run = {
-        "songs": _fingerprint([*split.train, *split.validation]),
+        "songs": data_fingerprint(
+            f"{song.artist}\n{song.lyrics.text}\n" for song in (*split.train, *split.validation)
+        ),
         "start": start.fingerprint if start else "",
     }
     validation = WindowSampler(split.validation, styles, recipe).all()
@@ -449,10 +454,3 @@ def _recipe_of(config: CharNetworkConfig) -> _Recipe:
         if replace(recipe.config, num_styles=0) == replace(config, num_styles=0):
             return recipe
     return RECIPES["default"]
-
-
-def _fingerprint(songs: Sequence[TokenizedSong]) -> str:
-    digest = hashlib.sha256()
-    for song in songs:
-        digest.update(f"{song.artist}\n{song.lyrics.text}\n".encode())
-    return digest.hexdigest()[:16]

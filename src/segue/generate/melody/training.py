@@ -6,8 +6,6 @@ the hashes of the training set. `train_library_melodies` does both for the melod
 from scratch or by fine-tuning.
 """
 
-import hashlib
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -38,7 +36,8 @@ from segue.generate.melody.model import (
     MelodyNetwork,
 )
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
-from segue.nn.trainer import MIN_PIECES, Batch, FitResult, ProgressCallback, train_validation_split
+from segue.nn.split import MIN_PIECES, train_validation_split
+from segue.nn.trainer import Batch, FitResult, LossTerms, ProgressCallback, data_fingerprint
 from segue.nn.transformer import StackConfig
 from segue.records import IntArray
 from segue.theory.chord_grid import NO_ROOT, Chart, strong_steps
@@ -52,7 +51,6 @@ RANKING_STATISTICS: Final = (
 #: Chords before and after those of a window that the chord encoder reads.
 CHORDS_BEFORE: Final = 4
 CHORDS_AFTER: Final = 8
-_AVERAGED_STEPS: Final = 50  # for the progress display
 #: Recommended learning rate for fine-tuning; with a higher one the network forgets.
 FINE_TUNING_RATE: Final = 5e-4
 
@@ -287,32 +285,28 @@ def train_melody(
     styles = network.config.styles
     windows = WindowSampler(train, styles, training)
     batches = WindowSampler(validation, styles, training).all()
-    recent: deque[tuple[float, float]] = deque(maxlen=_AVERAGED_STEPS)
+    terms = LossTerms()
 
     def loss(net: Any, *batch: Tensor) -> Tensor:
         losses: MelodyLosses = net.loss(*batch)
         if net.training:
-            recent.append((float(losses.symbols.detach()), float(losses.lengths.detach())))
+            terms.add(symbols=losses.symbols, lengths=losses.lengths)
         return losses.symbols + losses.lengths
 
-    def means() -> dict[str, float]:
-        names = ("symbols", "lengths")
-        return dict(zip(names, np.mean(recent, axis=0).tolist(), strict=True)) if recent else {}
-
-    run = {"sheets": _fingerprint([*train, *validation]), **(about or {})}
+    fingerprint = data_fingerprint(
+        part
+        for sheet in (*train, *validation)
+        for part in (
+            f"{sheet.name} {sheet.style} {sheet.melody.shape}\n",
+            sheet.melody,
+            sheet.chart.chords,
+        )
+    )
+    run = {"sheets": fingerprint, **(about or {})}
     return fit_lm(
         network, training, windows.draw, batches, folder, run,
-        loss=loss, loss_terms=means, resume=resume, watch=watch,
+        loss=loss, loss_terms=terms.means, resume=resume, watch=watch,
     )  # fmt: skip
-
-
-def _fingerprint(sheets: Sequence[LeadSheet]) -> str:
-    digest = hashlib.sha256()
-    for sheet in sheets:
-        digest.update(f"{sheet.name} {sheet.style} {sheet.melody.shape}\n".encode())
-        digest.update(np.ascontiguousarray(sheet.melody).tobytes())
-        digest.update(np.ascontiguousarray(sheet.chart.chords).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def build_melody_model(

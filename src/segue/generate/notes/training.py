@@ -1,7 +1,5 @@
 """Training of the notes-and-durations LSTM."""
 
-import hashlib
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,15 +26,17 @@ from segue.generate.notes.tokens import (
     cooccurrence_vectors,
     count_cooccurrences,
 )
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import (
     Batch,
     FitResult,
+    LossTerms,
     Objective,
     ProgressCallback,
     TrainerConfig,
     TrainingOptions,
+    data_fingerprint,
     fit,
-    train_validation_split,
 )
 
 #: Number of tokens before the one that is predicted, as published.
@@ -47,7 +47,6 @@ PATIENCE: Final = 10
 BATCH_SIZE: Final = 64
 VALIDATION_WINDOWS: Final = 512
 MAX_VOCABULARY: Final = 4096
-_SMOOTHING_STEPS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,18 +166,16 @@ def fit_notes(
     windows, validation_windows = (
         WindowSampler(pieces, vocabularies) for pieces in (train, validation)
     )
-    recent_losses: deque[dict[str, float]] = deque(maxlen=_SMOOTHING_STEPS)
+    terms = LossTerms()
 
     def loss(network: Any, notes: Tensor, durations: Tensor) -> Tensor:
         losses: NoteLosses = network.loss(notes, durations)
         if network.training:
-            recent_losses.append({name: float(getattr(losses, name).detach()) for name in STREAMS})
+            terms.add(notes=losses.notes, durations=losses.durations)
         return losses.notes + losses.durations
 
     batches = validation_windows.fixed(VALIDATION_WINDOWS, training.seed)
-    objective = Objective(
-        network, windows.draw, lambda: batches, loss, lambda: _mean_terms(recent_losses)
-    )
+    objective = Objective(network, windows.draw, lambda: batches, loss, terms.means)
     trainer = TrainerConfig(
         training.epochs or EPOCHS,
         STEPS_PER_EPOCH,
@@ -190,9 +187,10 @@ def fit_notes(
         seed=training.seed,
         device=training.device,
     )
+    names = " ".join(piece.name for piece in (*train, *validation))
     run = {
         "configuration": asdict(config),
-        "pieces": _fingerprint(train, validation),
+        "pieces": data_fingerprint([f"{len(train)} {names}"]),
         "learning_rate": training.learning_rate,
     }
     result = fit(objective, trainer, folder, run, resume=resume, watch=watch)
@@ -282,13 +280,3 @@ class WindowSampler:
 def _window(ids: NDArray[np.int64], start: int) -> NDArray[np.int64]:
     window = ids[start : start + WINDOW + 1]
     return np.pad(window, (0, WINDOW + 1 - len(window)), constant_values=IGNORED)
-
-
-def _mean_terms(losses: Sequence[dict[str, float]]) -> dict[str, float]:
-    names = losses[0] if losses else {}
-    return {name: float(np.mean([each[name] for each in losses])) for name in names}
-
-
-def _fingerprint(train: Sequence[Piece], validation: Sequence[Piece]) -> str:
-    names = [piece.name for piece in (*train, *validation)]
-    return hashlib.sha256(f"{len(train)} {' '.join(names)}".encode()).hexdigest()[:16]

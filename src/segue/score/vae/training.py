@@ -4,8 +4,6 @@ The loss is that of a beta-VAE with free bits (Kingma et al. 2016), plus for the
 contrastive one: two augmented windows of a song are a positive pair, as in SimCLR.
 """
 
-import hashlib
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,15 +16,17 @@ from torch import Tensor
 
 from segue.errors import BadArgument
 from segue.nn.checkpoint import MODEL
+from segue.nn.split import train_validation_split
 from segue.nn.trainer import (
     Batch,
     FitResult,
+    LossTerms,
     Objective,
     ProgressCallback,
     TrainerConfig,
     TrainingOptions,
+    data_fingerprint,
     fit,
-    train_validation_split,
 )
 from segue.records import BoolArray
 from segue.score import piano_roll
@@ -300,8 +300,6 @@ LOSS_SCALE: Final = 1 / 100
 CALIBRATION_WINDOWS: Final = 1024
 #: Training windows for the projection of the pattern histograms.
 PATTERN_WINDOWS: Final = 4096
-#: Steps over which the reported terms of the loss are averaged.
-_REPORTED_STEPS: Final = 50
 
 
 def train_score(
@@ -364,8 +362,7 @@ def train_on_split(
     network = RollVAE(config)
     train_sampler = WindowSampler(train_tracks, contrast=bool(config.invariant))
     validation_sampler = WindowSampler(validation_tracks, contrast=bool(config.invariant))
-    train_terms: deque[dict[str, float]] = deque(maxlen=_REPORTED_STEPS)
-    validation_terms: deque[dict[str, float]] = deque(maxlen=_REPORTED_STEPS)
+    train_terms, validation_terms = LossTerms(), LossTerms()
 
     def loss(net: Any, *batch: Tensor) -> Tensor:
         losses: Losses = net.loss(*batch)
@@ -375,20 +372,12 @@ def train_on_split(
         kl = losses.kl.mean(dim=0)
         clamped_kl = kl.clamp(min=FREE_NATS).sum() if config.invariant else kl.sum()
         terms = train_terms if network.training else validation_terms
-        terms.append(
-            {
-                "reconstruction": float(losses.reconstruction.detach()),
-                "kl": float(kl.detach().sum()),
-                "contrast": float(losses.contrast.detach()),
-            }
-        )
+        terms.add(reconstruction=losses.reconstruction, kl=kl.sum(), contrast=losses.contrast)
         total = losses.reconstruction + beta * clamped_kl + CONTRASTIVE_WEIGHT * losses.contrast
         return total * LOSS_SCALE
 
     validation = validation_sampler.fixed_batches(VALIDATION_BATCHES, training.seed)
-    objective = Objective(
-        network, train_sampler.batch, lambda: validation, loss, lambda: _mean(train_terms)
-    )
+    objective = Objective(network, train_sampler.batch, lambda: validation, loss, train_terms.means)
     loop = TrainerConfig(
         training.epochs or EPOCHS,
         STEPS_PER_EPOCH,
@@ -426,7 +415,7 @@ def train_on_split(
         "best_epoch": trained.best.epoch,
         "loss": trained.best.loss,
         "validation_loss": trained.best.validation_loss,
-        "validation_parts": _mean(validation_terms),
+        "validation_parts": validation_terms.means(),
         "stopped": trained.stopped,
         "precision": trained.precision,
     }
@@ -452,14 +441,8 @@ def _warm_up(seen: Tensor, steps: int) -> float:
     return fraction
 
 
-def _mean(terms: Sequence[dict[str, float]]) -> dict[str, float]:
-    names = terms[0] if terms else {}
-    return {name: float(np.mean([step[name] for step in terms])) for name in names}
-
-
 def tracks_fingerprint(
     train_tracks: Sequence[RollTrack], validation_tracks: Sequence[RollTrack]
 ) -> str:
     """Hash the names of the tracks, so that a run is not resumed on others."""
-    names = [track.name for track in (*train_tracks, *validation_tracks)]
-    return hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
+    return data_fingerprint([" ".join(track.name for track in (*train_tracks, *validation_tracks))])
