@@ -105,7 +105,11 @@ def test_the_order_is_that_of_the_cosine_where_all_tracks_are_equal_hubs() -> No
 def test_results_are_ranked_by_the_corrected_similarity_and_report_the_cosine(
     lib: Library,
 ) -> None:
-    corrections = dict(enumerate(hubness_corrections(lib._store, "sound").tolist(), start=1))
+    corrections = dict(
+        enumerate(
+            hubness_corrections(lib._store, lib._store.spaces.matrix("sound")).tolist(), start=1
+        )
+    )
     ids, vectors = lib.vectors("sound")
     unit = unit_of(vectors)
     hits = lib.like(5, n=79, space="sound")
@@ -125,7 +129,7 @@ def test_results_are_ranked_by_the_corrected_similarity_and_report_the_cosine(
 
 
 def test_several_queries_and_negative_ones_are_corrected_alike(lib: Library) -> None:
-    corrections = hubness_corrections(lib._store, "sound")
+    corrections = hubness_corrections(lib._store, lib._store.spaces.matrix("sound"))
     for positives, negatives in (([5, 6], []), ([5], [7])):
         ranking = rank(lib._store, QuerySet(lib._store, positives, negatives), "sound")
         assert ranking.corrections is not None
@@ -140,7 +144,10 @@ def test_a_blend_is_corrected_by_the_weighted_sum(lib: Library) -> None:
         QuerySet(lib._store, [5]),
         blend={"sound": 3, "musicnn": 1, "metadata": 1},
     )
-    sound, musicnn = (hubness_corrections(lib._store, name) for name in ("sound", "musicnn"))
+    sound, musicnn = (
+        hubness_corrections(lib._store, lib._store.spaces.matrix(name))
+        for name in ("sound", "musicnn")
+    )
     assert ranking.corrections is not None
     assert ranking.corrections[:79] == pytest.approx((3 * sound[:79] + musicnn) / 5, abs=1e-6)
     assert ranking.corrections[79] == pytest.approx(3 * sound[79] / 4, abs=1e-6)
@@ -150,20 +157,20 @@ def test_corrections_are_stored_until_the_space_changes(
     lib: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = lib._store
-    first = hubness_corrections(store, "sound")
+    first = hubness_corrections(store, store.spaces.matrix("sound"))
     with monkeypatch.context() as patch:
         patch.setattr(neighbours, "compute_hubness_corrections", None)
-        assert (hubness_corrections(store, "sound") == first).all()
+        assert (hubness_corrections(store, store.spaces.matrix("sound")) == first).all()
     new = np.random.default_rng(9).standard_normal(builtin_spaces()["sound"].dimension)
     with store.transaction():
         store.spaces.put("sound", 7, np.asarray(new, np.float32))
-    changed = hubness_corrections(store, "sound")
+    changed = hubness_corrections(store, store.spaces.matrix("sound"))
     assert changed == pytest.approx(
         compute_hubness_corrections(np.asarray(store.spaces.matrix("sound").unit))
     )
     assert changed[6] != first[6]
     lib.remove([HUB])
-    removed = hubness_corrections(store, "sound")
+    removed = hubness_corrections(store, store.spaces.matrix("sound"))
     assert removed == pytest.approx(
         compute_hubness_corrections(np.asarray(store.spaces.matrix("sound").unit))
     )
@@ -177,16 +184,16 @@ def test_small_libraries_are_ranked_by_the_cosine(tmp_path: Path) -> None:
         with Library.open(folder) as library:
             if n == 0:
                 continue
-            assert hubness_corrections(library._store, "sound").any() == (n == MIN_CORRECTED)
+            assert hubness_corrections(
+                library._store, library._store.spaces.matrix("sound")
+            ).any() == (n == MIN_CORRECTED)
 
 
 def test_paths_avoid_hubs(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     def count_paths_with_hub() -> int:
-        return sum(
-            HUB in [track.id for track in find_path(lib._store, "sound", *ends, 5).tracks]
-            for start in range(2, 32)
-            for ends in [lib._store.tracks([start, start + 40])]
-        )
+        pairs = [lib._store.tracks([start, start + 40]) for start in range(2, 32)]
+        paths = [find_path(lib._store, "sound", start, goal, 5) for start, goal in pairs]
+        return sum(HUB in [track.id for track in each.tracks] for each in paths)
 
     corrected = count_paths_with_hub()
     monkeypatch.setattr(path, "hubness_corrections", lambda *_: np.zeros(80, np.float32))

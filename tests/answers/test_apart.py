@@ -86,8 +86,8 @@ def test_answers_to_what_lies_far_apart_take_turns(
 def test_answers_to_what_is_alike_are_blended(lib: Library) -> None:
     hits = lib.like(1, 2, n=8)
     assert {hit.asked_with for hit in hits} == {()}
-    ids = lib._store.spaces.matrix("sound").ids.tolist()
-    corrections = hubness_corrections(lib._store, "sound")
+    matrix = lib._store.spaces.matrix("sound")
+    ids, corrections = matrix.ids.tolist(), hubness_corrections(lib._store, matrix)
     corrected = [hit.similarity - corrections[ids.index(hit.track.id)] for hit in hits]
     assert corrected == sorted(corrected, reverse=True)
 

@@ -234,7 +234,8 @@ def _nearest(store: Store, library_map: StoredMap) -> tuple[NDArray[np.int32], F
     if n < 2:
         return rows, cosines
     near = nearest_neighbours(store, library_map.space, CANDIDATE_NEIGHBOURS)
-    near = by_corrected_rank(near, hubness_corrections(store, library_map.space))
+    matrix = store.spaces.matrix(library_map.space)
+    near = by_corrected_rank(near, hubness_corrections(store, matrix))
     original = duplicate_map(store)
     row_of_id = {track: row for row, track in enumerate(library_map.ids.tolist())}
     # The row of each track, or of the copy that is on the map; -1 for those not on the map.

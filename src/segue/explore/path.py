@@ -44,7 +44,8 @@ class TrackPath:
     tracks : tuple of Track
         Tracks from the start to the goal.
     steps : tuple of float
-        Euclidean distances between successive tracks, of embeddings of length 1: 0 to 2.
+        Euclidean distances between successive tracks, of embeddings of length 1: 0 to 2, without
+        the correction for hubness.
     progress : tuple of float
         Distance to the start minus distance to the goal, of each track, in ascending order.
     same_artist : int
@@ -110,7 +111,7 @@ def find_path(
     unit = np.asarray(matrix.unit[rows], np.float32)
     tracks = store.tracks(matrix.ids[rows].tolist())
     distance, same_artist = pairwise_distances(unit), same_artist_matrix(tracks)
-    corrections = hubness_corrections(store, space)[rows]
+    corrections = hubness_corrections(store, matrix)[rows]
     corrected = np.sqrt(
         np.maximum(distance**2 + 2 * (corrections[:, None] + corrections), 0), dtype=np.float32
     )

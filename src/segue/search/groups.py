@@ -307,13 +307,13 @@ def evaluate_spaces(
     for info in store.spaces.known():
         if info.outdated or not info.tracks:
             continue
-        ids, vectors = store.spaces.vectors(info.space.name)
-        corrections = hubness_corrections(store, info.space.name) if metric == "cosine" else None
+        matrix = load_vector_space(store, info.space.name, metric).matrix
+        corrections = hubness_corrections(store, matrix) if metric == "cosine" else None
         try:
-            mask = representative_mask(store, ids, all_sounds=all_sounds, at_least=2)
-            track_tags = [tags[track] for track in ids[mask].tolist()]
+            mask = representative_mask(store, matrix.ids, all_sounds=all_sounds, at_least=2)
+            track_tags = [tags[track] for track in matrix.ids[mask].tolist()]
             results[info.space.name] = evaluate_retrieval(
-                vectors[mask],
+                matrix.unit[mask],
                 [_labels(track, by) for track in track_tags],
                 groups=[name_keys(track.artist) for track in track_tags] if artist_filter else None,
                 metric=metric,

@@ -122,23 +122,22 @@ def _unit(vector: FloatArray) -> FloatArray:
 # ---- hubness -----------------------------------------------------------------------------
 
 
-def hubness_corrections(store: Store, space: str) -> FloatArray:
+def hubness_corrections(store: Store, matrix: Matrix) -> FloatArray:
     """Load the hubness corrections of a space, or compute and store them.
 
     Parameters
     ----------
     store : Store
         Database of the library.
-    space : str
-        Name of the space.
+    matrix : Matrix
+        Unit vectors of the space, in its current state.
 
     Returns
     -------
     ndarray, shape (n,), float32
         See `compute_hubness_corrections`; 0 in libraries of fewer than `MIN_CORRECTED` tracks.
     """
-    matrix = store.spaces.matrix(space)
-    n = len(matrix.ids)
+    n, space = len(matrix.ids), matrix.space.name
     if n < MIN_CORRECTED:
         return np.zeros(n, np.float32)
     stored = store.spaces.derived(space, "hubness") or {}

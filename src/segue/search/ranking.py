@@ -242,7 +242,7 @@ def rank_in_space(
         vectors.similarities(query),
         lambda row: vectors.explain(query, matrix.unit[row]),
         matrix if is_cosine else store.spaces.matrix(space),
-        corrections=neighbours.hubness_corrections(store, space) if is_cosine else None,
+        corrections=neighbours.hubness_corrections(store, matrix) if is_cosine else None,
     )
 
 
@@ -323,7 +323,7 @@ def _similarities_in_space(
         )
         present, rows = np.isin(ids, matrix.ids), np.isin(matrix.ids, ids)
         similarities[present] = cosines[rows]
-        corrections[present] = neighbours.hubness_corrections(store, space)[rows]
+        corrections[present] = neighbours.hubness_corrections(store, matrix)[rows]
     return similarities, corrections
 
 
