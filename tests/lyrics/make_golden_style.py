@@ -1,6 +1,6 @@
 """Write golden/style.npz: features and fingerprints of two seeded songs.
 
-python tests/represent/make_golden_style.py
+python tests/lyrics/make_golden_style.py
 
 Run it when, and only when, a representation changes on purpose; raise its VERSION then.
 """

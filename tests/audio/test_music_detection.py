@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from test_features import recording
+from test_audio_features import recording
 
 from conftest import COLLECTION, tune
 from segue.audio.features import SOUND_KINDS, classify_sound_kinds, describe

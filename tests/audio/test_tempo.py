@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_features import recording
+from test_audio_features import recording
 
 from segue.audio.features import describe
 from segue.audio.rhythm import Tempo, candidate_tempos, estimate_tempo

@@ -1,6 +1,6 @@
 """Write golden/written.musicxml: a short score with everything that MusicXML is to tell.
 
-python tests/formats/make_written.py
+python tests/io/make_written.py
 
 Run it when, and only when, MusicXML is written otherwise on purpose.
 """

@@ -1,6 +1,6 @@
 """Write golden/features.npz: what the features and fingerprints of two seeded signals are.
 
-python tests/represent/make_golden_features.py
+python tests/audio/make_golden_features.py
 
 Run it when, and only when, a representation changes on purpose; raise its VERSION then.
 """

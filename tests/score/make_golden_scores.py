@@ -1,6 +1,6 @@
 """Write golden/scores.npz: features and fingerprints of two seeded scores.
 
-python tests/represent/make_golden_scores.py
+python tests/score/make_golden_scores.py
 
 Run it when, and only when, a representation changes on purpose; raise its VERSION then.
 """

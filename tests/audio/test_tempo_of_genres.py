@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_features import recording
+from test_audio_features import recording
 from test_tempo import DRUM_AND_BASS, EIGHTHS, drums
 
 from segue.audio.features import describe
