@@ -16,6 +16,7 @@ CHAPTERS = {
     "Search and similarity": (
         "sound_space",
         "learned_spaces",
+        "hubness",
         "score_retrieval",
         "lyrics_style",
         "lyrics_search",

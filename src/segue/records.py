@@ -276,7 +276,7 @@ class Hit:
     Attributes
     ----------
     rank : int
-        From 1.
+        From 1, by the similarity corrected for hubness.
     similarity : float
         Cosine similarity, -1 to 1; in a mix of spaces their weighted mean; with the Euclidean
         metric the negative distance. Loved and skipped tracks change it by at most 0.15.

@@ -97,6 +97,7 @@ def evaluate_retrieval(
     queries: FloatArray | None = None,
     groups: Sequence[TrackLabels] | None = None,
     metric: Literal["cosine", "euclidean", "precomputed"] = "cosine",
+    corrections: FloatArray | None = None,
     min_tracks: int = MIN_TRACKS,
     max_queries: int | None = None,
     seed: int = 0,
@@ -120,6 +121,9 @@ def evaluate_retrieval(
     metric : {"cosine", "euclidean", "precomputed"}
         With "precomputed", as in scikit-learn, `vectors` are distances of shape (n, n), with
         the query in the row.
+    corrections : ndarray, shape (n,), optional
+        Subtracted from the similarity to each track, such as those of
+        `segue.search.neighbours.hubness_corrections`.
     min_tracks : int
         Smallest number of tracks of a query's label, at least 2.
     max_queries : int, optional
@@ -166,7 +170,8 @@ def evaluate_retrieval(
     if groups is not None:
         _check_length(groups, "groups", len(vectors))
     group_index = None if groups is None else _LabelIndex(groups)
-    scores = _score(similarity, label_index, rows, group_index, rng)
+    offsets = np.zeros(len(vectors), np.float32) if corrections is None else corrections
+    scores = _score(lambda rows: similarity(rows) - offsets, label_index, rows, group_index, rng)
     has_relevant = scores.relevant > 0
     if not has_relevant.any():
         raise NothingToMeasure(

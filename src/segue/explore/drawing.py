@@ -25,7 +25,7 @@ from segue.render.map_plots import (
 from segue.render.pages import write_dendrogram_page, write_map_page
 from segue.search.descriptions import tag_column
 from segue.search.duplicates import CANDIDATE_NEIGHBOURS, duplicate_map
-from segue.search.neighbours import nearest_neighbours
+from segue.search.neighbours import by_corrected_rank, hubness_corrections, nearest_neighbours
 from segue.store import Store
 from segue.store.spaces import StoredMap
 from segue.text import normalise, split_genres
@@ -225,7 +225,8 @@ def describe_tracks(store: Store, tracks: Sequence[Track], n: int = 3) -> list[l
 def _nearest(store: Store, library_map: StoredMap) -> tuple[NDArray[np.int32], FloatArray]:
     """Return rows and cosine similarities of each track's nearest neighbours on the map.
 
-    Of several copies of a recording, one is a neighbour. Rows are -1 if there are no more.
+    They are ranked as in a search. Of several copies of a recording, one is a neighbour. Rows are
+    -1 if there are no more.
     """
     n = len(library_map.ids)
     rows = np.full((n, min(N_NEIGHBOURS, max(n - 1, 0))), -1, np.int32)
@@ -233,6 +234,8 @@ def _nearest(store: Store, library_map: StoredMap) -> tuple[NDArray[np.int32], F
     if n < 2:
         return rows, cosines
     near = nearest_neighbours(store, library_map.space, CANDIDATE_NEIGHBOURS)
+    matrix = store.spaces.matrix(library_map.space)
+    near = by_corrected_rank(near, hubness_corrections(store, matrix))
     original = duplicate_map(store)
     row_of_id = {track: row for row, track in enumerate(library_map.ids.tolist())}
     # The row of each track, or of the copy that is on the map; -1 for those not on the map.

@@ -4,7 +4,8 @@ A path only goes forward: the progress of a track, its distance to the start les
 the goal, rises at each step. Of the paths of the requested length, those with the fewest
 consecutive tracks by one artist are kept; of those, the ones with the smallest largest step; of
 those, the one with the smallest sum of squared steps. All three are optimised exactly, by dynamic
-programming over the tracks in order of progress.
+programming over the tracks in order of progress. Steps are corrected for hubness, since tracks that
+are near everything would be on every path.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 from segue.records import FloatArray, Track
 from segue.search.duplicates import remove_duplicates
+from segue.search.neighbours import hubness_corrections
 from segue.store import Store
 from segue.store.matrix import Matrix
 from segue.text import name_keys
@@ -42,7 +44,8 @@ class TrackPath:
     tracks : tuple of Track
         Tracks from the start to the goal.
     steps : tuple of float
-        Euclidean distances between successive tracks, of embeddings of length 1: 0 to 2.
+        Euclidean distances between successive tracks, of embeddings of length 1: 0 to 2, without
+        the correction for hubness.
     progress : tuple of float
         Distance to the start minus distance to the goal, of each track, in ascending order.
     same_artist : int
@@ -108,7 +111,11 @@ def find_path(
     unit = np.asarray(matrix.unit[rows], np.float32)
     tracks = store.tracks(matrix.ids[rows].tolist())
     distance, same_artist = pairwise_distances(unit), same_artist_matrix(tracks)
-    chosen = minimax_path(distance, min(n, len(rows)), same_artist)
+    corrections = hubness_corrections(store, matrix)[rows]
+    corrected = np.sqrt(
+        np.maximum(distance**2 + 2 * (corrections[:, None] + corrections), 0), dtype=np.float32
+    )
+    chosen = minimax_path(corrected, min(n, len(rows)), same_artist)
     steps = list(pairwise(chosen))
     return TrackPath(
         tuple(tracks[row] for row in chosen),
@@ -116,7 +123,7 @@ def find_path(
         tuple((distance[0, chosen] - distance[-1, chosen]).tolist()),
         sum(bool(same_artist[step]) for step in steps),
         float(distance[0, -1]),
-        _better_length(distance, same_artist, chosen),
+        _better_length(corrected, same_artist, chosen),
     )
 
 

@@ -388,7 +388,7 @@ def _candidates(
 ) -> Iterator[tuple[int, Track]]:
     """Iterate over the ranking with noise; a single query comes first."""
     noise = rng.standard_normal(len(ranking.ids)).astype(np.float32)
-    noisy = ranking.scores + options.surprise * _MAX_NOISE * noise
+    noisy = ranking.corrected_scores + options.surprise * _MAX_NOISE * noise
     if len(queries) == 1 and not queries[0].missing:
         yield from zip(_rows(ranking, [queries[0].id]), queries, strict=False)
     for rows in neighbours.iter_descending(ranking.interleave(np.where(passes, noisy, -np.inf))):
@@ -463,6 +463,8 @@ def _nearest_first(
         same_artist = np.array([bool(artists & _artists(other)) for _, other in batch])
         dissimilar = ranking.scores[[other for other, _ in batch]] < median
         penalty = _SAME_ARTIST_PENALTY * same_artist + _DISSIMILAR_PENALTY * dissimilar
+        if ranking.corrections is not None:
+            penalty = penalty + ranking.corrections[[other for other, _ in batch]]
         order = np.argsort(penalty - unit[1:] @ unit[0], kind="stable")
         yield from (batch[index] for index in order)
         start += _DJ_BATCH

@@ -109,7 +109,10 @@ def rank_by_tags(store: Store, tags: Sequence[str]) -> Ranking:
 
 
 def average_rankings(first: Ranking, second: Ranking) -> Ranking:
-    """Rank the tracks that are in both rankings by their mean similarity."""
+    """Rank the tracks that are in both rankings by their mean similarity.
+
+    The first ranking may have hubness corrections, the second has none.
+    """
     ids, rows, second_rows = np.intersect1d(first.ids, second.ids, return_indices=True)
     scores = ((first.scores[rows] + second.scores[second_rows]) / 2).astype(np.float32)
 
@@ -121,7 +124,15 @@ def average_rankings(first: Ranking, second: Ranking) -> Ranking:
         return tuple(sorted(reasons, key=lambda reason: -reason.share))
 
     group_index = None if first.group_index is None else first.group_index[rows]
-    return replace(first, ids=ids, scores=scores, explain=explain, group_index=group_index)
+    corrections = None if first.corrections is None else first.corrections[rows] * np.float32(0.5)
+    return replace(
+        first,
+        ids=ids,
+        scores=scores,
+        explain=explain,
+        group_index=group_index,
+        corrections=corrections,
+    )
 
 
 def tag_column(tag: str) -> int:

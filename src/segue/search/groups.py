@@ -13,6 +13,7 @@ from segue.evaluation.retrieval import RetrievalMetrics, evaluate_retrieval
 from segue.records import FloatArray, GroupHit, Tags
 from segue.search.duplicates import drop_duplicates, duplicate_map, representative_mask
 from segue.search.filters import non_music_ids
+from segue.search.neighbours import hubness_corrections
 from segue.search.query_set import Query, QuerySet
 from segue.search.ranking import Metric, VectorSpace, load_vector_space
 from segue.store import Store
@@ -267,7 +268,7 @@ def evaluate_spaces(
     seed: int,
     all_sounds: bool = False,
 ) -> dict[str, RetrievalMetrics]:
-    """Evaluate retrieval in every space of a library, without duplicates.
+    """Evaluate retrieval in every space of a library, without duplicates, ranked as in a search.
 
     At most `MAX_QUERIES` random tracks are queries; all tracks can be retrieved.
 
@@ -306,15 +307,17 @@ def evaluate_spaces(
     for info in store.spaces.known():
         if info.outdated or not info.tracks:
             continue
-        ids, vectors = store.spaces.vectors(info.space.name)
+        matrix = load_vector_space(store, info.space.name, metric).matrix
+        corrections = hubness_corrections(store, matrix) if metric == "cosine" else None
         try:
-            mask = representative_mask(store, ids, all_sounds=all_sounds, at_least=2)
-            track_tags = [tags[track] for track in ids[mask].tolist()]
+            mask = representative_mask(store, matrix.ids, all_sounds=all_sounds, at_least=2)
+            track_tags = [tags[track] for track in matrix.ids[mask].tolist()]
             results[info.space.name] = evaluate_retrieval(
-                vectors[mask],
+                matrix.unit[mask],
                 [_labels(track, by) for track in track_tags],
                 groups=[name_keys(track.artist) for track in track_tags] if artist_filter else None,
                 metric=metric,
+                corrections=None if corrections is None else corrections[mask],
                 max_queries=MAX_QUERIES,
                 seed=seed,
             )

@@ -1,8 +1,8 @@
-"""Exact nearest neighbours in a space, and the k-nearest-neighbour graph of all tracks.
+"""Exact nearest neighbours in a space, hubness correction, and the k-nearest-neighbour graph.
 
 A search is one matrix product with the contiguous matrix of unit vectors. The graph, from which
 maps, clusters, playlists and duplicates are computed, is computed once for a space and stored
-beside its matrix.
+beside its matrix, and so are the hubness corrections.
 """
 
 import os
@@ -29,6 +29,14 @@ _BLOCK_ELEMENTS: Final = 1 << 24
 #: Columns per group in the selection of the highest values.
 _GROUP_COLUMNS: Final = 8
 _EMPTY: Final = np.empty(0)
+#: Neighbours whose mean cosine says how much of a hub a track is (bench/tables/hubness.md); in
+#: libraries of fewer than 100 tracks, as many as the square root of the number of tracks.
+HUBNESS_NEIGHBOURS: Final = 10
+#: Smallest number of tracks whose ranking is corrected.
+MIN_CORRECTED: Final = 30
+#: Maximum number of tracks among which these neighbours are searched, evenly spaced in larger
+#: libraries, so that the time is linear in the number of tracks.
+_MAX_REFERENCES: Final = 4096
 
 #: Progress callback: the number of items done, and the total number.
 Watcher = Callable[[int, int], None]
@@ -111,6 +119,75 @@ def _unit(vector: FloatArray) -> FloatArray:
     return np.asarray(vector / max(length, 1e-30), dtype=np.float32)
 
 
+# ---- hubness -----------------------------------------------------------------------------
+
+
+def hubness_corrections(store: Store, matrix: Matrix) -> FloatArray:
+    """Load the hubness corrections of a space, or compute and store them.
+
+    Parameters
+    ----------
+    store : Store
+        Database of the library.
+    matrix : Matrix
+        Unit vectors of the space, in its current state.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        See `compute_hubness_corrections`; 0 in libraries of fewer than `MIN_CORRECTED` tracks.
+    """
+    n, space = len(matrix.ids), matrix.space.name
+    if n < MIN_CORRECTED:
+        return np.zeros(n, np.float32)
+    stored = store.spaces.derived(space, "hubness") or {}
+    corrections: FloatArray = stored.get("corrections", _EMPTY)
+    if corrections.shape != (n,) or corrections.dtype != np.float32:
+        corrections = compute_hubness_corrections(np.asarray(matrix.unit))
+        store.spaces.save_derived(space, "hubness", {"corrections": corrections})
+    return corrections
+
+
+def compute_hubness_corrections(
+    unit: FloatArray, k: int = HUBNESS_NEIGHBOURS, max_references: int = _MAX_REFERENCES
+) -> FloatArray:
+    """Compute what is subtracted from the cosine to each track so that hubs lose ranks.
+
+    Cross-domain similarity local scaling (CSLS; Conneau et al., "Word translation without parallel
+    data", ICLR 2018) ranks the tracks j for a query q by ``2 cos(q, j) - r(q) - r(j)``, where r is
+    the mean cosine to the k nearest neighbours. r(q) does not change the ranks.
+
+    Parameters
+    ----------
+    unit : ndarray, shape (n, d), float32
+        Unit vectors, at least two.
+    k : int
+        Number of neighbours; at most the square root of n.
+    max_references : int
+        Maximum number of evenly spaced rows among which the neighbours are searched.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        Half of r, less its mean.
+    """
+    n = len(unit)
+    step = -(-n // max_references)
+    references = unit[::step]
+    k = min(k, round(n**0.5), len(references) - 1)
+    means = np.empty(n, np.float32)
+
+    def average(block: slice) -> None:
+        similar = unit[block] @ references.T
+        rows = np.arange(block.start, block.stop)
+        own = np.flatnonzero(rows % step == 0)
+        similar[own, rows[own] // step] = -np.inf
+        means[block] = _highest(similar, k)[1].mean(axis=1)
+
+    _run_blocks(average, n, len(references))
+    return np.asarray((means - means.mean(dtype=np.float64)) / 2, np.float32)
+
+
 # ---- graph -------------------------------------------------------------------------------
 
 
@@ -135,6 +212,17 @@ class Neighbours:
     def first(self, k: int) -> "Neighbours":
         """Return the nearest `k` neighbours."""
         return Neighbours(self.ids, self.rows[:, :k], self.distances[:, :k])
+
+
+def by_corrected_rank(near: Neighbours, corrections: FloatArray) -> Neighbours:
+    """Order the neighbours of every track by cosine less hubness correction."""
+    costs = near.distances**2 / 2 + corrections[near.rows]
+    order = np.argsort(costs, axis=1, kind="stable")
+    return Neighbours(
+        near.ids,
+        np.take_along_axis(near.rows, order, axis=1),
+        np.take_along_axis(near.distances, order, axis=1),
+    )
 
 
 def nearest_neighbours(
@@ -248,29 +336,35 @@ def _nearest(
     unit: FloatArray, queries: NDArray[np.int64], k: int, watch: Watcher | None = None
 ) -> tuple[NDArray[np.int32], FloatArray]:
     """Return rows and distances of the nearest neighbours of the query rows."""
-    from threadpoolctl import threadpool_limits
-
     n = len(queries)
     rows, cosines = np.empty((n, k), np.int32), np.empty((n, k), np.float32)
-    size = max(1, min(_BLOCK_ELEMENTS // len(unit), 1024))
-    done = 0
 
-    def search(start: int) -> int:
-        block = slice(start, min(start + size, n))
+    def search(block: slice) -> None:
         # No copy where all rows are queries: NumPy multiplies a matrix by its own transpose with
         # another BLAS routine (syrk), and maps are sensitive to the last digit.
         similar = (unit[block] if n == len(unit) else unit[queries[block]]) @ unit.T
         similar[np.arange(len(similar)), queries[block]] = -np.inf
         rows[block], cosines[block] = _highest(similar, k)
-        return block.stop - block.start
 
-    # Blocks run in parallel, as the selection after each product is single-threaded.
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for count in pool.map(search, range(0, n, size)):
-            done += count
-            if watch:
-                watch(done, n)
+    _run_blocks(search, n, len(unit), watch)
     return rows, np.sqrt(np.maximum(2 - 2 * cosines, 0))
+
+
+def _run_blocks(
+    process: Callable[[slice], None], n: int, columns: int, watch: Watcher | None = None
+) -> None:
+    """Process the similarities of n rows to a number of columns in blocks of rows.
+
+    Blocks run in parallel, as the selection after each product is single-threaded.
+    """
+    from threadpoolctl import threadpool_limits
+
+    size = max(1, min(_BLOCK_ELEMENTS // columns, 1024))
+    blocks = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for block, _ in zip(blocks, pool.map(process, blocks), strict=True):
+            if watch:
+                watch(block.stop, n)
 
 
 def _highest(similar: FloatArray, k: int) -> tuple[NDArray[np.int32], FloatArray]:

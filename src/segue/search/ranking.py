@@ -1,8 +1,10 @@
 """Ranking of all tracks by similarity to a query set, and selection of the results.
 
-Tracks are ranked by cosine similarity or Euclidean distance in one space, or by a blend: the
+Tracks are compared by cosine similarity or Euclidean distance in one space, or by a blend: the
 weighted mean of the cosine similarities in several spaces and of the similarity of metadata.
-Results are the best tracks that pass the filters, one of each recording.
+They are ranked by that similarity less a correction for hubness: some tracks are near everything
+(`segue.search.neighbours.hubness_corrections`). Results are the best tracks that pass the filters,
+one of each recording.
 """
 
 import math
@@ -56,6 +58,8 @@ class Ranking:
         similarity to the nearest group.
     group_index : ndarray of int64, shape (n,), optional
         Index of the nearest group.
+    corrections : ndarray, shape (n,), float32, optional
+        Hubness corrections: tracks are ranked by the scores less these.
     """
 
     ids: NDArray[np.int64]
@@ -64,6 +68,12 @@ class Ranking:
     matrix: Matrix
     query_groups: tuple[tuple[Query, ...], ...] = ()
     group_index: NDArray[np.int64] | None = None
+    corrections: FloatArray | None = None
+
+    @property
+    def corrected_scores(self) -> FloatArray:
+        """Scores that order the tracks, shape (n,)."""
+        return self.scores if self.corrections is None else self.scores - self.corrections
 
     def matched_queries(self, row: int) -> tuple[Query, ...]:
         """Return the group of queries nearest to a row; empty if there is only one group."""
@@ -225,11 +235,13 @@ def rank_in_space(
     vectors = load_vector_space(store, space, metric)
     query = vectors.query_vector(query_set)
     matrix = vectors.matrix
+    is_cosine = metric == "cosine"
     return Ranking(
         matrix.ids,
         vectors.similarities(query),
         lambda row: vectors.explain(query, matrix.unit[row]),
-        matrix if metric == "cosine" else store.spaces.matrix(space),
+        matrix if is_cosine else store.spaces.matrix(space),
+        corrections=neighbours.hubness_corrections(store, matrix) if is_cosine else None,
     )
 
 
@@ -248,21 +260,23 @@ def rank_by_blend(store: Store, query_set: QuerySet, weights: Mapping[str, float
     Returns
     -------
     Ranking
-        Where a space lacks a track or the queries, the weights of the others are scaled up. The
-        reasons for a score are the contributions of the spaces.
+        Where a space lacks a track or the queries, the weights of the others are scaled up, for
+        the hubness corrections, too. The reasons for a score are the contributions of the spaces.
     """
     if not weights or not all(math.isfinite(w) and w > 0 for w in weights.values()):
         raise BadArgument(f"the weights of a blend are above 0; these are {dict(weights)}")
     labels = store.labels()
     ids = np.array([label.id for label in labels], np.int64)
     matrix = store.spaces.matrix(MEDIA[query_set.kind].duplicate_space)
-    similarities = np.array(
+    # Similarities and corrections by space, each of shape (spaces, tracks).
+    similarities, corrections = np.stack(
         [
-            _rank_by_metadata(query_set, labels)
+            (_rank_by_metadata(query_set, labels), np.zeros(len(ids), np.float32))
             if name == METADATA
             else _similarities_in_space(store, query_set, name, ids)
             for name in weights
-        ]
+        ],
+        axis=1,
     )
     known = np.isfinite(similarities)
     known_weights = known * np.array(list(weights.values()))[:, None]
@@ -273,23 +287,32 @@ def rank_by_blend(store: Store, query_set: QuerySet, weights: Mapping[str, float
             f"none of the blend's parts ({', '.join(weights)}) knows the query"
             "; search by a track of the library, or blend in `sound`"
         )
-    known = known[:, ranked]
-    shares = np.where(known, similarities[:, ranked], 0) * known_weights[:, ranked] / total[ranked]
+    known, normalised = known[:, ranked], known_weights[:, ranked] / total[ranked]
+    shares = np.where(known, similarities[:, ranked], 0) * normalised
 
     def explain(row: int) -> tuple[Reason, ...]:
         parts = zip(weights, shares[:, row].tolist(), known[:, row], strict=True)
         reasons = [Reason(name, share) for name, share, is_known in parts if is_known]
         return tuple(sorted(reasons, key=lambda reason: -reason.share))
 
-    return Ranking(ids[ranked], shares.sum(axis=0).astype(np.float32), explain, matrix)
+    return Ranking(
+        ids[ranked],
+        shares.sum(axis=0).astype(np.float32),
+        explain,
+        matrix,
+        corrections=(corrections[:, ranked] * normalised).sum(axis=0).astype(np.float32),
+    )
 
 
 def _similarities_in_space(
     store: Store, query_set: QuerySet, space: str, ids: NDArray[np.int64]
-) -> FloatArray:
-    """Return the cosine similarities of all tracks; NaN for tracks not in the space."""
+) -> tuple[FloatArray, FloatArray]:
+    """Return cosine similarities and hubness corrections; NaN and 0 for tracks not in the space."""
     matrix = store.spaces.matrix(space)
-    similarities = np.full(len(ids), np.nan, np.float32)
+    similarities, corrections = (
+        np.full(len(ids), np.nan, np.float32),
+        np.zeros(len(ids), np.float32),
+    )
     positives, negatives = (
         [vector for vector in vectors if vector is not None] for vectors in query_set.vectors(space)
     )
@@ -297,8 +320,10 @@ def _similarities_in_space(
         cosines = neighbours.cosine_similarities(
             matrix, neighbours.query_vector(positives, negatives)
         )
-        similarities[np.isin(ids, matrix.ids)] = cosines[np.isin(matrix.ids, ids)]
-    return similarities
+        present, rows = np.isin(ids, matrix.ids), np.isin(matrix.ids, ids)
+        similarities[present] = cosines[rows]
+        corrections[present] = neighbours.hubness_corrections(store, matrix)[rows]
+    return similarities, corrections
 
 
 # ---- metadata ----------------------------------------------------------------------------
@@ -433,7 +458,7 @@ def select_hits(
     taken = [] if duplicates else [*(track.id for track in queries), *excluded]
     hits: list[Hit] = []
     per_artist: Counter[str] = Counter()
-    scores = ranking.interleave(np.where(mask, ranking.scores, -np.inf))
+    scores = ranking.interleave(np.where(mask, ranking.corrected_scores, -np.inf))
     for chunk in neighbours.iter_descending(scores):
         rows = chunk[mask[chunk]]
         for row, track in zip(rows.tolist(), store.tracks(ids[rows].tolist()), strict=True):

@@ -47,9 +47,14 @@ def rank_interleaved(
         return rankings[0]
     ids = np.unique(np.concatenate([ranking.ids for ranking in rankings]))
     scores = np.full((len(rankings), len(ids)), -np.inf, np.float32)
-    for row, ranking in zip(scores, rankings, strict=True):
-        row[np.isin(ids, ranking.ids)] = ranking.scores
-    group_index = scores.argmax(axis=0)
+    corrections = np.zeros_like(scores)
+    for group, ranking in enumerate(rankings):
+        present = np.isin(ids, ranking.ids)
+        scores[group, present] = ranking.scores
+        if ranking.corrections is not None:
+            corrections[group, present] = ranking.corrections
+    group_index = (scores - corrections).argmax(axis=0)
+    nearest = (group_index, np.arange(len(ids)))
 
     def explain(row: int) -> tuple[Reason, ...]:
         ranking = rankings[int(group_index[row])]
@@ -57,11 +62,12 @@ def rank_interleaved(
 
     return Ranking(
         ids,
-        scores.max(axis=0),
+        scores[nearest],
         explain,
         rankings[0].matrix,
         tuple(tuple(group.positives) for group in groups),
         group_index,
+        corrections[nearest],
     )
 
 
