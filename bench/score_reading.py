@@ -3,7 +3,7 @@
     python -m bench.score_reading --data ../shared/data [--only midi|abc|add] [--sample 40]
 
 One table per part. MIDI: multitrack files and folk tunes, compared with pretty_midi, symusic (which
-is faster, and omits notes and instruments: see `segue.io.midi_file`) and, on a few files, music21.
+is faster, and omits notes and instruments: see `segue.io.midi_events`), and music21 on a few.
 ABC: tunes of music21's corpus, compared with music21 and with abc2midi, which symusic calls; also
 for how many tunes both agree. Add: the whole command. For MusicXML see bench/musicxml.py.
 """

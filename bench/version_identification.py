@@ -32,7 +32,7 @@ from recipes.datasets.rendered_midi import render
 from segue.audio.cover_songs import fourier_signature, qmax_similarities, quantised_chromagram
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, ByteArray
 from segue.evaluation.retrieval import bootstrap_interval, evaluate_retrieval
-from segue.explore.covers import version_pairs
+from segue.explore.version_identification import version_pairs
 from segue.io.audio import read_recording
 from segue.records import FloatArray, Span
 

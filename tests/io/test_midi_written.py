@@ -7,7 +7,7 @@ import pytest
 
 from midi_files import read_elsewhere
 from segue.io.midi import read_midi, write_midi
-from segue.io.midi_file import KEY_SIGNATURE, TEMPO, TIME_SIGNATURE, TRACK_NAME, read_smf
+from segue.io.midi_events import KEY_SIGNATURE, TEMPO, TIME_SIGNATURE, TRACK_NAME, read_smf
 from segue.io.scores import read_scores, write_score
 from segue.records import Part, Score
 

@@ -21,8 +21,8 @@ from segue.cli.output import (
 from segue.cli.output_files import check_playlist, write_playlist
 
 if TYPE_CHECKING:
-    from segue.explore.covers import VersionReport
     from segue.explore.outliers import SameTune
+    from segue.explore.version_identification import VersionReport
     from segue.records import Span, Track
 
 #: Smallest difference in tempo that an alignment can measure.

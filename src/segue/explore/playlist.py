@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
-from segue.explore.covers import version_map
 from segue.explore.path import pairwise_distances, same_artist_matrix
+from segue.explore.version_identification import version_map
 from segue.records import FloatArray, Reason, Track
 from segue.search import neighbours
 from segue.search.duplicates import DUPLICATE_COSINE, remove_duplicates

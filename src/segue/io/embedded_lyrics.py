@@ -24,7 +24,7 @@ from segue.io.kern_read import UNITS_PER_QUARTER, SpinePart, SpineReader, parse_
 from segue.io.lyrics import read_single_text
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions, apply_options, normalise_layout
 from segue.io.midi import decode_texts
-from segue.io.midi_file import read_smf
+from segue.io.midi_events import read_smf
 from segue.io.musicxml_elements import decompress
 from segue.io.tags import mutagen_tags
 from segue.text import clean, normalise

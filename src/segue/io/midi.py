@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segue.errors import Unreadable
 from segue.io.encodings import decode, decode_all
-from segue.io.midi_file import (
+from segue.io.midi_events import (
     KEY_SIGNATURE,
     LYRIC,
     PORT,

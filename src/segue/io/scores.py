@@ -11,7 +11,7 @@ from segue.files import atomic_output
 from segue.io import abc_read, kern_read, midi, musicxml_read
 from segue.io.abc_write import write_abc
 from segue.io.midi import decode_texts
-from segue.io.midi_file import read_smf
+from segue.io.midi_events import read_smf
 from segue.io.musicxml_elements import MAX_BYTES, read_header
 from segue.io.musicxml_write import write_music_xml, write_mxl
 from segue.io.tags import NO_TAGS, tags_from_name

@@ -12,7 +12,6 @@ import numpy as np
 from segue.deprecation import RenamedAttributes, renamed_arguments
 from segue.errors import BadArgument
 from segue.explore.clusters import Clustering, Method, cluster_tracks
-from segue.explore.covers import VersionReport, find_versions
 from segue.explore.dendrogram import Dendrogram, Level, build_dendrogram
 from segue.explore.drawing import colour_by, save_map
 from segue.explore.maps import StageWatcher, compute_map, latest_map, update_map
@@ -27,6 +26,7 @@ from segue.explore.outliers import (
 from segue.explore.path import TrackPath, find_path
 from segue.explore.playlist import PlaylistItem, PlaylistOptions, make_playlist
 from segue.explore.projection import ProjectionOptions
+from segue.explore.version_identification import VersionReport, find_versions
 from segue.search.duplicates import representative_mask
 from segue.search.filters import Filters, non_music_ids
 from segue.search.neighbours import Watcher

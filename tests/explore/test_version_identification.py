@@ -9,8 +9,8 @@ import pytest
 
 from conftest import fill_library
 from segue.audio.spectrogram import ByteArray
-from segue.explore.covers import version_map
 from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
+from segue.explore.version_identification import version_map
 from segue.ingest.analysis import CHROMA_SEQUENCE
 from segue.ingest.cache import open_cache
 from segue.library import Library
