@@ -51,3 +51,6 @@ ReadingWatcher
 # Fields that tests check.
 piece_start
 bits_of_blocks
+
+# Part of the file protocol that PyAV calls.
+tell
