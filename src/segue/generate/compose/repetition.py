@@ -43,8 +43,9 @@ _REUSE_WEIGHT: Final = -0.5
 _CONTEXT_BARS: Final = 2
 #: Penalty of drums that have not been played so far, in nats.
 _NEW_DRUM_PENALTY: Final = 3.0
-#: Similarity of bars and earlier ones where there is no prompt to measure it.
-_SIMILARITY: Final = 0.3
+#: Similarity of bars and earlier ones, of drums and of pitched parts, where there is no prompt to
+#: measure it. With 0.3 for both, pieces from nothing stay on one chord and leave their key.
+_SIMILARITIES: Final = (0.2, 0.1)
 #: Instruments of so many bars play at present.
 _LATELY: Final = 8
 _SIXTEENTH: Final = 3
@@ -91,7 +92,7 @@ class RepetitionModel:
         #: How often each bar was a source.
         self._uses: tuple[deque[int], deque[int]] = (deque(maxlen=MEMORY), deque(maxlen=MEMORY))
         #: Mean similarity of a bar and the most similar earlier one.
-        self._similarity = [_SIMILARITY, _SIMILARITY]
+        self._similarity = list(_SIMILARITIES)
         self._sources: dict[int, PartSource] = {}
         self._drums: frozenset[int] = frozenset()
 
