@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-import symusic
 from numpy.typing import NDArray
 
 from segue.errors import SegueError
@@ -134,6 +133,8 @@ def pitch_class(name: str) -> int:
 
 
 def _song(opened: zipfile.ZipFile, name: str) -> Song:
+    import symusic  # an extra of the benchmarks
+
     folder = f"POP909/{name}/"
     played = symusic.Score.from_midi(opened.read(f"{folder}{name}.mid")).to("second")
     beats = np.array(_rows(opened, f"{folder}beat_midi.txt"), np.float64)

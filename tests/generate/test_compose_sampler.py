@@ -121,13 +121,13 @@ def test_winds_play_one_note_at_a_time_unless_they_did_not_before(composer: Comp
             )
         )
 
-    bars = list(BarSampler(composer, options(4, instruments=(0, 73))).extend(30))
+    bars = list(BarSampler(composer, options(4, instruments=(0, 73), repetition=0)).extend(30))
     assert together(bars, 0)
     assert playing(bars) == {0, 73}
     assert not together(bars, 73)
     note = Note(0, 73, 72, 4, DEFAULT_VELOCITY)
     chord = Bar(TIME_SIGNATURE_INDEX[4, 4], 10, (note, note._replace(pitch=76)))
-    assert together(list(BarSampler(composer, options(4)).extend(30, [chord])), 73)
+    assert together(list(BarSampler(composer, options(4, repetition=0)).extend(30, [chord])), 73)
 
 
 def test_two_silent_bars_do_not_follow_one_another(composer: Composer) -> None:

@@ -56,8 +56,8 @@ def compose(
     repetition: Annotated[
         float,
         typer.Option(
-            help="How closely bars follow earlier bars of the piece, from 0 (the network alone) "
-            "to 4 (they hardly change)."
+            help="Degree to which bars follow earlier bars of the piece, from 0 (the network "
+            "alone) to 4 (they hardly change)."
         ),
     ] = 1.0,
     n: Annotated[int, typer.Option("-n", min=1, max=100, help="Number of compositions.")] = 1,
