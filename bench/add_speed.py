@@ -25,7 +25,7 @@ import soxr
 from av.audio.stream import AudioStream
 from threadpoolctl import threadpool_limits
 
-from bench.common import median_range, table, write_table
+from bench.result_tables import median_range, table, write_table
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.io.audio import read_recording
 from segue.records import FloatArray, Span

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import scipy.signal
 
-from bench.common import write_table
+from bench.result_tables import write_table
 from recipes.datasets.degradation import Codec, through_codec
 from recipes.datasets.excerpts import as_recording
 from segue.audio.fingerprint import SAME_RECORDING_THRESHOLD, Fingerprint, fingerprint, match

@@ -26,7 +26,7 @@ import symusic
 import torch
 
 from bench.clip_folds import FOLDS, divided, images
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets import game_music
 from recipes.datasets.rendered_midi import render
 from segue.audio.spectrogram import LOG_MEL_SPECS, SAMPLE_RATE_HZ, ByteArray, log_mel_image

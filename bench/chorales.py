@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench import common, witten_bell
+from bench import result_tables, witten_bell
 from recipes.chorales import RUNS, costs, load_network, read_chorales, transpose
 from recipes.lm_training import Piece
 from segue.generate.harmony.chorale_network import (
@@ -94,7 +94,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
         weights = f"{count / 1e6:.2f} M"
         rows.append([f"**Segue, {name} run, one model**", weights, valid, *judged.row])
         runs.append(_training(name, config, training, work / name))
-    common.write_table(
+    result_tables.write_table(
         "chorales",
         "Negative log-likelihood of JSB Chorales, nats per voice and sixteenth",
         [
@@ -103,7 +103,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
             f"first on. {int(onsets.sum())} of the {len(onsets)} test frames hold an onset: a "
             "voice begins another pitch (repeated pitches cannot be distinguished in these "
             "data).\n",
-            common.table(
+            result_tables.table(
                 [
                     "model",
                     "weights",
@@ -117,7 +117,7 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
             *runs,
             "The length of the n-gram's context, and the epoch, are chosen on the validation "
             "set.\n\nPublished, as cited by the issue:\n",
-            common.table(["model", "test"], list(PUBLISHED.items())),
+            result_tables.table(["model", "test"], list(PUBLISHED.items())),
         ],
     )
 

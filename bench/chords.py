@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import common
+from bench import result_tables
 from recipes.chords import EMISSION_WEIGHT
 from recipes.datasets import pop909
 from recipes.datasets.pop909 import AnnotatedSong, annotated_songs, chords_by_quarter
@@ -84,7 +84,7 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
         print(rows[-1], flush=True)
     keys = [(usual(song), song[1]) for song in songs]
     same = np.mean([path.tonic == song.tonic and path.mode == song.mode for path, song in keys])
-    common.write_table(
+    result_tables.write_table(
         "chords",
         "Chord estimation from melodies",
         [
@@ -92,7 +92,7 @@ def keep(songs: Sequence[Song], found: ChordHMM) -> None:
             "quarter notes with the annotated root, and with root and third; quarter notes "
             "without a chord are left out. A melody goes with many chords: no figure here can be "
             "1.\n",
-            common.table(["", "root", "root and third", "changes in 4 quarter notes"], rows),
+            result_tables.table(["", "root", "root and third", "changes in 4 quarter notes"], rows),
             f"The estimated key is the annotated one in {same:.1%} of the songs. "
             f"{NUM_STATES} chords of each mode; emission weight {EMISSION_WEIGHT:g}.",
         ],

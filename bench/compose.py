@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from bench import common
+from bench import result_tables
 from recipes.composer import Pieces, by_side
 from recipes.datasets import compositions
 from segue.generate.compose.composition import Composition as Making
@@ -97,7 +97,7 @@ def judge(sides: Pieces, keep: Path | None) -> None:
         f"{weights / 1e6:.2f} M weights, {composer.network.config.stack.context} tokens of "
         f"context; trained on {len(sides['train'])} pieces, none of them in the test set.\n"
     )
-    common.write_table("compose", "Composing", [head, *sections])
+    result_tables.write_table("compose", "Composing", [head, *sections])
 
 
 # ---- what it expects -----------------------------------------------------------------------
@@ -121,7 +121,7 @@ def losses(composer: Composer, sides: Pieces) -> str:
             "## Loss\n",
             "Nats per token on windows of continuation, infilling and added parts, "
             f"{4 * JUDGED} of each.\n",
-            common.table(["music", "training set", "test set"], rows),
+            result_tables.table(["music", "training set", "test set"], rows),
         ]
     )
 
@@ -159,7 +159,7 @@ def beside(composer: Composer, sides: Pieces) -> str:
             "Published training loss: notes 0.1027, durations 0.0870, on some twenty pieces "
             "(overfitted). note-lstm predicts a token per slice, the transformer tokens of all "
             "parts: compare rows, not columns.\n",
-            common.table(
+            result_tables.table(
                 ["pieces", "number", "note-lstm: notes", "durations", "transformer: nats per token",
                  "nats per note"],
                 rows,
@@ -263,7 +263,9 @@ def continuations(composer: Composer, made: Sequence[Made]) -> str:
             f"({', '.join(f'{count} {source}' for source, count in PROMPTS.items())}), each "
             f"continued for {CONTINUED} bars; temperature 1, top-p 0.95. Compared with the "
             "actual continuations: interquartile range and median over pieces.\n",
-            common.table(["statistic", "actual", "median", "generated, median", "within"], rows),
+            result_tables.table(
+                ["statistic", "actual", "median", "generated, median", "within"], rows
+            ),
             f"\n{within} of {len(rows)} within. {valid} of {len(made)} survive a round trip "
             f"through MIDI; {sum(map(stuck, made))} parts stuck on one note; "
             f"{sum(one.rejected for one in made)} of {CONTINUED * len(made)} bars were sampled "
@@ -314,7 +316,7 @@ def speeds(made: Sequence[Made]) -> str:
             "## Speed\n",
             "One piece at a time, one thread, 8-bit weights; bars that are sampled again count "
             "as time, not as tokens.\n",
-            common.table(["prompts", "pieces", "tokens/s", "times real time"], rows),
+            result_tables.table(["prompts", "pieces", "tokens/s", "times real time"], rows),
         ]
     )
 
@@ -358,7 +360,7 @@ def asked(composer: Composer) -> str:
     return (
         "\n## Requested instruments\n\n"
         f"Twelve bars without a prompt, {len(BAND_SEEDS)} seeds "
-        "each: the share of the bars in which each plays.\n\n" + common.table(["band"], rows)
+        "each: the share of the bars in which each plays.\n\n" + result_tables.table(["band"], rows)
     )
 
 

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from bench import common
+from bench import result_tables
 from recipes.datasets import compositions
 from segue.generate.compose.composition import Composition
 from segue.generate.compose.model import Composer
@@ -93,7 +93,7 @@ def main() -> None:
         notes.append(note)
     sections = report(chosen, columns, notes)
     if options.side == "test":
-        common.write_table("continuations", "Continuations", sections)
+        result_tables.write_table("continuations", "Continuations", sections)
     else:
         print("\n".join(sections))
 
@@ -322,15 +322,15 @@ def report(
         "temperature 1, top-p 0.95. Jaccard similarity of sets of (sixteenth, pitch) of bars, "
         "drums apart from pitched parts; lags between generated bars.\n",
         "## Means\n",
-        common.table(["figure", *columns], means),
+        result_tables.table(["figure", *columns], means),
         "\n## Share of pieces within the middle 80 % of what really follows\n",
-        common.table(["figure", "middle 80 %", *[*columns][2:]], spread),
+        result_tables.table(["figure", "middle 80 %", *[*columns][2:]], spread),
         "\n## Nearer to what really follows than the last four bars\n",
         f"By the majority of: {', '.join(COMPARED)}.\n",
-        common.table(["", "pieces nearer", "the loop is nearer", "undecided"], verdicts),
+        result_tables.table(["", "pieces nearer", "the loop is nearer", "undecided"], verdicts),
         "\n" + " ".join(notes) + "\n",
         "\n## Piece by piece: best match of a bar in the prompt, drums / pitched\n",
-        common.table(["piece", "source", *columns], pieces),
+        result_tables.table(["piece", "source", *columns], pieces),
     ]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.errors import Unreadable
 from segue.io.audio import read_recording

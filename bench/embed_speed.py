@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.common import median_range, table, write_table
+from bench.result_tables import median_range, table, write_table
 from recipes.datasets import game_music
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.learned_space import LearnedConfig, LearnedSound, build

@@ -16,7 +16,7 @@ import librosa
 import mir_eval
 import numpy as np
 
-from bench.common import write_table
+from bench.result_tables import write_table
 from recipes.datasets.excerpts import as_recording
 from recipes.datasets.rendered_midi import Piece, pieces
 from recipes.features import clip_features

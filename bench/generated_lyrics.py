@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets.poems import verse
 from segue.generate.copying import SongIndex
 from segue.generate.lyrics.language_model import LanguageModel

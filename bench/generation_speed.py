@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from bench import common
+from bench import result_tables
 from segue.nn.quantization import PRECISIONS, Precision, for_inference
 from segue.nn.sampling import Sampling, sample
 from segue.nn.transformer import KVCache, Transformer, medium
@@ -64,7 +64,7 @@ def main() -> None:
         for rows in BATCHES
     }
     alone = float(np.median(rates[best["Segue", 1], 1]))
-    common.write_table(
+    result_tables.write_table(
         "generation_speed",
         "Generation speed",
         [
@@ -74,7 +74,7 @@ def main() -> None:
             f"{options.threads} threads; "
             f"{options.rounds} rounds in turns, tokens of all rows counted. transformers "
             f"{version()}, torch {torch.__version__}. Load average before: {load:.1f}.\n",
-            common.table(
+            result_tables.table(
                 ["", *(f"tokens/s, batch of {rows}: median (least … most)" for rows in BATCHES)],
                 [
                     [name, *(spread(rates[name, rows]) for rows in BATCHES)]

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import common
+from bench import result_tables
 
 COMMANDS = {
     "compose": ["--instruments", "piano,bass,drums", "--key", "Dm", "--bars"],
@@ -42,13 +42,13 @@ def main() -> None:
                 length_text = f"{counts[command]} {'bars' if command == 'compose' else 'lines'}"
                 rows.append([f"`{command}`, {length_text}", threads, *seconds])
                 print(*rows[-1], flush=True)
-    common.write_table(
+    result_tables.write_table(
         "generation_threads",
         "Generation with one and two threads",
         [
             f"Load average before: {load:.1f}, after: {os.getloadavg()[0]:.1f}. Start-up time is "
             "included.\n",
-            common.table(["", "threads", "processor s", "wall s"], rows),
+            result_tables.table(["", "threads", "processor s", "wall s"], rows),
         ],
     )
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench import common
+from bench import result_tables
 from recipes.chorales import costs, read_chorales
 from recipes.lm_training import Piece
 from segue.errors import BadArgument
@@ -109,7 +109,7 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
     """Make the table."""
     frames = sum(map(len, own))
     low_high = ", ".join(f"{low} to {high}" for low, high in VOICE_RANGES)
-    common.write_table(
+    result_tables.write_table(
         "harmonise",
         "Harmonisation of the sopranos of the JSB Chorales test set",
         [
@@ -119,7 +119,7 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
             "Parallels (fifths, octaves, unisons), notes out of a choir's range as textbooks have "
             f"it, and crossing neighbours for a hundred frames. With rules, pitches {low_high} "
             f"are sampled, without voice crossing and parallels. {usual()}\n",
-            common.table(
+            result_tables.table(
                 [
                     "",
                     "pitch classes agree",

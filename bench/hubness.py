@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from bench.sound_space import ranged
 from segue.builtin_spaces import builtin_spaces
 from segue.evaluation.retrieval import (

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from bench import common
+from bench import result_tables
 from recipes.humanise import (
     TEST,
     VALIDATION,
@@ -60,15 +60,17 @@ def main() -> None:
     ]
     heads = ["", "timing (ms)", "velocity"]
     drummers = ", ".join(f"{name} ({count:,} hits)" for name, count in counts.items())
-    common.write_table(
+    result_tables.write_table(
         "humanise",
         "Humanisation",
         [
             f"Nats a hit on held-out drummers, mean over drummers / over hits: {drummers}.\n",
-            common.table(heads, rows),
+            result_tables.table(heads, rows),
             "\nMean velocity of each drum group and position: correlation with that of the\n"
             f"held-out drummers. Their hits at constant velocity {VELOCITY}, humanised:\n",
-            common.table(["", "over all", "within the group"], _profiles(training, test, model)),
+            result_tables.table(
+                ["", "over all", "within the group"], _profiles(training, test, model)
+            ),
         ],
     )
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import mido  # type: ignore[import-untyped]
 import verovio  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from segue.io.encodings import decode
 from segue.io.kern_read import read_kern
 

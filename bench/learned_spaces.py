@@ -23,7 +23,7 @@ import torch
 
 from bench import sound_space
 from bench.clip_folds import FOLDS, divided, folds, images
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets import game_music
 from recipes.sound import fit_projection
 from recipes.sound_projection import SoundSpaceConfig

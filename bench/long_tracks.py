@@ -18,7 +18,7 @@ import pretty_midi
 import soundfile
 import symusic
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from segue.audio.embedding import SoundModel
 from segue.audio.features import describe
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse

@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from bench import common
+from bench import result_tables
 from bench.lyrics_baselines import compressed_bits, kneser_ney_bits, nano_gpt_bits
 from recipes.datasets.poems import verse
 from recipes.lyrics import SMALL_ARTIST, small_artists, split_songs
@@ -247,7 +247,7 @@ def show(work: Path) -> None:
             f"{one['threads']} thread(s), loading excluded, the search for copies included (bar "
             "400).\n"
         )
-    common.write_table(
+    result_tables.write_table(
         "lyrics_language_model", "Bits per character of lyrics language models", sections
     )
 
@@ -263,7 +263,7 @@ def _shown_three(one: Results) -> str:
     return (
         f"## Three minutes on {one['characters'] / 1e6:.2f} million characters\n\n"
         f"{', '.join(THREE)}, {one['threads']} thread(s), one after the other.\n\n"
-        + common.table(["", "weights (million)", "seconds", "bits per character"], rows)
+        + result_tables.table(["", "weights (million)", "seconds", "bits per character"], rows)
         + f"\n\n{fewer:.0%} fewer bits (bar 10 %). Cited by the issue for tiny Shakespeare: 2.71 "
         "for that recipe, 2.12 for ten million weights on a large GPU.\n"
     )
@@ -291,7 +291,7 @@ def _shown_authors(found: Results) -> str:
         "authors for "
         f"{BASE_MINUTES:g} minutes. One network after the other, one thread; from scratch "
         f"{AUTHOR_MINUTES:g} minutes each, from the base until convergence.\n\n"
-        + common.table(
+        + result_tables.table(
             ["author", "characters", "gzip", "xz", "Kneser–Ney, 5", "char-lstm 1×128",
              "4×256, all characters",
              "default, from scratch", "default, from base"],
@@ -313,7 +313,7 @@ def _shown_new_letters(found: Results) -> list[str]:
         "## Characters outside the base's training set\n\n"
         "The published transfer failed for artists with characters that the base lacks. Bits per "
         "character saved by the base against training from scratch.\n\n"
-        + common.table(["author", "characters new to the base", "saved"], rows)
+        + result_tables.table(["author", "characters new to the base", "saved"], rows)
         + "\n"
     ]
 
@@ -347,7 +347,7 @@ def _shown_race(found: Results) -> str:
         f"character of each window; it is trained for {PUBLISHED_MINUTES:g} minutes, far from "
         "convergence. With the loss of all characters of a window, the same network converges "
         "within minutes: this is the baseline.\n\n"
-        + common.table(
+        + result_tables.table(
             ["network", "best validation loss", "seconds until then",
              "seconds until the best of 4×256, all characters",
              "whole songs, validation", "whole songs, test"],
@@ -361,7 +361,7 @@ def _shown_race(found: Results) -> str:
         f"epoch here is {STEPS_PER_EPOCH} batches of 128 windows, "
         f"{STEPS_PER_EPOCH * 128 * 40 / found[ALL_LETTERS]['characters']:.1f} times the "
         "training set.\n\n"
-        + common.table(
+        + result_tables.table(
             ["epoch", "training, nats", "training, bits", "held-out, bits"], _thinned(curve)
         )
         + "\n"

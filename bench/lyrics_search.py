@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets.poems import is_develop, verse
 from segue.library import Library
 from segue.records import Lyrics

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets.poems import is_develop, verse
 from recipes.style import GROUP_WEIGHTS, unique_texts
 from segue.feature_names import FUNCTION_WORDS, STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES

@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from segue.builtin_spaces import builtin_spaces
 from segue.explore.path import END_SLACK, minimax_path
 from segue.explore.projection import METHODS, ProjectionOptions

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets.lead_sheets import Song, songs
 from recipes.melody import CONFIG, sheets_of
 from segue.evaluation.generated import overlapping_area, pitch_class_entropy

@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from segue.audio.musicnn import BATCH_NORM_EPSILON, MIN_WEIGHT, Musicnn, load_musicnn
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, musicnn_patches, spans_to_analyse
 from segue.builtin_spaces import WEIGHTS

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from bench.score_reading import per_s, unpack
 from segue.errors import Unreadable
 from segue.io.midi import read_midi

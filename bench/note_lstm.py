@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.note_lstm import LEARNING_RATE, note_pieces
 from segue.generate.notes.network import STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
 from segue.generate.notes.probing import Claim, evaluate_claims

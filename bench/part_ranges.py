@@ -19,7 +19,7 @@ from typing import Final
 
 import numpy as np
 
-from bench import common
+from bench import result_tables
 from segue.errors import SegueError
 from segue.io.midi import read_midi, write_midi
 from segue.records import Part, Score
@@ -77,14 +77,14 @@ def main() -> None:
                     option = f"`--instruments {instruments}`"
                     rows.append([option, called, when, *figures(found, str(part.program))])
     rows.sort(key=lambda row: (row[0], row[1], row[2]), reverse=True)
-    common.write_table(
+    result_tables.write_table(
         "part_ranges",
         "Registers of generated parts",
         [
             f"{len(prompts)} prompts of {options.bars} bars, basses removed; without a prompt "
             f"{options.bars} bars; seed 0. The typical register is that of "
             "`segue.theory.instruments`. Roots: share of the notes that begin on a beat.\n",
-            common.table(
+            result_tables.table(
                 ["", "part", "", "notes", "in the typical register", "lowest", "median", "highest",
                  "roots on beats"],
                 rows,

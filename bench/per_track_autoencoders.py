@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import segue
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from bench.sound_space import ranged
 from segue.audio.autoencoders import AutoencoderConfig, build
 from segue.audio.spectrogram import (

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from segue.io.lyrics import read_plain
 from segue.io.lyrics_text import decode_text, split_lines
 from segue.io.poems import unwrap_lines

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.directions import FITTED_SPACES, SPACES, examples_of, levels_of, library_of
 from segue.cli.output import format_reasons
 from segue.library import Library

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from bench.clip_folds import divided, images
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets import game_music
 from segue.audio.training import SoundTraining, image_kind, train_network
 

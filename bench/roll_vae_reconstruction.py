@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from bench.score_queries import FEWEST_BARS, starts
 from bench.score_retrieval import DROPPED
 from recipes.datasets.piano_rolls import Song, songs

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.score_features import training_scores
 from segue.feature_names import SCORE_FEATURE_GROUPS
 from segue.score.features import VERSION, score_features, standardise_score

@@ -26,7 +26,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets.pop909 import half_of, songs
 from segue.io.midi import read_midi
 from segue.records import Part, Score

@@ -17,7 +17,7 @@ from typing import Final
 import mir_eval
 import numpy as np
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets.pop909 import TICKS, Song, half_of, pitch_class, songs
 from segue.io.midi import read_midi, write_midi
 from segue.records import Score

@@ -25,7 +25,7 @@ from multiprocessing import get_context
 from os import environ
 from pathlib import Path
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from segue.errors import Unreadable
 from segue.io import abc_read
 from segue.io.midi import read_midi

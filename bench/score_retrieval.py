@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from bench.score_queries import (
     FEWEST_BARS,
     QUERIES,

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import common, witten_bell
+from bench import result_tables, witten_bell
 from segue.errors import SegueError
 from segue.generate.compose.grammar import decode, encode
 from segue.generate.compose.tokens import (
@@ -60,13 +60,13 @@ def main() -> None:
             per_note = sum(map(len, written)) / notes.sum()
             bits, length = cost(written, vocabulary, held, notes)
             rows.append([source, name, vocabulary, float(per_note), bits, length])
-    common.write_table(
+    result_tables.write_table(
         "score_tokenization",
         "Tokenization of scores: length and entropy",
         [
             "; ".join(counts) + ". MidiTok: one stream of all programs (REMI so is REMI+), bars, "
             "metres, tempos and 8 velocities, twelve positions a quarter.\n",
-            common.table(
+            result_tables.table(
                 ["music", "scheme", "vocabulary", "tokens per note", "bits per note", "context"],
                 rows,
             ),

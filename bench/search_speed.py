@@ -18,7 +18,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from bench.common import median_range, table, write_table
+from bench.result_tables import median_range, table, write_table
 from segue.builtin_spaces import builtin_spaces
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
 from segue.search.neighbours import cosine_similarities, iter_descending

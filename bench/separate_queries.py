@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from segue.library import Library
 from segue.search.neighbours import query_vector
 

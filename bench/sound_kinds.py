@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from bench import common
+from bench import result_tables
 from recipes.datasets import sound_kinds
 from recipes.sound_kinds import FOLDS, cross_validate, fit_classifier
 from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities, z_scores
@@ -37,7 +37,7 @@ def main() -> None:
     strength, chances = cross_validate(scores[learn], labels[learn], sources[learn])
     model = fit_classifier(scores[learn], labels[learn], strength)
     test = sound_kind_probabilities(scores[~learn])
-    common.write_table(
+    result_tables.write_table(
         "sound_kinds",
         "Classification of music, speech and noise",
         [
@@ -70,7 +70,7 @@ def _classes(chances: FloatArray, labels: np.ndarray) -> str:
         precision, recall = hits / max((predicted == kind).sum(), 1), hits / (labels == kind).sum()
         counts = [int(((predicted == other) & (labels == kind)).sum()) for other in range(3)]
         rows.append([name, int((labels == kind).sum()), precision, recall, *counts])
-    return common.table(
+    return result_tables.table(
         ["", "excerpts", "precision", "recall", *(f"predicted {name}" for name in SOUND_KINDS)],
         rows,
     )
@@ -90,7 +90,7 @@ def _thresholds(
             ]
         rows.append(cells)
     heads = ("music left out", "other left out")
-    return common.table(["below", *heads, *(f"test: {head}" for head in heads)], rows)
+    return result_tables.table(["below", *heads, *(f"test: {head}" for head in heads)], rows)
 
 
 def _by_source(chances: FloatArray, labels: np.ndarray, sources: np.ndarray) -> str:
@@ -108,7 +108,7 @@ def _by_source(chances: FloatArray, labels: np.ndarray, sources: np.ndarray) -> 
                     float((predicted == kind)[in_class].mean()),
                 ]
             )
-    return common.table(["source", "class", "excerpts", "recall"], rows)
+    return result_tables.table(["source", "class", "excerpts", "recall"], rows)
 
 
 def _group(source: str) -> str:
@@ -127,7 +127,7 @@ def _weights(coefficients: Sequence[Sequence[float]]) -> str:
         order = np.argsort(-np.abs(row))[:N_FEATURES]
         features = ", ".join(f"{SOUND_FEATURE_NAMES[place]} {row[place]:+.2f}" for place in order)
         rows.append([kind, features])
-    return common.table(["", "features, weights of their z-scores"], rows)
+    return result_tables.table(["", "features, weights of their z-scores"], rows)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets.game_music import (
     CUT_S,
     PATCHES_AT_ONCE,

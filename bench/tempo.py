@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from bench import common
+from bench import result_tables
 from recipes.datasets import annotated_tempo
 from recipes.datasets.annotated_tempo import Timed
 from recipes.tempo import TOLERANCE
@@ -33,7 +33,7 @@ def main() -> None:
     known = annotated_tempo.timed(arguments.data, arguments.cache)
     test = [one for one in known if one.half == "test" and one.today_bpm > 0]
     chosen = {one.name: estimate_tempo(one.onsets, one.today_bpm) for one in test}
-    common.write_table(
+    result_tables.write_table(
         "tempo", "Tempo estimation", [*_accuracies(test, chosen), _confidence(test, chosen)]
     )
 
@@ -78,9 +78,9 @@ def _accuracies(test: Sequence[Timed], chosen: dict[str, Tempo]) -> list[str]:
     return [
         "Accuracy 1 / accuracy 2, test set; which of the\n"
         "report's patterns an earlier fit had wrong was known when this one was made:\n",
-        common.table(["", *heads], rows),
+        result_tables.table(["", *heads], rows),
         f"\nOn the {len(beside)} of them that librosa was tried on:\n",
-        common.table(["", "accuracy 1", "accuracy 2"], found),
+        result_tables.table(["", "accuracy 1", "accuracy 2"], found),
     ]
 
 
@@ -95,7 +95,7 @@ def _confidence(test: Sequence[Timed], chosen: dict[str, Tempo]) -> str:
         [f"{least:.2f}", float((sure >= least).mean()), float(right[sure >= least].mean())]
         for least in CONFIDENCES
     ]
-    return "\nAccuracy by confidence:\n\n" + common.table(
+    return "\nAccuracy by confidence:\n\n" + result_tables.table(
         ["confidence at least", "share", "accuracy"], rows
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import chardet
 import charset_normalizer
 
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from segue.io.encodings import decode
 
 TEXTS = Path(__file__).with_name("text_encodings.txt")

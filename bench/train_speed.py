@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def compare(folder: Path, rounds: int, steps: int, threads: int) -> None:
-    from bench.common import table, write_table
+    from bench.result_tables import table, write_table
 
     interpreters = {"keras": tensorflow_python(folder)}
     load_before = os.getloadavg()[0]

@@ -26,7 +26,7 @@ import symusic
 from threadpoolctl import threadpool_limits
 
 import segue
-from bench.common import table, write_table
+from bench.result_tables import table, write_table
 from recipes.datasets.degradation import Codec, encoded
 from recipes.datasets.rendered_midi import render
 from segue.audio.cover_songs import fourier_signature, qmax_similarities, quantised_chromagram

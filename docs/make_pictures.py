@@ -1,19 +1,23 @@
-"""Draw docs/pictures/like.svg: what the program answers about the bundled collection.
+"""Draw docs/pictures/like.svg and roll.png: what two commands of the README print and make.
 
 python docs/make_pictures.py
 """
 
+import io
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from rich.console import Console
 
 import segue
 from segue.cli import output
+from segue.cli.commands import app
 from segue.library import Library
 
-TARGET = Path(__file__).parent / "pictures" / "like.svg"
+PICTURES = Path(__file__).parent / "pictures"
 QUERY = "Ambient 2.5"
+COMPOSE = "compose --instruments piano,bass,drums --key Dm --tempo 96 --bars 16 --seed 8"
 
 # rich's own frame, without the fonts that it would fetch from the network.
 FRAME = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -34,17 +38,28 @@ font-size: {char_height}px; line-height: {line_height}px; }}
 
 
 def main() -> None:
-    """Ask the program, and draw its answer."""
+    """Run the commands that the README shows, and draw what they print and make."""
+    draw_like()
+    app([*COMPOSE.split(), "-o", str(PICTURES / "roll.png")], standalone_mode=False)
+
+
+def draw_like() -> None:
+    """Search the bundled collection, and draw the output of the command."""
     collection = Path(segue.__file__).parent / "collection"
-    console = Console(record=True, width=132, highlight=False, force_terminal=True)
+    console = Console(
+        record=True, width=132, highlight=False, force_terminal=True, file=io.StringIO()
+    )
+    remarks = io.StringIO()
     output.console = lambda: console  # type: ignore[assignment]
-    with tempfile.TemporaryDirectory() as folder, Library.open(folder) as library:
-        library.add([collection])
+    with tempfile.TemporaryDirectory() as folder:
+        with Library.open(folder) as library:
+            library.add([collection])
         console.print(f'$ segue like "{QUERY}" -n 6', style="bold")
         console.print()
-        output.print_hits(f"like {QUERY}", library.like(QUERY, n=6))
-    TARGET.parent.mkdir(exist_ok=True)
-    console.save_svg(str(TARGET), title="segue", code_format=FRAME)
+        with redirect_stdout(remarks):
+            app(["like", QUERY, "-n", "6", "--library", folder], standalone_mode=False)
+    console.print(remarks.getvalue().rstrip())
+    console.save_svg(str(PICTURES / "like.svg"), title="segue", code_format=FRAME)
 
 
 if __name__ == "__main__":

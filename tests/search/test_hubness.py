@@ -7,10 +7,11 @@ import pytest
 from conftest import fill_library
 from segue import Filters, Library
 from segue.builtin_spaces import builtin_spaces
+from segue.cli.like import HUBS, _hubness_text
 from segue.evaluation.retrieval import evaluate_retrieval
 from segue.explore import path
 from segue.explore.path import find_path
-from segue.records import FloatArray, Tags
+from segue.records import FloatArray, Hit, Tags
 from segue.search import neighbours
 from segue.search.neighbours import (
     HUBNESS_NEIGHBOURS,
@@ -209,3 +210,14 @@ def test_the_evaluation_ranks_with_corrections() -> None:
     reference = evaluate_retrieval(-scores, labels, metric="precomputed")
     assert corrected.mean_average_precision == pytest.approx(reference.mean_average_precision)
     assert corrected != evaluate_retrieval(vectors, labels)
+
+
+@pytest.mark.parametrize(
+    ("similarities", "explained"), [((0.9, 0.5, 0.5), False), ((0.5, 0.6), True), ((), False)]
+)
+def test_an_order_that_similarities_do_not_show_is_explained(
+    lib: Library, similarities: tuple[float, ...], explained: bool
+) -> None:
+    track = lib.tracks()[0]
+    hits = [Hit(rank, cosine, track, ()) for rank, cosine in enumerate(similarities, start=1)]
+    assert _hubness_text(hits) == (HUBS if explained else "")

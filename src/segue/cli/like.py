@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -34,6 +35,8 @@ FAR_APART: Final = (
     "the queries are far apart, so the results are similar to one or the other in turn; "
     "`segue path` finds a way between two tracks"
 )
+
+HUBS: Final = "ranked by similarity less a correction for hubs, tracks that are similar to many"
 
 
 class GroupKind(StrEnum):
@@ -202,6 +205,7 @@ def like(
         left_out = "" if hits else non_music_text(lib, all_sounds=all_sounds)
         remarks.append(taste_text(lib, hits))
         matched = titles_of_matched_queries(lib, hits)
+        remarks.append("" if matched else _hubness_text(hits))
     print_results(
         hits,
         title,
@@ -215,6 +219,12 @@ def like(
     for remark in filter(None, remarks):
         if not json:
             say(remark)
+
+
+def _hubness_text(hits: "Sequence[Hit]") -> str:
+    """Explain the order of hits whose similarities do not fall; "" if they do."""
+    rises = any(after.similarity > before.similarity for before, after in pairwise(hits))
+    return HUBS if rises else ""
 
 
 def _score_space_text(space: str) -> str:
