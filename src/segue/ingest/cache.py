@@ -5,14 +5,12 @@ that it decodes; `fill_cache` decodes the files of tracks that the cache lacks. 
 pages, which are not cached, are cut here too.
 """
 
-import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import av
 import numpy as np
 
 from segue.audio import cover_songs, spectrogram
@@ -36,6 +34,7 @@ from segue.ingest.analysis import (
 from segue.ingest.embedding import TrackEmbedder
 from segue.ingest.workers import Fault, Workers
 from segue.io.audio import read_recording
+from segue.io.opus import encode_opus
 from segue.records import Failure, FloatArray, Medium, Span, Track
 from segue.store.cache import Array, Cache
 
@@ -248,17 +247,4 @@ def _opus(samples: FloatArray) -> bytes:
         samples = samples.copy()
         samples[:n_fade] *= fade
         samples[-n_fade:] *= fade[::-1]
-    target = io.BytesIO()
-    with av.open(target, "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=_OPUS_RATE_HZ)
-        stream.layout = "mono"
-        stream.bit_rate = BIT_RATE
-        frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
-        frame.sample_rate = _OPUS_RATE_HZ
-        resampler = av.AudioResampler(
-            stream.format.name, "mono", _OPUS_RATE_HZ, stream.frame_size or None
-        )
-        for chunk in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(chunk))
-        container.mux(stream.encode(None))
-    return target.getvalue()
+    return encode_opus(samples, _OPUS_RATE_HZ, BIT_RATE)

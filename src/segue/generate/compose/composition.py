@@ -346,14 +346,14 @@ class Composition:
         passage = {
             "bars": shared.length,
             "piece": index.names[shared.piece] if shared.length else "",
-            "last_bar": shared.end + 1 + self._offset if shared.length else None,
+            "last_bar": shared.end + 1 + self.offset if shared.length else None,
             "instrument": instrument_name(shared.part) if shared.length else "",
         }
         options = {
             "metre" if name == "time_signature" else name: value
             for name, value in asdict(self._sampler.options).items()
         }
-        summary = summarize(self.score, self._offset, self._offset + len(self.generated))
+        summary = summarize(self.score, self.offset, self.offset + len(self.generated))
         return {
             "bars": len(self.generated),
             "summary": asdict(summary) | {"sentence": summary.sentence},
@@ -373,7 +373,7 @@ class Composition:
         }
 
     @property
-    def _offset(self) -> int:
+    def offset(self) -> int:
         """Number of bars before the first generated one."""
         if self.infill:
             return self.infill[0] - 1
