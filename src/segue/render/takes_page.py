@@ -101,7 +101,9 @@ def _part_key(part: Part, score: Score) -> str:
 def _show(take: TakeView, names: Sequence[str]) -> dict[str, Any]:
     """Return a take as the page's program reads it; times are in seconds."""
     start = max(take.first - CONTEXT_BARS, 0)
-    end = min(take.last + CONTEXT_BARS, start + MAX_BARS, len(bar_grid(take.score)))
+    last_onset = np.array([part.notes[-1, 0] for part in take.score.parts]).max()
+    n_bars = max(int(bar_grid(take.score).index_of(last_onset)) + 1, take.last)
+    end = min(take.last + CONTEXT_BARS, start + MAX_BARS, n_bars)
     score = excerpt(take.score, start, end - start)
     edges = bar_grid(score).edges[: end - start + 1]
     notes = []
