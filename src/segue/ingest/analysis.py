@@ -33,9 +33,9 @@ from segue.io.embedded_lyrics import lyrics_in_recording, lyrics_in_score
 from segue.io.lyrics import UnreadableSong, read_lyrics, read_lyrics_tags, read_sidecar
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
 from segue.io.scores import UnreadableTune, read_score_tags, read_scores
-from segue.io.tags import NO_TAGS, read_tags
+from segue.io.tags import read_tags
 from segue.lyrics.phonetics import split_words
-from segue.records import FloatArray, Lyrics, Medium, Score, Span, Tags
+from segue.records import NO_TAGS, FloatArray, Lyrics, Medium, Score, Span, Tags
 
 TASK: Final = "segue.ingest.analysis:run_job"
 DECODE_LIMIT_S: Final = 60.0
