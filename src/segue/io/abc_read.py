@@ -17,19 +17,22 @@ from fractions import Fraction
 from typing import Final
 
 from segue.errors import Unreadable
-from segue.io.abc_fields import (
+from segue.io.abc_elements import (
     DEFAULT_SYMBOLS,
     JUMP_DECORATIONS,
+    Bar,
+    Note,
+    Voice,
     decode_text,
     join_continued_fields,
     parse_chord_symbol,
+    parse_length,
     parse_symbol_definition,
     parse_tempo,
     parse_time_signature,
     parse_unit_length,
     strip_comment,
 )
-from segue.io.abc_voice import Bar, Note, Voice, parse_length
 from segue.io.encodings import decode
 from segue.io.play_order import (
     MAX_BARS,

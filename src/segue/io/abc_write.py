@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.io.abc_fields import ACCIDENTALS
+from segue.io.abc_elements import ACCIDENTALS
 from segue.io.notation import (
     Bar,
     NoteHead,

@@ -16,7 +16,7 @@ from typing import Any, Final
 from xml.parsers import expat
 
 from segue.errors import Unreadable
-from segue.io.abc_fields import decode_text, strip_comment
+from segue.io.abc_elements import decode_text, strip_comment
 from segue.io.abc_read import Tune, split_tune_book
 from segue.io.encodings import decode
 from segue.io.kern_read import UNITS_PER_QUARTER, SpinePart, SpineReader, parse_token
