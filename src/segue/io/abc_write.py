@@ -24,7 +24,7 @@ from segue.io.notation import (
     place,
 )
 from segue.io.note_values import QUARTER, Tuplet
-from segue.io.written_score import beat_duration
+from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 from segue.text import clean
 from segue.theory.keys import fifths_name, signature_accidentals, spell_pitch
