@@ -11,8 +11,10 @@ import pretty_midi
 END = b"\0\xff\x2f\0"
 
 
-def midi(*tracks: bytes, kind: int = 1, quarter: int = 480, track_count: int | None = None) -> bytes:
-    """Put tracks into a file; `track_count` is how many the header says there are."""
+def midi(
+    *tracks: bytes, kind: int = 1, quarter: int = 480, track_count: int | None = None
+) -> bytes:
+    """Put tracks into a file whose header states `track_count` tracks."""
     count = len(tracks) if track_count is None else track_count
     chunks = b"".join(b"MTrk" + struct.pack(">I", len(track)) + track for track in tracks)
     return b"MThd" + struct.pack(">IHHH", 6, kind, count, quarter) + chunks
