@@ -17,8 +17,7 @@ from segue.ingest.analysis import (
     ReadSidecars,
     Representation,
 )
-from segue.ingest.messages import BadMessage, decode, encode
-from segue.ingest.workers import Fault, Workers
+from segue.ingest.workers import BadMessage, Fault, Workers, decode, encode
 from segue.records import Part, Score, Span, Tags
 
 PRINT = np.arange(4, dtype=np.uint32)
