@@ -33,10 +33,10 @@ from segue.io.lyrics import UnreadableSong, read_lyrics, read_lyrics_tags, read_
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
 from segue.io.scan import FoundFile, scan
 from segue.io.scores import UnreadableTune, read_score_tags, read_scores
-from segue.io.tags import NO_TAGS, read_tags
+from segue.io.tags import read_tags
 from segue.lyrics.phonetics import split_words
 from segue.media import MEDIA, medium_of
-from segue.records import Description, FloatArray, Lyrics, Medium, Score, Span, Tags, Track
+from segue.records import NO_TAGS, Description, FloatArray, Lyrics, Medium, Score, Span, Tags, Track
 
 if TYPE_CHECKING:
     from segue.io.audio import RecordingFile

@@ -27,8 +27,8 @@ from segue.io.lyrics_text import (
     split_lines,
 )
 from segue.io.poems import split_poems, unwrap_lines
-from segue.io.tags import NO_TAGS, display_name, tags_from_name
-from segue.records import Lyrics, Tags
+from segue.io.tags import display_name, tags_from_name
+from segue.records import NO_TAGS, Lyrics, Tags
 from segue.text import clean
 
 # --- plain texts, LRC and Markdown ---

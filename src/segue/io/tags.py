@@ -7,12 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import av
-
-from segue.io.audio import open_container, sections
 from segue.io.encodings import decode_all
 from segue.io.tag_writing import tag_errors
-from segue.records import Tags
+from segue.records import NO_TAGS, Tags
 from segue.text import BETWEEN_NAMES, clean, file_title, normalise, split_names
 
 #: Names of each field in tag formats, in lower case and order of preference: Vorbis comments
@@ -134,6 +131,10 @@ def _text(value: Any) -> str:
 
 
 def _by_ffmpeg(path: Path) -> dict[str, list[str]]:
+    import av  # only recordings need a decoder; names of scores and texts are read here as well
+
+    from segue.io.audio import open_container, sections
+
     try:
         # Through a `FileSection`, whose methods do not fail: PyAV prints their errors to stderr.
         with (
@@ -162,7 +163,6 @@ def _by_field(values: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
 
 _YEAR: Final = re.compile(r"(1[0-9]{3}|20[0-9]{2})")
 _NUMBER: Final = re.compile(r"\d{1,4}")
-NO_TAGS: Final = Tags()
 _SLASH_VERSION: Final = 3  # of ID3v2, in which slashes separate values
 _MIN_NAME: Final = 2  # letters
 _MAX_INITIALS: Final = 4  # letters: "AC/DC", "GZA/Genius"
