@@ -118,5 +118,5 @@ def test_neither_the_package_nor_recipes_import_benchmarks() -> None:
 
 
 def test_reading_scores_and_texts_needs_no_decoder() -> None:
-    modules = ("io.scores", "io.lyrics", "io.embedded_lyrics", "score.piano_roll")
+    modules = ("io.scores", "io.lyrics", "io.score_lyrics", "score.piano_roll")
     assert "av" not in loaded_by("; ".join(f"import segue.{module}" for module in modules))
