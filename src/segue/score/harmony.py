@@ -188,10 +188,10 @@ def estimate_chords(score: Score) -> tuple[Chord, ...]:
 def written_chords(score: Score) -> tuple[Chord, ...]:
     """Return the chord symbols of a score with their times; roots and basses are left at -1."""
     grid = bar_grid(score)
-    starts = [tick for tick, _ in score.chords]
+    ends = [*(tick for tick, _ in score.chords[1:]), int(grid.edges[-1])]
     return tuple(
         Chord(int(grid.index_of(np.array([start]))[0]), start, end, name, -1, -1, "")
-        for (start, name), end in zip(score.chords, [*starts[1:], int(grid.edges[-1])], strict=True)
+        for (start, name), end in zip(score.chords, ends, strict=False)
     )
 
 
