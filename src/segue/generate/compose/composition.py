@@ -30,7 +30,7 @@ from segue.generate.compose.tokens import (
     steps_per_bar,
 )
 from segue.generate.copying import fingerprint_parts, longest_shared_bars
-from segue.io.written_score import beat_duration
+from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, estimate_chords, estimate_key, with_estimated_key
 from segue.score.timing import BarGrid, bar_grid, excerpt
