@@ -11,9 +11,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from segue.generate.compose.tokens import STEPS_PER_QUARTER, TIME_SIGNATURES, steps_per_bar
-from segue.theory import chord_grid
-from segue.theory.chord_charts import parse_chart
-from segue.theory.chord_grid import Chart
+from segue.theory import chord_charts
+from segue.theory.chord_charts import Chart, parse_chart
 from segue.theory.chords import Chord
 from segue.theory.keys import key_correlations
 
@@ -21,7 +20,7 @@ from segue.theory.keys import key_correlations
 #: progression among the others, where its key is estimated.
 _ROOT_WEIGHT: Final = 2.0
 _OUTER_WEIGHT: Final = 2.0
-_STEP: Final = STEPS_PER_QUARTER // chord_grid.STEPS_PER_QUARTER
+_STEP: Final = STEPS_PER_QUARTER // chord_charts.STEPS_PER_QUARTER
 
 
 class BarChord(NamedTuple):
@@ -108,11 +107,11 @@ def chart_bars(chart: Chart) -> list[tuple[BarChord, ...]]:
     bars: list[list[BarChord]] = [[] for _ in range(chart.bars)]
     names = dict(zip(chart.chords[:, 0].tolist(), chart.names, strict=False))
     name = ""
-    for start, root, bass, bits in chord_grid.split_at_barlines(chart).tolist():
+    for start, root, bass, bits in chord_charts.split_at_barlines(chart).tolist():
         name = names.get(start, name)
         classes = frozenset(each for each in range(12) if bits >> each & 1)
         bar, step = divmod(start, chart.steps_per_bar)
-        is_chord = root != chord_grid.NO_ROOT
+        is_chord = root != chord_charts.NO_ROOT
         bars[bar].append(
             BarChord(
                 step * _STEP,
