@@ -33,8 +33,6 @@ from segue.ingest.analysis import (
 )
 from segue.ingest.embedding import TrackEmbedder
 from segue.ingest.workers import Fault, Workers
-from segue.io.audio import read_recording
-from segue.io.opus import encode_opus
 from segue.records import Failure, FloatArray, Medium, Span, Track
 from segue.store.cache import Array, Cache
 
@@ -231,6 +229,8 @@ def previews(
 
 def encode_preview(job: PreviewJob) -> bytes:
     """Decode the middle of a file and encode it; runs in a worker."""
+    from segue.io.audio import read_recording  # training from a filled cache needs no decoder
+
     recording = read_recording(Path(os.fsdecode(job.path)), _OPUS_RATE_HZ, _middle)
     return _opus(recording.excerpts[0])
 
@@ -241,6 +241,8 @@ def _middle(duration_s: float) -> tuple[Span, ...]:
 
 
 def _opus(samples: FloatArray) -> bytes:
+    from segue.io.opus import encode_opus
+
     n_fade = min(round(_FADE_S * _OPUS_RATE_HZ), len(samples) // 2)
     fade = np.linspace(0, 1, n_fade, dtype=np.float32)
     if n_fade:

@@ -12,7 +12,7 @@ from segue.io.opus import encode_opus
 from segue.records import Part, Score
 from segue.render.pages import write_page
 from segue.render.piano_roll_plots import DRUM_COLOUR, part_colours, part_name
-from segue.score.harmony import NO_CHORD, estimate_chords
+from segue.score.harmony import NO_CHORD, estimate_chords, written_chords
 from segue.score.synthesis import synthesise
 from segue.score.timing import bar_grid, excerpt, ticks_to_seconds
 from segue.theory.instruments import DRUM_NAMES
@@ -139,7 +139,7 @@ def _render(score: Score) -> bytes:
 
 def _chords(score: Score) -> list[list[float | str]]:
     """Return onset and symbol of each chord that differs from the one before."""
-    chords = estimate_chords(score)
+    chords = written_chords(score) or estimate_chords(score)
     changes = [
         chord
         for before, chord in zip([None, *chords[:-1]], chords, strict=True)
