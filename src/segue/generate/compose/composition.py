@@ -279,7 +279,7 @@ class Composition:
         """Plan a chord progression, and return the options with the key that it is in."""
         signature = options.time_signature
         if self._prompt_bars and signature is None:
-            signature = self._prompt_bars[min(self._offset, len(self._prompt_bars) - 1)][0]
+            signature = self._prompt_bars[min(self.offset, len(self._prompt_bars) - 1)][0]
         if signature is None:
             signature = TIME_SIGNATURE_INDEX[4, 4]
         progression = parse_chords(chords, signature)
@@ -323,7 +323,7 @@ class Composition:
         if self.options.chords is None:
             return score
         edges = bar_grid(score).edges.tolist()
-        first = self._offset
+        first = self.offset
         last = min(first + len(self.generated), len(edges) - 1)
         symbols = [each for each in score.chords if each[0] < edges[first]]
         for bar, plan in zip(range(first, last), self._plans, strict=False):
