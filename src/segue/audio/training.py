@@ -207,7 +207,6 @@ def evenly_spaced_tiles(image: ByteArray, frames: int, max_tiles: int) -> ByteAr
         Repeated if shorter than a tile.
     frames : int
         Width of a tile.
-    max_tiles : int
 
     Returns
     -------
@@ -241,7 +240,6 @@ class TileStream:
     ----------
     training, validation : sequence of Example
         At least one each.
-    read : callable
     frames : int
         Width of a tile.
     batch : int
@@ -475,7 +473,6 @@ def train_sound(
 
     Parameters
     ----------
-    training : SoundTraining
     examples : sequence of Example
         At least three, of different content.
     read : callable

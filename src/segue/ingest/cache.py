@@ -85,8 +85,6 @@ class CacheWriter:
 
     Parameters
     ----------
-    folder : Path
-        Folder of the library.
     representations : iterable of Representation
         What the trained spaces of the library read.
     """
@@ -125,10 +123,6 @@ def fill_cache(
 
     Parameters
     ----------
-    folder : Path
-        Folder of the library.
-    representation : Representation
-    tracks : sequence of Track
     workers : int
         Number of decoding processes.
     watch : callable, optional
