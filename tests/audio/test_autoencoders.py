@@ -4,8 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from segue.audio.autoencoders import AutoencoderConfig, Preset, TransformAutoencoder, build
-from segue.audio.published_autoencoders import ConvAutoencoder, slot_means
+from segue.audio.autoencoders import (
+    AutoencoderConfig,
+    ConvAutoencoder,
+    Preset,
+    TransformAutoencoder,
+    build,
+    slot_means,
+)
 from segue.errors import BadArgument
 
 SMALL: dict[Preset, AutoencoderConfig] = {
