@@ -3,7 +3,6 @@
 import shutil
 import wave
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,8 @@ from typer.testing import CliRunner
 import segue.audio.training
 from conftest import tune, write_sound
 from segue import Library, Span
-from segue.audio.autoencoders import recipe
 from segue.audio.training import (
+    AUTOENCODER_TRAINING,
     MAX_VALIDATION_SHARE,
     Example,
     SoundTraining,
@@ -47,7 +46,8 @@ def library(tunes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A copy of the library, in which training takes a few small steps."""
     monkeypatch.setattr(segue.audio.training, "MIN_STEPS_PER_EPOCH", 2)
     monkeypatch.setattr(segue.audio.training, "INITIALISATION_TILES", 8)
-    monkeypatch.setattr(segue.audio.training, "recipe", lambda name: replace(recipe(name), batch=4))
+    small_batches = {preset: (4, config) for preset, (_, config) in AUTOENCODER_TRAINING.items()}
+    monkeypatch.setattr(segue.audio.training, "AUTOENCODER_TRAINING", small_batches)
     shutil.copytree(tunes / "library", tmp_path / "library")
     with Library.open(tmp_path / "library") as opened:
         yield opened
