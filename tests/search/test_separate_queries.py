@@ -10,7 +10,7 @@ from segue.records import Analysis, FileState, Tags
 from segue.search.filters import Filters
 from segue.search.neighbours import hubness_corrections
 from segue.search.query_set import QuerySet
-from segue.search.separate_queries import split_queries
+from segue.search.ranking import split_queries
 from segue.store import Store
 
 SIZES = {"piano": 15, "metal": 40, "jazz": 15}

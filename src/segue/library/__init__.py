@@ -42,8 +42,7 @@ from segue.search.query_set import (
     default_space,
     default_space_of_library,
 )
-from segue.search.ranking import Metric, select_hits
-from segue.search.separate_queries import rank_interleaved
+from segue.search.ranking import Metric, rank, select_hits
 from segue.search.taste import Taste, apply_taste, skipped_ids
 from segue.store import Store, default_folder
 from segue.training.embedding import FileEmbedder, embed_new_tracks, wanted_representations
@@ -304,7 +303,7 @@ class Library(deprecation.RenamedAttributes):
         >>> hits = lib.like("song.mp3", blend={"sound": 0.7, "metadata": 0.3})  # doctest: +SKIP
         """
         store, query_set = self._store, self._query_set(queries, minus, at)
-        ranking = rank_interleaved(store, query_set, space, metric, blend)
+        ranking = rank(store, query_set, space, metric, blend)
         if tags:
             if metric != "cosine" or query_set.kind != "sound":
                 raise BadArgument("tags go with recordings, and with the cosine")
