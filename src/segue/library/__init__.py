@@ -45,7 +45,7 @@ from segue.search.query_set import (
 from segue.search.ranking import Metric, rank, select_hits
 from segue.search.taste import Taste, apply_taste, skipped_ids
 from segue.store import Store, default_folder
-from segue.training.embedding import FileEmbedder, embed_new_tracks, wanted_representations
+from segue.training.embedding import LibraryFileReader, embed_new_tracks, representations
 
 if TYPE_CHECKING:
     from segue.evaluation.retrieval import RetrievalMetrics
@@ -204,7 +204,7 @@ class Library(deprecation.RenamedAttributes):
             expanded,
             workers=count,
             options=options,
-            representations=wanted_representations(self._store) if has_trained else (),
+            representations=representations(self._store) if has_trained else (),
             watch=watch,
         )
         for kind in self._store.kinds():
@@ -542,7 +542,7 @@ class Library(deprecation.RenamedAttributes):
     def _query_set(
         self, queries: Sequence[Query], minus: Sequence[Query] = (), at: Span | None = None
     ) -> QuerySet:
-        return QuerySet(self._store, queries, minus, at, FileEmbedder(self._store))
+        return QuerySet(self._store, queries, minus, at, LibraryFileReader(self._store))
 
     def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], FloatArray]:
         """Return the embeddings of all tracks of a space.
