@@ -75,7 +75,9 @@ def test_answers_to_what_lies_far_apart_take_turns(
     assert [hit.asked_with for hit in hits] == [(1,), (20,)] * 5
     for hit in hits:
         assert hit.track.id in (PIANO if hit.asked_with == (1,) else METAL)
-        assert hit.similarity == pytest.approx(sum(one.share for one in hit.reasons), abs=1e-4)
+        assert hit.similarity == pytest.approx(
+            sum(reason.share for reason in hit.reasons), abs=1e-4
+        )
     for query in (1, 20):
         alone = lib.like(query, n=5, blend=blend)
         mine = [hit for hit in hits if hit.asked_with == (query,)]
