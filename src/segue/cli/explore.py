@@ -1,5 +1,6 @@
 """The commands `map`, `groups`, `dendrogram` and `outliers`: the library as a whole."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +14,8 @@ from segue.errors import BadArgument
 from segue.render import PAGE_SUFFIXES
 
 if TYPE_CHECKING:
-    from segue.explore.clusters import Cluster
+    from segue.explore.clusters import Cluster, Clustering
+    from segue.records import Track
 
 
 Method = Literal["nerv", "tsne", "umap", "pca"]
@@ -162,14 +164,7 @@ def groups(
             space, method, count, on=on, seed=seed, all_sounds=all_sounds
         )
         tracks = {track.id: track for track in lib.tracks()} if output else {}
-    written: dict[str, Path] = {}
-    if output:
-        for number, group in enumerate(clustering.clusters, start=1):
-            name = "".join(c if c.isalnum() or c in " -," else "_" for c in group.name)
-            target = output / f"{number:02d} {name[:60].strip()}.{list_format}"
-            members = [tracks[i] for i in group.ids.tolist()]
-            write_playlist(target, members, quiet=True, title=group.name)
-            written[group.name] = target
+    written = _write_playlists(clustering.clusters, tracks, output, list_format) if output else {}
     if json:
         fields = {
             "space": space,
@@ -186,6 +181,28 @@ def groups(
         }
         print_json("groups", fields)
         return
+    _print_groups(clustering)
+    if output:
+        say(f"wrote {count_of(len(written), 'playlist')} to {display_path(output)}")
+        older = {*output.glob(f"*.{list_format}")} - {*written.values()}
+        if older:
+            say(f"{count_of(len(older), 'other playlist')} found there and left as they are")
+
+
+def _write_playlists(
+    groups: "Sequence[Cluster]", tracks: "Mapping[int, Track]", folder: Path, suffix: str
+) -> dict[str, Path]:
+    """Write a playlist of each group, and return their paths by name of the group."""
+    paths = {}
+    for number, group in enumerate(groups, start=1):
+        name = "".join(c if c.isalnum() or c in " -," else "_" for c in group.name)
+        paths[group.name] = folder / f"{number:02d} {name[:60].strip()}.{suffix}"
+        members = [tracks[track] for track in group.ids.tolist()]
+        write_playlist(paths[group.name], members, quiet=True, title=group.name)
+    return paths
+
+
+def _print_groups(clustering: "Clustering") -> None:
     from segue.explore.clusters import tempo_range
 
     rows = [
@@ -216,13 +233,6 @@ def groups(
     ]
     if quality:
         say(", ".join(quality))
-    if output:
-        say(f"wrote {count_of(len(written), 'playlist')} to {display_path(output)}")
-        older = {file.name for file in output.glob(f"*.{list_format}")} - {
-            file.name for file in written.values()
-        }
-        if older:
-            say(f"{count_of(len(older), 'other playlist')} found there and left as they are")
 
 
 def _group_fields(group: "Cluster") -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The commands `path` and `playlist`."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -27,6 +28,8 @@ from segue.cli.output_files import check_playlist, write_playlist
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
+    from segue.explore.path import TrackPath
+    from segue.explore.playlist import PlaylistItem
     from segue.records import Track
 
 
@@ -88,7 +91,14 @@ def path(
             "tracks": listed,
         }
         print_json("path", fields)
-        return
+    else:
+        _print_path(route, title, steps)
+        if len(route.tracks) < n:
+            too_few = f"no more than {count_of(len(route.tracks), 'track')} are on the way"
+            say("; ".join(filter(None, (too_few, left_out))))
+
+
+def _print_path(route: "TrackPath", title: str, steps: Sequence[float]) -> None:
     rows = [
         (number, step or "", track.tags.title, track.tags.artist, track.tags.album)
         for number, (track, step) in enumerate(zip(route.tracks, steps, strict=True), start=1)
@@ -107,9 +117,6 @@ def path(
             f"{count_of(route.same_artist, 'time')} an artist comes twice in a row: with "
             f"{len(rows)} of the tracks that lie between there is no other way"
         )
-    if len(route.tracks) < n:
-        too_few = f"no more than {count_of(len(rows), 'track')} are on the way"
-        say("; ".join(filter(None, (too_few, left_out))))
 
 
 @command("Search")
@@ -175,7 +182,7 @@ def playlist(
 
     Example: segue playlist --like 12 --like "moonlight" --minutes 60 -o evening.html
     """
-    from segue.explore.playlist import MIN_FILLED, PlaylistOptions, camelot_key
+    from segue.explore.playlist import MIN_FILLED, PlaylistOptions
 
     if not like:
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')
@@ -216,23 +223,46 @@ def playlist(
             caption=summary,
         )
     if json:
-        listed = [
-            {
-                "track": track_fields(item.track),
-                "similarity": item.similarity,
-                "reasons": [reason_fields(reason) for reason in item.reasons],
-                "step": item.step,
-                "mixes": item.mixes,
-                "tempo_bpm": item.track.facts.get("tempo_bpm"),
-                "camelot": camelot_key(item.track),
-                "energy": item.energy,
-                "alike": item.similar,
-                "asked_with": matched_queries(item),
-            }
-            for item in items
-        ]
+        listed = [_item_fields(item) for item in items]
         print_json("playlist", {"seed": chosen_seed, "flow": flow, "tracks": listed})
         return
+    _print_items(f"{title}: {summary}", items, matched, flow)
+    if items and length_minutes and not fill and length_s < MIN_FILLED * 60 * length_minutes:
+        say(
+            f"it ends before {length_minutes:g} minutes: no other similar track fits; --fill "
+            "continues with others"
+        )
+    if not items:
+        say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
+    for line in filter(None, (left_out, FAR_APART if matched else "", taste)):
+        say(line)
+    if seed is None and options.by_chance and items:
+        say(f"for this list again: --seed {chosen_seed}")
+
+
+def _item_fields(item: "PlaylistItem") -> dict[str, Any]:
+    from segue.explore.playlist import camelot_key
+
+    return {
+        "track": track_fields(item.track),
+        "similarity": item.similarity,
+        "reasons": [reason_fields(reason) for reason in item.reasons],
+        "step": item.step,
+        "mixes": item.mixes,
+        "tempo_bpm": item.track.facts.get("tempo_bpm"),
+        "camelot": camelot_key(item.track),
+        "energy": item.energy,
+        "alike": item.similar,
+        "asked_with": matched_queries(item),
+    }
+
+
+def _print_items(
+    title: str, items: "Sequence[PlaylistItem]", matched: Sequence[str], flow: str
+) -> None:
+    """Print the tracks, transitions that do not mix, and how many tracks are not similar."""
+    from segue.explore.playlist import camelot_key
+
     rows = [
         (
             number,
@@ -250,7 +280,7 @@ def playlist(
     energy = ["energy"] if flow == "rise" else []
     like_which = ["like"] if matched else []
     columns = ("", "similarity", "step", *like_which, *energy, "bpm", "key", "title", "artist")
-    print_table(f"{title}: {summary}", columns, rows)
+    print_table(title, columns, rows)
     clashes = sum(not item.mixes for item in items[1:])
     if flow == "dj" and clashes:
         say(f"{clashes} of {len(items) - 1} transitions do not mix (!): no track that was left did")
@@ -262,19 +292,6 @@ def playlist(
             f"{max(dissimilar):.2f} and less, {verb} no more similar than an average track of the "
             f"library: for a list of similar tracks, ask for {len(items) - len(dissimilar)}"
         )
-    if items and length_minutes and not fill and length_s < MIN_FILLED * 60 * length_minutes:
-        say(
-            f"it ends before {length_minutes:g} minutes: no other similar track fits; --fill "
-            "continues with others"
-        )
-    if not items:
-        say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
-    if left_out:
-        say(left_out)
-    for line in filter(None, (FAR_APART if matched else "", taste)):
-        say(line)
-    if seed is None and options.by_chance and items:
-        say(f"for this list again: --seed {chosen_seed}")
 
 
 def _tempo_and_key(track: "Track") -> str:
