@@ -5,7 +5,7 @@ from segue.search.query import most_shared_trigrams
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "rows"),
     [
         ("morning mood", [0, 2, 1]),
         ("mornig mod", [0, 2]),

@@ -44,7 +44,7 @@ def titles(lib: Library, query: int | str, filters: Filters) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("filters", "found"),
+    ("filters", "result"),
     [
         (Filters(artist="bob"), {"One", "Three"}),
         (Filters(artist="ann"), {"One", "Two"}),

@@ -124,7 +124,7 @@ def test_where_little_is_music_it_is_said_why_nothing_comes(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "octaves", "found"),
+    ("low", "high", "octaves", "titles"),
     [
         (125, 125, False, {"drums alone"}),  # 124.6 is shown as 125
         (118, 122, False, {"song 6"}),  # the ring tone has 120, too, and is no music
