@@ -79,7 +79,7 @@ def map_(
 
     Example: segue map --colour album -o map.html
     """
-    from segue.explore.drawing import MAP_SUFFIXES, check_colour
+    from segue.explore.maps import MAP_SUFFIXES, check_colour
     from segue.explore.projection import ProjectionOptions
 
     check_target(output, MAP_SUFFIXES)
@@ -110,7 +110,7 @@ def map_(
         }
         print_json("map", fields)
         return
-    from segue.explore.drawing import WARNING, map_caption
+    from segue.explore.maps import WARNING, map_caption
 
     placed = f", {projection.placed} of them placed now" if update else ""
     say(f"wrote {display_path(output)}: {count_of(len(projection.ids), 'track')}{placed}")
@@ -268,7 +268,7 @@ def dendrogram(
 
     Example: segue dendrogram --level artist -o artists.png
     """
-    from segue.explore.drawing import TREE_SUFFIXES, save_dendrogram
+    from segue.explore.dendrogram import TREE_SUFFIXES, save_dendrogram
 
     check_target(output, TREE_SUFFIXES)
     with open_library(library) as lib:

@@ -19,8 +19,8 @@ from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, NotFound
 from segue.evaluation.projection import l2_normalise
 from segue.feature_names import FEATURE_GROUPS, FEATURE_NAMES
+from segue.ingest.analysis import read_score
 from segue.ingest.cache import fill_cache
-from segue.ingest.single_file import read_score
 from segue.media import MEDIA
 from segue.records import FloatArray, Medium, Track
 from segue.render.plots import Filter
