@@ -207,4 +207,4 @@ def test_a_shell_completes(
 def test_no_hidden_name_is_suggested() -> None:
     assert "--library" in segue("list", "--librari").stderr
     assert "--really" not in segue("prune", "--realy").stderr
-    assert "--wav" not in segue("compose", "--wavv").stderr
+    assert "possible" not in segue("compose", "--wavv").stderr.lower()
