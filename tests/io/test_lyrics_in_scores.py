@@ -7,7 +7,7 @@ import pytest
 
 from segue.errors import Unreadable
 from segue.ingest.analysis import Decode, DecodedFile, DecodedTrack, run_job
-from segue.io.embedded_lyrics import abc_lyrics, kern_lyrics, lyrics_in_score
+from segue.io.score_lyrics import abc_lyrics, kern_lyrics, lyrics_in_score
 
 HEAD = "X:1\nT:One\nL:1/4\nK:C\n"
 
@@ -43,11 +43,11 @@ def test_each_tune_of_a_book_has_its_own_words(tmp_path: Path) -> None:
     ]
     path = tmp_path / "book.abc"
     path.write_text("\n".join(tunes))
-    found = run_job(Decode(os.fsencode(path), "score"))
-    assert isinstance(found, DecodedFile)
+    results = run_job(Decode(os.fsencode(path), "score"))
+    assert isinstance(results, DecodedFile)
     words = [
         tune.words.text if isinstance(tune, DecodedTrack) and tune.words else None
-        for tune in found.tracks
+        for tune in results.tracks
     ]
     assert words == ["Row row row your boat", None, "Sleep my little one tonight"]
 
