@@ -127,7 +127,9 @@ def test_sections_return_and_others_differ(composer: Composer, repetition: float
 
 def test_new_pieces_end_with_a_held_tonic(composer: Composer) -> None:
     for key, classes in ((2, {1, 5, 8}), (9, {4, 7, 11})):
-        options = CompositionOptions(Sampling(), (0, 33, DRUMS), key, seed=1)
+        options = CompositionOptions(
+            Sampling(), (0, 33, DRUMS), key, time_signature=FOUR_FOUR, seed=1
+        )
         last = list(Composition(composer, options, 5))[-1]
         pitched = [note for note in last.notes if note.instrument != DRUMS]
         assert pitched
@@ -144,7 +146,7 @@ def test_sections_continue_a_score_but_fill_no_bars(composer: Composer) -> None:
     assert composition.report["form"][0] == {"name": "A", "first": 4, "last": 5}
     for given in ({"infill": (1, 2)}, {"added": 0}):
         with pytest.raises(BadArgument, match="leave --form and --sections out"):
-            Composition(composer, options, prompt=little_score(1, 3), **given)  # type: ignore[arg-type]
+            Composition(composer, options, prompt=little_score(1, 3), **given)
 
 
 def groove() -> list[Note]:

@@ -20,16 +20,15 @@ _FILLS: Final = (
     "s.sshmlf",
     "ssssmmll",
     "s.hhm.lf",
-    "s.ss.ss.s.hhmmff",
-    "k.s.k.s.hhhmmmff",
-    "s.sk.ss.smsmlfsf",
+    "s.ss.s.hhmf",
+    "hhs.mms.lls.",
     "..s.s.hm",
     "s.so.sss",
 )
 _LETTERS: Final = {"s": SNARE, "k": KICK, "h": 50, "m": 47, "l": 45, "f": 43, "o": 46}
 _LOUDER: Final = 1
 #: Bars before an ending that decide what each instrument holds.
-_LAST_BARS: Final = 4
+_LAST_BARS: Final = 8
 
 
 def fill(

@@ -31,7 +31,7 @@ from segue.generate.compose.tokens import (
     Note,
     steps_per_bar,
 )
-from segue.theory.instruments import DRUMS
+from segue.theory.instruments import DRUMS, is_bass, is_monophonic
 
 #: Penalties in nats of what departs from a bar that is repeated by plan, and from fills and the
 #: ending, which the network would hardly play of itself.
@@ -58,7 +58,9 @@ _NEW_DRUM_PENALTY: Final = 3.0
 #: measure it. With 0.3 for both, pieces from nothing stay on one chord and leave their key.
 _SIMILARITIES: Final = (0.2, 0.1)
 #: The same where the chords are planned.
-_SIMILARITIES_WITH_CHORDS: Final = (0.8, 0.5)
+_SIMILARITIES_WITH_CHORDS: Final = (0.7, 0.3)
+#: Penalty in nats, for instruments that play melodies in a new piece, of the notes of the bar before.
+_ECHO_PENALTY: Final = 2.5
 #: Instruments of so many bars play at present.
 _LATELY: Final = 8
 _SIXTEENTH: Final = 3
@@ -116,6 +118,7 @@ class RepetitionModel:
         self._uses: tuple[deque[int], deque[int]] = (deque(maxlen=MEMORY), deque(maxlen=MEMORY))
         #: Mean similarity of a bar and the most similar earlier one.
         self._similarity = list(_SIMILARITIES)
+        self._varies_leads = False
         self._sources: dict[int, PartSource] = {}
         self._plan = OPEN
         self._repeated: Bar | None = None
@@ -133,6 +136,7 @@ class RepetitionModel:
         """
         if has_chords:
             self._similarity = list(_SIMILARITIES_WITH_CHORDS)
+            self._varies_leads = True
         similarities: tuple[list[float], list[float]] = ([], [])
         for bar in bars:
             self.append(bar)
@@ -143,6 +147,7 @@ class RepetitionModel:
         self._count = 0
         for kind, values in enumerate(similarities):
             if values:
+                self._varies_leads = False
                 self._similarity[kind] = float(np.mean(values))
 
     def append(self, bar: Bar, plan: BarPlan = OPEN) -> None:
@@ -176,7 +181,7 @@ class RepetitionModel:
         if plan.ends and self._bars:
             chord = plan.chords[0]
             notes = ending(list(self._bars), chord, length)
-            self._follow(notes, self._lately, _PATTERN_PENALTY * factor)
+            self._follow(notes, self._lately, _PATTERN_PENALTY)
             return
         if self._repeated is not None and self._repeated.time_signature == time_signature:
             instruments = self._lately | self._repeated.instruments
@@ -211,8 +216,13 @@ class RepetitionModel:
             notes = self._bars[index].notes
             if kind and self._chords[index] != self._plan.chords:
                 notes = adapt_notes(notes, self._chords[index], self._plan.chords)
+            if not kind:
+                self._follow(notes, {DRUMS}, penalty)
+                continue
             pitched = (self._lately | self._bars[index].instruments) - {DRUMS}
-            self._follow(notes, pitched if kind else {DRUMS}, penalty)
+            if self._varies_leads:
+                pitched = {each for each in pitched if not _plays_melody(each)}
+            self._follow(notes, pitched, penalty)
 
     def _choose(self, kind: int, time_signature: int) -> int | None:
         cells, count, plan = self._cells[kind], len(self._bars), self._plan
@@ -262,6 +272,10 @@ class RepetitionModel:
                 _of(penalty, "drum")[[note.pitch for note in source.notes]] = 0
         if source is not None:
             _penalize_notes(penalty, source, position)
+        elif self._varies_leads and self._bars and _plays_melody(position.instrument):
+            for note in self._bars[-1].notes:
+                if note[:2] == (position.step, position.instrument):
+                    _of(penalty, "pitch")[note.pitch] += _ECHO_PENALTY
         if self._sources:
             played = {note.instrument for note in bar.notes if note.onset == position.step}
             self._penalize_leaving(penalty, position, played)
@@ -341,6 +355,10 @@ def _penalize_durations(
         longs[multiple - 1] -= source.penalty
     elif not multiple:
         durations[rest] -= source.penalty
+
+
+def _plays_melody(instrument: int) -> bool:
+    return is_monophonic(instrument) and not is_bass(instrument)
 
 
 def _of(values: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
