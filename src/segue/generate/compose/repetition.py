@@ -59,7 +59,7 @@ _NEW_DRUM_PENALTY: Final = 3.0
 _SIMILARITIES: Final = (0.2, 0.1)
 #: The same where the chords are planned.
 _SIMILARITIES_WITH_CHORDS: Final = (0.7, 0.3)
-#: Penalty in nats, for instruments that play melodies in a new piece, of the notes of the bar before.
+#: Penalty in nats of the notes of the bar before, for those that play melodies in a new piece.
 _ECHO_PENALTY: Final = 2.5
 #: Instruments of so many bars play at present.
 _LATELY: Final = 8
