@@ -269,7 +269,8 @@ def report_lines(fields: dict[str, Any]) -> list[str]:
     """Return the report on a composition in words."""
     lines = [fields["summary"]["sentence"]]
     if fields["form"]:
-        say(", ".join(f"{part['name']} {part['first']}-{part['last']}" for part in fields["form"]))
+        spans = (f"{part['name']} {part['first']}-{part['last']}" for part in fields["form"])
+        lines.append(f"sections: {', '.join(spans)}")
     for part in fields["summary"]["parts"]:
         span = f", {part['lowest']} to {part['highest']}" if part["lowest"] else ""
         bars = f"plays in {part['bars']} of {fields['bars']} bars" if part["bars"] else "is silent"

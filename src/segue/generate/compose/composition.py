@@ -483,7 +483,7 @@ class Composition:
 
     def _form(self) -> list[dict[str, Any]]:
         """Return name, first and last bar, from 1, of the sections."""
-        form, last = [], self._offset
+        form, last = [], self.offset
         for section in self.options.sections:
             first, last = last + 1, last + section.bars
             form.append({"name": section.name, "first": first, "last": last})

@@ -221,7 +221,7 @@ class RepetitionModel:
                 continue
             pitched = (self._lately | self._bars[index].instruments) - {DRUMS}
             if self._varies_leads:
-                pitched = {each for each in pitched if not _plays_melody(each)}
+                pitched = frozenset(each for each in pitched if not _plays_melody(each))
             self._follow(notes, pitched, penalty)
 
     def _choose(self, kind: int, time_signature: int) -> int | None:
