@@ -23,11 +23,12 @@ from segue.generate.notes.probing import Claim, evaluate_claims
 from segue.generate.notes.tokens import Vocabulary
 from segue.generate.notes.training import Piece, WindowSampler, mean_losses
 from segue.nn.split import train_validation_split
+from segue.nn.trainer import fixed_batches
 
 PUBLISHED: Final = ("0.1027", "0.0870")
 BY_HEART: Final = 20  # pieces
 OTHERS: Final = 20
-WINDOWS: Final = 512
+BATCHES: Final = 8
 
 
 def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[object]:
@@ -55,7 +56,9 @@ def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[ob
         if step % 50 == 0:
             losses = [float(each.detach()) for each in (found.notes, found.durations)]
             print(step, *losses, flush=True)
-    known, new = (mean_losses(network, each.fixed(WINDOWS, 1)) for each in (windows, held))
+    known, new = (
+        mean_losses(network, fixed_batches(each.draw, BATCHES, 1)) for each in (windows, held)
+    )
     size = sum(each.numel() for each in network.parameters())
     return [
         f"{len(learn)} pieces, overfitted, {step} steps, {size / 1e6:.1f} M numbers",

@@ -82,7 +82,7 @@ def rows(found: Sequence[Song], options: argparse.Namespace) -> dict[str, RollMo
         name: trained_model(MODELS[name], learn, validate, options.work / name, options.minutes)
         for name in names
     }
-    return models | {"default": RollModel.shipped()}
+    return models | {"default": RollModel.pretrained()}
 
 
 LABELS = {

@@ -32,7 +32,7 @@ from segue.generate.compose.training import (
     make_piece,
     train_composer,
 )
-from segue.nn.trainer import Progress
+from segue.nn.trainer import Progress, fixed_batches
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 
 PIECES = [make_piece(f"piece {seed}", little_score(seed, 8)) for seed in range(6)]
@@ -181,7 +181,7 @@ def test_too_little_is_told(tmp_path: Path) -> None:
 
 
 def test_windows_hang_on_the_generator_alone() -> None:
-    one, other = (ExampleSampler(PIECES, 200, 4).fixed(2, 3) for _ in range(2))
+    one, other = (fixed_batches(ExampleSampler(PIECES, 200, 4).draw, 2, 3) for _ in range(2))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(one, other, strict=True))
 
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from recipes.lm_training import Piece, Tokens, WindowSampler, load_best, train_lm
+from recipes.chorales import Piece, Tokens, WindowSampler, train_lm
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.generate.harmony.chorale_network import NUM_PITCHES, ChoraleConfig, ChoraleTransformer
-from segue.nn.lm_training import LMTrainingConfig
+from segue.nn.lm_training import LMTrainingConfig, load_best
 from segue.nn.trainer import Progress
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 

@@ -37,7 +37,7 @@ TRAINING = NoteTraining(epochs=2, hidden=16, device="cpu")
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(note_lstm, "BATCH_SIZE", 8)
     monkeypatch.setattr(note_lstm, "STEPS_PER_EPOCH", 10)
-    monkeypatch.setattr(note_lstm, "VALIDATION_WINDOWS", 16)
+    monkeypatch.setattr(note_lstm, "VALIDATION_BATCHES", 2)
 
 
 def test_it_learns_what_follows_and_loads_again(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from segue.nn.trainer import (
     TrainingOptions,
     data_fingerprint,
     fit,
+    fixed_batches,
 )
 
 #: Number of tokens before the one that is predicted, as published.
@@ -45,7 +46,7 @@ EPOCHS: Final = 200
 STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
 BATCH_SIZE: Final = 64
-VALIDATION_WINDOWS: Final = 512
+VALIDATION_BATCHES: Final = 8
 MAX_VOCABULARY: Final = 4096
 
 
@@ -174,7 +175,7 @@ def fit_notes(
             terms.add(notes=losses.notes, durations=losses.durations)
         return losses.notes + losses.durations
 
-    batches = validation_windows.fixed(VALIDATION_WINDOWS, training.seed)
+    batches = fixed_batches(validation_windows.draw, VALIDATION_BATCHES, training.seed)
     objective = Objective(network, windows.draw, lambda: batches, loss, terms.means)
     trainer = TrainerConfig(
         training.epochs or EPOCHS,
@@ -183,9 +184,7 @@ def fit_notes(
         schedule="cosine" if training.minutes or training.epochs else "constant",
         clip=1.0,
         patience=PATIENCE,
-        minutes=training.minutes,
-        seed=training.seed,
-        device=training.device,
+        **training.run_settings(),
     )
     names = " ".join(piece.name for piece in (*train, *validation))
     run = {
@@ -193,6 +192,7 @@ def fit_notes(
         "pieces": data_fingerprint([f"{len(train)} {names}"]),
         "learning_rate": training.learning_rate,
     }
+    known_batches = fixed_batches(windows.draw, VALIDATION_BATCHES, training.seed)
     result = fit(objective, trainer, folder, run, resume=resume, watch=watch)
     network.to("cpu")
     metadata = {
@@ -200,18 +200,15 @@ def fit_notes(
         "pieces": len(train),
         "held_out_pieces": len(validation),
         "words": sum(len(piece.words) for piece in train),
-        "epochs": len(result.history),
-        "best_epoch": result.best.epoch,
+        **result.summary(),
         "losses": {
-            "training": mean_losses(network, windows.fixed(VALIDATION_WINDOWS, training.seed)),
+            "training": mean_losses(network, known_batches),
             "held_out": mean_losses(network, batches),
         },
         "unknown": {
             "training": windows.unknown_rates(),
             "held_out": validation_windows.unknown_rates(),
         },
-        "stopped": result.stopped,
-        "precision": result.precision,
     }
     cooccurrence = {
         name: cooccurrence_vectors(count_cooccurrences(windows.ids(name), len(vocabularies[name])))
@@ -270,11 +267,6 @@ class WindowSampler:
             )
             for name in STREAMS
         )
-
-    def fixed(self, count: int, seed: int) -> list[Batch]:
-        """Draw batches of `count` windows in all that depend on the seed alone."""
-        batches = max(count // BATCH_SIZE, 1)
-        return [self.draw(np.random.default_rng([seed, index])) for index in range(batches)]
 
 
 def _window(ids: NDArray[np.int64], start: int) -> NDArray[np.int64]:
