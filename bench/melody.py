@@ -33,7 +33,7 @@ from segue.generate.melody.training import (
 from segue.nn.sampling import Sampling
 from segue.records import IntArray
 from segue.score.harmony import ScoreKey, estimate_key
-from segue.theory.chord_grid import NO_ROOT, Chart, split_at_barlines
+from segue.theory.chord_charts import NO_ROOT, Chart, split_at_barlines
 
 STYLES: Final = CONFIG.styles
 #: Songs of each style that are written on, so many of their bars at most, and candidates of each.

@@ -26,7 +26,7 @@ from bench.result_tables import table, write_table
 from bench.score_reading import per_s, unpack
 from segue.errors import Unreadable
 from segue.io.midi import read_midi
-from segue.io.musicxml_read import read_music_xml, read_written_score
+from segue.io.musicxml_read import read_music_xml, read_notated_score
 from segue.records import Score
 
 QUARTETS = 4
@@ -188,7 +188,7 @@ def orders(files: Sequence[Path], folder: Path) -> str:
 
 def is_repeated(file: Path) -> bool:
     try:
-        marks = read_written_score(file.read_bytes()).marks
+        marks = read_notated_score(file.read_bytes()).marks
     except Unreadable:
         return False
     return any(mark.closes or mark.jump or mark.endings for mark in marks)

@@ -99,3 +99,8 @@ def test_neither_the_package_nor_recipes_import_benchmarks() -> None:
     assert not [
         pair for pair in imported if pair[0] == "src" and pair[1].split(".")[0] == "recipes"
     ]
+
+
+def test_reading_scores_and_texts_needs_no_decoder() -> None:
+    modules = ("io.scores", "io.lyrics", "io.score_lyrics", "score.piano_roll")
+    assert "av" not in loaded_by("; ".join(f"import segue.{module}" for module in modules))

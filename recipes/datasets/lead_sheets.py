@@ -33,7 +33,7 @@ from segue.generate.melody.lead_sheet import (
 from segue.io.midi import read_midi
 from segue.records import IntArray, Part, Score
 from segue.score.harmony import estimate_chords as found_chords
-from segue.theory.chord_grid import NO_ROOT, STEPS_PER_QUARTER, Chart, chord_row, steps_per_bar
+from segue.theory.chord_charts import NO_ROOT, STEPS_PER_QUARTER, Chart, chord_row, steps_per_bar
 from segue.theory.chords import parse_chord
 
 Side = Literal["train", "validation", "test"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +137,10 @@ class Tags:
     genre: str = ""
     year: int | None = None
     track_number: int | None = None
+
+
+#: Tags of a file that has none.
+NO_TAGS: Final = Tags()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from segue.generate.melody.lead_sheet import (
     transpose_conditioning,
 )
 from segue.records import IntArray
-from segue.theory.chord_charts import parse_chart
-from segue.theory.chord_grid import NO_ROOT, Chart, steps_per_beat, strong_steps
+from segue.theory.chord_charts import NO_ROOT, Chart, parse_chart, steps_per_beat, strong_steps
 
 CHART = parse_chart("Dm7 G7 | Cmaj7 | N.C. | F/A G")
 

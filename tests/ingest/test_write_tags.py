@@ -9,7 +9,7 @@ from conftest import fill_described, fill_library, tune, write_sound
 from segue.builtin_spaces import MUSICNN_TAGS, builtin_spaces
 from segue.errors import BadArgument
 from segue.ingest import tag_writing
-from segue.io.tag_writing import SEPARATOR, read_fields, write_fields
+from segue.io.tags import SEPARATOR, read_fields, write_fields
 from segue.library import Library
 from segue.records import Tags
 from segue.store import Store

@@ -13,7 +13,7 @@ import pytest
 from make_scores import Read, melody, reader
 
 from segue.errors import Unreadable
-from segue.io.abc_fields import decode_text, parse_key_field
+from segue.io.abc_elements import decode_text, parse_key_field
 from segue.io.abc_write import write_abc
 from segue.io.scores import UnreadableTune, read_score_tags, read_scores
 from segue.records import Score

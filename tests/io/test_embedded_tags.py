@@ -13,8 +13,7 @@ from mutagen.mp4 import MP4FreeForm
 
 from conftest import tune, write_sound
 from segue.errors import BadArgument
-from segue.io.tag_writing import read_fields
-from segue.io.tags import read_tags
+from segue.io.tags import read_fields, read_tags
 
 apev2: Any = untyped_ape  # mutagen has no types
 id3: Any = untyped

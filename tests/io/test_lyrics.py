@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.errors import Unreadable
-from segue.io.embedded_lyrics import lyrics_in_score, midi_lyrics, musicxml_lyrics
 from segue.io.lyrics import UnreadableSong, is_live_or_remix, read_lyrics, read_lyrics_tags
 from segue.io.lyrics_text import (
     PLAIN_TEXT,
@@ -16,6 +15,7 @@ from segue.io.lyrics_text import (
     normalise_layout,
     section_name,
 )
+from segue.io.score_lyrics import lyrics_in_score, midi_lyrics, musicxml_lyrics
 from segue.records import Lyrics, Tags
 
 VERSE = "Röslein auf der Heiden,\nwar so jung und morgenschön,"

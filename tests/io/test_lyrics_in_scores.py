@@ -7,7 +7,7 @@ import pytest
 
 from segue.errors import Unreadable
 from segue.ingest.analysis import Decode, DecodedFile, DecodedTrack, run_job
-from segue.io.embedded_lyrics import abc_lyrics, kern_lyrics, lyrics_in_score
+from segue.io.score_lyrics import abc_lyrics, kern_lyrics, lyrics_in_score
 
 HEAD = "X:1\nT:One\nL:1/4\nK:C\n"
 

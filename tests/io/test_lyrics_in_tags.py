@@ -8,8 +8,8 @@ import pytest
 from mutagen import id3 as untyped
 
 from conftest import tune, write_sound
-from segue.io.embedded_lyrics import lyrics_in_recording
-from segue.io.tag_writing import is_placeholder
+from segue.io.lyrics import lyrics_in_recording
+from segue.io.tags import is_placeholder
 
 id3: Any = untyped  # mutagen has no types
 GERMAN = "Freude, schöner Götterfunken"

@@ -6,9 +6,9 @@ import pytest
 
 from midi_files import events, midi, off, on, text
 from segue.io.abc_write import write_abc
-from segue.io.embedded_lyrics import midi_lyrics
 from segue.io.midi import read_midi, write_midi
 from segue.io.musicxml_write import write_music_xml
+from segue.io.score_lyrics import midi_lyrics
 from segue.io.scores import read_score_tags, read_scores, write_score
 from segue.records import Score
 

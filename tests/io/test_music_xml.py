@@ -9,9 +9,9 @@ import pytest
 from make_scores import CONTAINER, melody, music_xml, note, zipped
 
 from segue.errors import Unreadable
-from segue.io.embedded_lyrics import musicxml_lyrics
 from segue.io.musicxml_elements import read_header
 from segue.io.musicxml_read import read_music_xml
+from segue.io.score_lyrics import musicxml_lyrics
 from segue.records import Score
 from segue.score.features import describe_score
 from segue.theory.instruments import find_program

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segue.io.embedded_lyrics import SungWord, split_lines
+from segue.io.score_lyrics import SungWord, split_lines
 
 
 def sung(text: str) -> list[SungWord]:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from conftest import FORMATS, tune, write_sound
 from segue.errors import BadArgument
-from segue.io.tag_writing import SEPARATOR, read_fields, short_key, write_fields
-from segue.io.tags import read_tags
+from segue.io.tags import SEPARATOR, read_fields, read_tags, short_key, write_fields
 
 id3: Any = untyped  # mutagen has no types
 WRITTEN = {"bpm": "97", "key": "F#m", "mood": "mellow"}

@@ -8,8 +8,7 @@ import pytest
 from segue.errors import BadArgument
 from segue.generate.melody.lead_sheet import chart_from_symbols, estimate_chart
 from segue.records import Part, Score
-from segue.theory.chord_charts import MAX_BARS, parse_chart, parse_roman_numerals
-from segue.theory.chord_grid import NO_ROOT, Chart
+from segue.theory.chord_charts import MAX_BARS, NO_ROOT, Chart, parse_chart, parse_roman_numerals
 from segue.theory.keys import parse_key
 
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segue.theory.chord_charts import parse_chart
-from segue.theory.chord_grid import Chart
+from segue.theory.chord_charts import Chart, parse_chart
 from segue.theory.voicing import accompaniment, accompaniment_parts, dance_steps, voice_chords
 
 chords = st.tuples(st.integers(0, 11), st.sets(st.integers(1, 11), min_size=1, max_size=6)).map(

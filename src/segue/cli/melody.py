@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from segue.generate.melody.candidates import MelodyCandidate
     from segue.generate.melody.model import MelodyModel
     from segue.records import Score
-    from segue.theory.chord_grid import Chart
+    from segue.theory.chord_charts import Chart
 
 _LONGEST_TITLE: Final = 60
 _MOST_UNKNOWN_SHOWN: Final = 5
@@ -110,7 +110,7 @@ def melody(
         source = lib.learning.source("melodies", model)
     from segue.generate.compose.humanise import HumaniseOptions
     from segue.generate.melody.candidates import chart_chords, generate_melodies
-    from segue.io.written_score import beat_duration
+    from segue.io.unfolding import beat_duration
 
     chart, score = given.chart, given.score
     quarters_per_beat = float(beat_duration(*chart.time_signature))

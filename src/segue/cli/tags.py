@@ -7,7 +7,6 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import command_group, open_library, subcommand
 from segue.cli.output import count_of, display_path, print_json, print_table, sanitize, say
-from segue.io.tag_writing import SEPARATOR
 
 if TYPE_CHECKING:
     from segue.ingest.tag_writing import TagReport
@@ -138,4 +137,6 @@ def _print_changes(report: "TagReport", verb: str, *, json: bool) -> None:
 
 
 def _format_values(values: str) -> str:
+    from segue.io.tags import SEPARATOR
+
     return values.replace(SEPARATOR, ", ")

@@ -49,9 +49,8 @@ from segue.ingest.survey import (
 from segue.ingest.workers import Fault, Workers
 from segue.io.lyrics import is_live_or_remix
 from segue.io.scan import FoundFile
-from segue.io.tags import NO_TAGS
 from segue.media import MEDIA
-from segue.records import Analysis, Failure, FileState, Tags, Track
+from segue.records import NO_TAGS, Analysis, Failure, FileState, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
 from segue.text import normalise

@@ -29,13 +29,19 @@ from segue.audio.spectrogram import (
 from segue.errors import BadArgument, Unavailable, Unreadable, unreadable
 from segue.ingest.workers import Fault
 from segue.io.audio import RecordingFile, open_recording
-from segue.io.embedded_lyrics import lyrics_in_recording, lyrics_in_score
-from segue.io.lyrics import UnreadableSong, read_lyrics, read_lyrics_tags, read_sidecar
+from segue.io.lyrics import (
+    UnreadableSong,
+    lyrics_in_recording,
+    read_lyrics,
+    read_lyrics_tags,
+    read_sidecar,
+)
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
+from segue.io.score_lyrics import lyrics_in_score
 from segue.io.scores import UnreadableTune, read_score_tags, read_scores
-from segue.io.tags import NO_TAGS, read_tags
+from segue.io.tags import read_tags
 from segue.lyrics.phonetics import split_words
-from segue.records import FloatArray, Lyrics, Medium, Score, Span, Tags
+from segue.records import NO_TAGS, FloatArray, Lyrics, Medium, Score, Span, Tags
 
 TASK: Final = "segue.ingest.analysis:run_job"
 DECODE_LIMIT_S: Final = 60.0

@@ -13,8 +13,7 @@ from typing import Final
 from segue.errors import BadArgument
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
 from segue.io.scan import ExcludedPath, FoundFile, OtherFile, Scanned, UnreadablePath, scan
-from segue.io.tags import NO_TAGS
-from segue.records import Failure, FileState, Pruned, Tags
+from segue.records import NO_TAGS, Failure, FileState, Pruned, Tags
 from segue.store import Store
 from segue.store.files import KnownFile
 

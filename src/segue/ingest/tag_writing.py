@@ -17,7 +17,7 @@ import numpy as np
 
 from segue.builtin_spaces import MUSICNN_TAGS
 from segue.errors import BadArgument
-from segue.io.tag_writing import FIELDS, is_placeholder, read_fields, short_key, write_fields
+from segue.io.tags import FIELDS, is_placeholder, read_fields, short_key, write_fields
 from segue.records import Failure, FileState, Track
 from segue.search.filters import non_music_type
 from segue.search.query import find_tracks

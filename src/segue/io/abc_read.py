@@ -6,7 +6,7 @@ without which an anacrusis shifts all that follows; music21 takes some fifteen t
 this reader is Segue's own, and is compared with both in `bench/score_reading.py`.
 
 A tune is read token by token into voices of bars, with times as fractions of a quarter, and then
-becomes a `WrittenScore`.
+becomes a `NotatedScore`.
 """
 
 import math
@@ -17,19 +17,22 @@ from fractions import Fraction
 from typing import Final
 
 from segue.errors import Unreadable
-from segue.io.abc_fields import (
+from segue.io.abc_elements import (
     DEFAULT_SYMBOLS,
     JUMP_DECORATIONS,
+    Bar,
+    Note,
+    Voice,
     decode_text,
     join_continued_fields,
     parse_chord_symbol,
+    parse_length,
     parse_symbol_definition,
     parse_tempo,
     parse_time_signature,
     parse_unit_length,
     strip_comment,
 )
-from segue.io.abc_voice import Bar, Note, Voice, parse_length
 from segue.io.encodings import decode
 from segue.io.play_order import (
     MAX_BARS,
@@ -38,12 +41,12 @@ from segue.io.play_order import (
     place_coda_signs,
     play_order,
 )
-from segue.io.written_score import (
+from segue.io.unfolding import (
     TICKS_PER_QUARTER,
-    WrittenBar,
-    WrittenNote,
-    WrittenPart,
-    WrittenScore,
+    NotatedBar,
+    NotatedNote,
+    NotatedPart,
+    NotatedScore,
     unfold,
 )
 from segue.records import Score
@@ -146,7 +149,7 @@ def read_tune(tune: Tune) -> Score:
     reader = _TuneReader()
     for line in tune.lines:
         reader.read(line)
-    score = unfold(_written_score(tune, reader.finished_voices(), reader.parts))
+    score = unfold(_notated_score(tune, reader.finished_voices(), reader.parts))
     return replace(score, genre=tune.genre)
 
 
@@ -438,7 +441,7 @@ def _navigation_marks(bars: Sequence[Bar], *, jumps: bool) -> list[NavigationMar
 _VELOCITY: Final = 80
 
 
-def _written_score(tune: Tune, voices: Sequence[Voice], parts: str) -> WrittenScore:
+def _notated_score(tune: Tune, voices: Sequence[Voice], parts: str) -> NotatedScore:
     """Return a tune as a written score, in units in which all its times are whole numbers.
 
     Time signatures and keys are those of the longest voice.
@@ -449,11 +452,11 @@ def _written_score(tune: Tune, voices: Sequence[Voice], parts: str) -> WrittenSc
     for index, voice in enumerate(voices):
         program = voice.midi_program(index)
         bars = [
-            _written_bar(bar, per_quarter, is_drum=voice.is_drum, is_longest=voice is longest)
+            _notated_bar(bar, per_quarter, is_drum=voice.is_drum, is_longest=voice is longest)
             for bar in voice.bars
         ]
-        written.append(WrittenPart(clean(voice.name), program, program, bars))
-    return WrittenScore(
+        written.append(NotatedPart(clean(voice.name), program, program, bars))
+    return NotatedScore(
         tune.title,
         tune.composer,
         per_quarter,
@@ -474,9 +477,9 @@ def _times_of(voices: Iterable[Voice]) -> Iterator[Fraction]:
             yield note.duration
 
 
-def _written_bar(bar: Bar, per_quarter: int, *, is_drum: bool, is_longest: bool) -> WrittenBar:
+def _notated_bar(bar: Bar, per_quarter: int, *, is_drum: bool, is_longest: bool) -> NotatedBar:
     notes = [
-        WrittenNote(
+        NotatedNote(
             int(note.onset * per_quarter),
             int((note.onset + note.duration) * per_quarter),
             note.pitch,
@@ -487,7 +490,7 @@ def _written_bar(bar: Bar, per_quarter: int, *, is_drum: bool, is_longest: bool)
         )
         for note in bar.notes
     ]
-    return WrittenBar(
+    return NotatedBar(
         notes,
         int(bar.length * per_quarter),
         bar.time_signature if is_longest else None,

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.io.abc_fields import ACCIDENTALS
+from segue.io.abc_elements import ACCIDENTALS
 from segue.io.notation import (
     Bar,
     NoteHead,
@@ -24,7 +24,7 @@ from segue.io.notation import (
     place,
 )
 from segue.io.note_values import QUARTER, Tuplet
-from segue.io.written_score import beat_duration
+from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 from segue.text import clean
 from segue.theory.keys import fifths_name, signature_accidentals, spell_pitch

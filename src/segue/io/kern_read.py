@@ -21,7 +21,7 @@ from segue.io.midi import MAX_NOTES
 from segue.io.musicxml_elements import Header
 from segue.io.musicxml_read import check_time_signature
 from segue.io.play_order import MAX_BARS, NavigationMarks, PlaybackOrder
-from segue.io.written_score import WrittenBar, WrittenNote, WrittenPart, WrittenScore, unfold
+from segue.io.unfolding import NotatedBar, NotatedNote, NotatedPart, NotatedScore, unfold
 from segue.records import Score
 from segue.text import clean
 from segue.theory.instruments import find_program
@@ -222,7 +222,7 @@ class _Border:
     label: str = ""
 
 
-def read_spines(text: str, title: str, composer: str) -> WrittenScore:
+def read_spines(text: str, title: str, composer: str) -> NotatedScore:
     """Read the **kern spines of a Humdrum file.
 
     Parameters
@@ -232,7 +232,7 @@ def read_spines(text: str, title: str, composer: str) -> WrittenScore:
 
     Returns
     -------
-    WrittenScore
+    NotatedScore
         The highest part first: its spine is the last one.
 
     Raises
@@ -404,7 +404,7 @@ class SpineReader:
 
     # ---- the score ---------------------------------------------------------------------------
 
-    def written(self, title: str, composer: str) -> WrittenScore:
+    def written(self, title: str, composer: str) -> NotatedScore:
         """Return the score."""
         if not self.parts:
             raise Unreadable("a Humdrum file without a **kern spine")
@@ -428,7 +428,7 @@ class SpineReader:
         if no_time_signature and parts:
             parts[0].bars[0].time_signature = (0, 0)
         order = _order(self.lists.get("", []), sections, len(starts))
-        return WrittenScore(title, composer, UNITS_PER_QUARTER, parts, marks, order)
+        return NotatedScore(title, composer, UNITS_PER_QUARTER, parts, marks, order)
 
 
 def _name(part: SpinePart, cell: str) -> None:
@@ -458,18 +458,18 @@ def _apply_interpretation(part: SpinePart, cell: str, at: int) -> None:
         part.transposition = transposition
 
 
-def _divide_into_bars(part: SpinePart, starts: Sequence[int], ends: Sequence[int]) -> WrittenPart:
+def _divide_into_bars(part: SpinePart, starts: Sequence[int], ends: Sequence[int]) -> NotatedPart:
     program = _PROGRAMS.get(part.code)
     if program is None:
         program = find_program(part.name)
-    bars = [WrittenBar(reached=end - start) for start, end in zip(starts, ends, strict=True)]
+    bars = [NotatedBar(reached=end - start) for start, end in zip(starts, ends, strict=True)]
     for on, note in part.notes:
         end = on + note.duration
         # Notes that last over a barline are tied over it.
         first, last = _bar_at(starts, on), max(bisect_left(starts, end) - 1, 0)
         for bar in range(first, last + 1):
             bars[bar].notes.append(
-                WrittenNote(
+                NotatedNote(
                     max(on - starts[bar], 0),
                     min(end, ends[bar]) - starts[bar],
                     note.pitch,
@@ -487,7 +487,7 @@ def _divide_into_bars(part: SpinePart, starts: Sequence[int], ends: Sequence[int
     for at, bpm in part.tempos:
         bar = _bar_at(starts, at)
         bars[bar].tempos.append((at - starts[bar], bpm))
-    return WrittenPart(part.name, program or 0, 0, bars)
+    return NotatedPart(part.name, program or 0, 0, bars)
 
 
 def _bar_at(starts: Sequence[int], at: int) -> int:

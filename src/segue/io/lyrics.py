@@ -27,8 +27,8 @@ from segue.io.lyrics_text import (
     split_lines,
 )
 from segue.io.poems import split_poems, unwrap_lines
-from segue.io.tags import NO_TAGS, display_name, tags_from_name
-from segue.records import Lyrics, Tags
+from segue.io.tags import display_name, lyrics_in_tags, tags_from_name
+from segue.records import NO_TAGS, Lyrics, Tags
 from segue.text import clean
 
 # --- plain texts, LRC and Markdown ---
@@ -484,3 +484,22 @@ _READERS: Final[dict[str, Callable[[str], tuple[Lyrics, ...]]]] = {
     ".json": read_json,
     ".jsonl": read_json,
 }
+
+
+def lyrics_in_recording(path: Path, form: TextOptions = PLAIN_TEXT) -> str:
+    """Read the lyrics in the tags of a recording, such as ID3's USLT, MP4's ©lyr, Vorbis' LYRICS.
+
+    Returns
+    -------
+    str
+        See `segue.records.Lyrics.text`; "" for none.
+    """
+    return clean_song(lyrics_in_tags(path), form)
+
+
+def clean_song(text: str, form: TextOptions) -> str:
+    """Clean the text of one song, which may have timestamps; "" for a text without words."""
+    try:
+        return apply_options(normalise_layout(read_single_text(text).text), form)
+    except Unreadable:
+        return ""

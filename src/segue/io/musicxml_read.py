@@ -35,12 +35,12 @@ from segue.io.play_order import (
     place_coda_signs,
     read_navigation,
 )
-from segue.io.written_score import (
+from segue.io.unfolding import (
     TICKS_PER_QUARTER,
-    WrittenBar,
-    WrittenNote,
-    WrittenPart,
-    WrittenScore,
+    NotatedBar,
+    NotatedNote,
+    NotatedPart,
+    NotatedScore,
     unfold,
 )
 from segue.records import Score
@@ -315,10 +315,10 @@ def read_music_xml(content: bytes) -> Score:
     Unreadable
         It is damaged, no MusicXML, unsafe, too large or without a note.
     """
-    return unfold(read_written_score(content))
+    return unfold(read_notated_score(content))
 
 
-def read_written_score(content: bytes) -> WrittenScore:
+def read_notated_score(content: bytes) -> NotatedScore:
     """Read a MusicXML file as notated; see `read_music_xml`."""
     root = read_tree(content)
     work, movement = root.findtext("work/work-title"), root.findtext("movement-title")
@@ -341,7 +341,7 @@ def read_written_score(content: bytes) -> WrittenScore:
             raise Unreadable(f"a score of more than {MAX_BARS} bars")
         parts.append(_PartReader(instruments, marks, per_quarter, measures).part)
     count = max((len(part.bars) for part in parts), default=0)
-    return WrittenScore(header.title, header.composer, per_quarter, parts, marks.finished(count))
+    return NotatedScore(header.title, header.composer, per_quarter, parts, marks.finished(count))
 
 
 def check_time_signature(text: str) -> None:
@@ -392,11 +392,11 @@ class _PartReader:
         self.instruments = instruments
         self.marks = marks
         self.per_quarter = per_quarter
-        self.part = WrittenPart(instruments.name, instruments.program, instruments.kit)
+        self.part = NotatedPart(instruments.name, instruments.program, instruments.kit)
         self.unit = per_quarter / _default_divisions(measures)  # of a division
         self.transposition: dict[str, int] = {}  # semitones by staff
         self.fifths = 0  # sharps between the written and the sounding key
-        self.bar = WrittenBar()
+        self.bar = NotatedBar()
         self.at = self.chord_at = 0
         marks.begin_part()
         for number, measure in enumerate(measures, start=1):
@@ -406,7 +406,7 @@ class _PartReader:
                 raise Unreadable(f"a damaged score: bar {number} has {error.args[0]}") from None
 
     def _measure(self, measure: ET.Element) -> None:
-        self.bar = bar = WrittenBar()
+        self.bar = bar = NotatedBar()
         self.part.bars.append(bar)
         self.at = self.chord_at = 0
         self.marks.begin_bar(measure.get("number", ""))
@@ -462,7 +462,7 @@ class _PartReader:
             key, is_drum = -1, False
         if not 0 <= key <= 127:
             return
-        note = WrittenNote(on, on + length, key, _VELOCITY, is_drum)
+        note = NotatedNote(on, on + length, key, _VELOCITY, is_drum)
         for name, value in element.items():
             if name == "dynamics":
                 note.velocity = min(max(round(_decimal(value) * _VELOCITY_PER_PERCENT), 1), 127)
@@ -473,7 +473,7 @@ class _PartReader:
         self._tie(note, element, children)
         self.bar.notes.append(note)
 
-    def _tie(self, note: WrittenNote, element: ET.Element, children: dict[str, ET.Element]) -> None:
+    def _tie(self, note: NotatedNote, element: ET.Element, children: dict[str, ET.Element]) -> None:
         """Set the ties of a note: the sounding ones, else the notated ones."""
         if "tie" in children:
             ties = element.iterfind("tie")

@@ -31,7 +31,7 @@ from segue.io.notation import (
     notate_part,
 )
 from segue.io.note_values import QUARTER, NoteValue
-from segue.io.written_score import beat_duration
+from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 from segue.text import clean
 from segue.theory.instruments import DRUM_NAMES, PROGRAM_NAMES

@@ -14,9 +14,9 @@ from segue.io.midi import decode_texts
 from segue.io.midi_events import read_smf
 from segue.io.musicxml_elements import MAX_BYTES, read_header
 from segue.io.musicxml_write import write_music_xml, write_mxl
-from segue.io.tags import NO_TAGS, tags_from_name
+from segue.io.tags import tags_from_name
 from segue.media import MEDIA
-from segue.records import Score, Tags
+from segue.records import NO_TAGS, Score, Tags
 
 
 @dataclass(frozen=True, slots=True)

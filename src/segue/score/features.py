@@ -27,7 +27,7 @@ from segue.feature_names import (
     SIXTEENTHS_PER_BAR,
     TIME_SIGNATURES,
 )
-from segue.io.written_score import beat_duration
+from segue.io.unfolding import beat_duration
 from segue.records import FloatArray, Score
 from segue.score.harmony import ScoreKey, estimate_key
 from segue.score.lines import (

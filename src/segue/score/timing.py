@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
+from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 
 MAX_BARS: Final = 100_000
@@ -169,8 +170,6 @@ def main_beats_per_minute(score: Score) -> float:
 
     A beat is a quarter note, in 6/8, 9/8 and 12/8 a dotted quarter.
     """
-    from segue.io.written_score import beat_duration  # imports all formats
-
     return round(main_tempo_bpm(score) / float(beat_duration(*main_time_signature(score))), 2)
 
 

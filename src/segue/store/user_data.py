@@ -142,7 +142,7 @@ class TagChange:
 
     Notes
     -----
-    Several values of one field are separated by `segue.io.tag_writing.SEPARATOR`.
+    Several values of one field are separated by `segue.io.tags.SEPARATOR`.
     """
 
     path: Path

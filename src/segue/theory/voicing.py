@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import Part
-from segue.theory.chord_grid import (
+from segue.theory.chord_charts import (
     NO_ROOT,
     STEPS_PER_QUARTER,
     Chart,

@@ -22,7 +22,7 @@ from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.sampler import BarSampler
 from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, score_to_bars, steps_per_bar
 from segue.generate.copying import fingerprint_parts, longest_shared_bars
-from segue.io.written_score import beat_duration
+from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, estimate_chords, estimate_key, with_estimated_key
 from segue.score.timing import BarGrid, bar_grid, excerpt

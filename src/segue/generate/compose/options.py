@@ -13,7 +13,7 @@ from segue.generate.compose.tokens import (
     suggest_time_signature,
     tempo_to_bpm,
 )
-from segue.io.written_score import beat_duration
+from segue.io.unfolding import beat_duration
 from segue.theory.keys import pitch_class
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from segue.errors import BadArgument, check_seed
 from segue.generate.copying import SharedPassage, longest_shared_notes
 from segue.generate.melody.lead_sheet import LOWEST_PITCH
 from segue.generate.melody.training import RANKING_STATISTICS, melody_statistics, note_onsets
-from segue.io.written_score import beat_duration
+from segue.io.unfolding import beat_duration
 from segue.records import IntArray, Part, Score
 from segue.score.features import pitch_name
 from segue.score.harmony import Chord
-from segue.theory.chord_grid import NO_ROOT, Chart, strong_steps
+from segue.theory.chord_charts import NO_ROOT, Chart, strong_steps
 from segue.theory.chords import is_chord
 from segue.theory.voicing import (
     TICKS_PER_QUARTER,

@@ -20,13 +20,15 @@ from segue.errors import BadArgument
 from segue.records import IntArray, Part, Score
 from segue.score.harmony import estimate_chords
 from segue.score.timing import BarGrid, bar_grid, time_signature_durations
-from segue.theory.chord_charts import check_bar_count, make_chart, segment_chords
-from segue.theory.chord_grid import (
+from segue.theory.chord_charts import (
     MAX_BAR_STEPS,
     NO_ROOT,
     STEPS_PER_QUARTER,
     Chart,
+    check_bar_count,
     is_compound,
+    make_chart,
+    segment_chords,
     split_at_barlines,
     steps_per_bar,
     steps_per_beat,

@@ -44,7 +44,7 @@ from segue.nn.checkpoint import Checkpoint, SavedModel, save_model
 from segue.nn.sampling import MASKED, Sampling, sample
 from segue.nn.transformer import KVCache, Stack, StackConfig, dropout, normal_embedding
 from segue.records import IntArray
-from segue.theory.chord_grid import NO_ROOT, Chart
+from segue.theory.chord_charts import NO_ROOT, Chart
 
 NUM_SYMBOLS: Final = NUM_PITCHES + 1
 #: Semitones; wider intervals from the last pitch count as this.

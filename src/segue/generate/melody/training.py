@@ -40,7 +40,7 @@ from segue.nn.split import MIN_PIECES, train_validation_split
 from segue.nn.trainer import Batch, FitResult, LossTerms, ProgressCallback, data_fingerprint
 from segue.nn.transformer import StackConfig
 from segue.records import IntArray
-from segue.theory.chord_grid import NO_ROOT, Chart, strong_steps
+from segue.theory.chord_charts import NO_ROOT, Chart, strong_steps
 
 #: Statistics by which candidates are ranked: how far they are from those of real melodies.
 RANKING_STATISTICS: Final = (

@@ -1,6 +1,6 @@
 """A score as notated, bar by bar, and its unfolding into a score as played.
 
-Times within a bar are whole units, of which a quarter has `WrittenScore.per_quarter`. Where a
+Times within a bar are whole units, of which a quarter has `NotatedScore.per_quarter`. Where a
 repeat or jump goes back, the tempo, key, chord and pedal that hold there in the notation hold
 again.
 
@@ -69,7 +69,7 @@ def anacrusis_rest(bars: Sequence[PlayedBar]) -> Fraction:
 
 
 def bar_time_signatures(bars: Sequence[PlayedBar]) -> NDArray[np.int32]:
-    """Return the time signatures that put the barlines where they are written.
+    """Return the time signatures that put the barlines where they are notated.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ Row = tuple[Any, ...]
 
 
 @dataclass(slots=True, eq=False)
-class WrittenNote:
+class NotatedNote:
     """A note of a bar; times in units from its start."""
 
     on: int
@@ -140,7 +140,7 @@ class WrittenNote:
 
 
 @dataclass(slots=True, eq=False)
-class WrittenBar:
+class NotatedBar:
     """A bar of one part.
 
     Attributes
@@ -160,7 +160,7 @@ class WrittenBar:
         Time, staff, and 1 for down.
     """
 
-    notes: list[WrittenNote] = field(default_factory=list)
+    notes: list[NotatedNote] = field(default_factory=list)
     reached: int = 0
     time_signature: tuple[int, int] | None = None
     tempos: list[tuple[int, float]] = field(default_factory=list)
@@ -170,17 +170,17 @@ class WrittenBar:
 
 
 @dataclass(slots=True, eq=False)
-class WrittenPart:
+class NotatedPart:
     """A part: its name, the General MIDI programs of its notes and of its drums, and its bars."""
 
     name: str
     program: int
     kit: int
-    bars: list[WrittenBar] = field(default_factory=list)
+    bars: list[NotatedBar] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
-class WrittenScore:
+class NotatedScore:
     """A score as notated.
 
     Attributes
@@ -200,13 +200,13 @@ class WrittenScore:
     title: str
     composer: str
     per_quarter: int
-    parts: list[WrittenPart]
+    parts: list[NotatedPart]
     marks: list[NavigationMarks]
     order: PlaybackOrder | None = None
     keeps_long_rests: bool = False
 
 
-def unfold(written: WrittenScore) -> Score:
+def unfold(notated: NotatedScore) -> Score:
     """Return a score as played: repeats and jumps followed, tied notes joined.
 
     Raises
@@ -214,25 +214,25 @@ def unfold(written: WrittenScore) -> Score:
     Unreadable
         It has no note, or too many.
     """
-    return _Unfolding(written).score()
+    return _Unfolding(notated).score()
 
 
 class _Unfolding:
-    def __init__(self, written: WrittenScore) -> None:
-        self.written = written
-        self.parts = written.parts
-        self.scale = written.per_quarter // TICKS_PER_QUARTER
+    def __init__(self, notated: NotatedScore) -> None:
+        self.notated = notated
+        self.parts = notated.parts
+        self.scale = notated.per_quarter // TICKS_PER_QUARTER
         self.count = max((len(part.bars) for part in self.parts), default=0)
-        self.order = written.order or play_order(written.marks)
+        self.order = notated.order or play_order(notated.marks)
         columns = [
             [part.bars[n] for part in self.parts if n < len(part.bars)] for n in range(self.count)
         ]
         bars = [self._bar(*row) for row in zip(columns, _time_signatures(columns), strict=True)]
         in_order = [bars[n] for n in self.order.bars]
         self.time_signatures = bar_time_signatures(in_order)
-        self.starts = [int(anacrusis_rest(in_order) * written.per_quarter)]
+        self.starts = [int(anacrusis_rest(in_order) * notated.per_quarter)]
         for n in self.order.bars[:-1]:
-            self.starts.append(self.starts[-1] + int(bars[n].length * written.per_quarter))
+            self.starts.append(self.starts[-1] + int(bars[n].length * notated.per_quarter))
 
     def score(self) -> Score:
         parts = tuple(played for part in self.parts for played in self._played_part(part))
@@ -240,27 +240,27 @@ class _Unfolding:
             raise Unreadable("a score without a note")
         problem = self.order.problem
         return Score(
-            self.written.title,
+            self.notated.title,
             TICKS_PER_QUARTER,
             parts,
             np.array(self._tempos(), np.float64).reshape(-1, 2),
             self.time_signatures,
             np.array(self._keys(), np.int32).reshape(-1, 3),
-            self.written.composer,
+            self.notated.composer,
             chords=tuple((tick, symbol) for tick, symbol in self._chords()),
             warnings=(f"contradicting repeats: {problem}",) if problem else (),
         )
 
     # ---- bars ------------------------------------------------------------------------------
 
-    def _bar(self, column: Sequence[WrittenBar], time_signature: tuple[int, int]) -> PlayedBar:
+    def _bar(self, column: Sequence[NotatedBar], time_signature: tuple[int, int]) -> PlayedBar:
         """Return a bar as long as its contents; rests do not exceed its time signature."""
-        per_quarter = self.written.per_quarter
+        per_quarter = self.notated.per_quarter
         filled = Fraction(max((bar.reached for bar in column), default=0), per_quarter)
         if not time_signature[1]:
             return PlayedBar.without_time_signature(filled)
         full = Fraction(4 * time_signature[0], time_signature[1])
-        if filled > full and not self.written.keeps_long_rests:
+        if filled > full and not self.notated.keeps_long_rests:
             ends = [note.end for bar in column for note in bar.notes]
             filled = max(full, Fraction(max(ends, default=0), per_quarter))
         return PlayedBar(*time_signature, filled or full)
@@ -272,7 +272,7 @@ class _Unfolding:
         whole, rest = divmod(units, self.scale)
         return whole + (2 * rest > self.scale or (2 * rest == self.scale and whole % 2 == 1))
 
-    def _played_part(self, part: WrittenPart) -> Iterator[Part]:
+    def _played_part(self, part: NotatedPart) -> Iterator[Part]:
         sounding: tuple[list[list[int]], list[list[int]]] = ([], [])  # pitched, drums
         tied: dict[tuple[bool, int], list[list[int]]] = {}
         for n, start in zip(self.order.bars, self.starts, strict=True):
@@ -292,7 +292,7 @@ class _Unfolding:
                 program = part.kit if is_drum else part.program
                 yield Part(part.name, program, is_drum, np.array(notes, np.int32), pedals)
 
-    def _pedals(self, part: WrittenPart) -> Any:
+    def _pedals(self, part: NotatedPart) -> Any:
         """Return the pedal changes of the staff that has most."""
         longest: list[Row] = []
         for staff in sorted({staff for bar in part.bars for _, staff, _ in bar.pedals}):
@@ -324,7 +324,7 @@ class _Unfolding:
         return self._changes(self._merged(self.parts, lambda bar: bar.chords), from_start=False)
 
     def _merged(
-        self, parts: Sequence[WrittenPart], rows_of: Callable[[WrittenBar], Iterable[Row]]
+        self, parts: Sequence[NotatedPart], rows_of: Callable[[NotatedBar], Iterable[Row]]
     ) -> list[list[Row]]:
         """Return the rows of all parts by bar; of two at one time, those of the first part."""
         by_bar = []
@@ -363,7 +363,7 @@ class _Unfolding:
         return played
 
 
-def _time_signatures(columns: Sequence[Sequence[WrittenBar]]) -> Iterator[tuple[int, int]]:
+def _time_signatures(columns: Sequence[Sequence[NotatedBar]]) -> Iterator[tuple[int, int]]:
     """Yield the time signature of each bar."""
     now = (4, 4)
     for column in columns:
@@ -372,7 +372,7 @@ def _time_signatures(columns: Sequence[Sequence[WrittenBar]]) -> Iterator[tuple[
 
 
 def _add_note(
-    note: WrittenNote,
+    note: NotatedNote,
     start: int,
     sounding: list[list[int]],
     tied: dict[tuple[bool, int], list[list[int]]],

@@ -1,4 +1,4 @@
-"""Lyrics embedded in music files: audio tags, MIDI, MusicXML, ABC and Humdrum.
+"""Lyrics in scores: MIDI, MusicXML, ABC and Humdrum.
 
 Syllables under the notes of a score are joined to words. Scores seldom have line breaks: these are
 estimated from punctuation, rests, held notes and capitals.
@@ -6,9 +6,8 @@ estimated from punctuation, rests, held notes and capitals.
 
 import html
 import re
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -17,152 +16,16 @@ from typing import Any, Final
 from xml.parsers import expat
 
 from segue.errors import Unreadable
-from segue.io.abc_fields import decode_text, strip_comment
+from segue.io.abc_elements import decode_text, strip_comment
 from segue.io.abc_read import Tune, split_tune_book
 from segue.io.encodings import decode
 from segue.io.kern_read import UNITS_PER_QUARTER, SpinePart, SpineReader, parse_token
-from segue.io.lyrics import read_single_text
-from segue.io.lyrics_text import PLAIN_TEXT, TextOptions, apply_options, normalise_layout
+from segue.io.lyrics import clean_song
+from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
 from segue.io.midi import decode_texts
 from segue.io.midi_events import read_smf
 from segue.io.musicxml_elements import decompress
-from segue.io.tags import mutagen_tags
-from segue.text import clean, normalise
-
-# --- tags of recordings ---
-
-#: Names of lyrics in MP4, Vorbis comments, APE, Windows Media and ID3 user texts, in lower case; a
-#: language may follow, as in "lyrics-eng".
-_NAME: Final = re.compile(
-    r"(?:txxx:|----:com\.apple\.itunes:|wm/)?"
-    r"(?:©lyr|(?:unsynced|unsynchronised|synced|synchronised)?[ _-]?lyrics?)(?P<rest>[ :_-].*)?"
-)
-_LANGUAGE: Final = re.compile(r"[ :_-]+([a-z]{2,3})(?:[ :_-].*)?")
-#: Descriptions of translations and transliterations.
-_TRANSLATION: Final = re.compile(
-    r"transl|überse|uebers|traduc|traduz|tradu[cç]|перевод|переклад|tłumacz|preklad|překlad|"
-    r"翻訳|翻译|翻譯|번역|meaning|roman|romaji|pinyin|phonetic|interlinear",
-    re.IGNORECASE,
-)
-_ORIGINAL: Final = re.compile(r"origin", re.IGNORECASE)
-_ANY_LANGUAGE: Final = frozenset(["", "xxx", "und", "mul"])
-#: Languages that programs write by default.
-_DEFAULT_LANGUAGE: Final = frozenset(["eng", "en"])
-#: A description that consists of a language code.
-_LANGUAGE_CODE: Final = re.compile(r"[A-Za-z]{3}")
-_MIN_TITLE: Final = 4  # letters
-_LATIN_1: Final = 0  # encoding of an ID3 frame
-_WORDS_OF_LINE: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    text: str
-    description: str = ""
-    language: str = ""
-    synchronised: bool = False
-
-
-def lyrics_in_tags(path: Path) -> str:
-    """Read the lyrics in the tags of a recording.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    str
-        The text as stored; "" for none. Of several texts, originals are preferred to translations,
-        then texts described as original, in the song's language (ID3's TLAN), in the script of
-        the title, with the title in the text, and not in English.
-    """
-    for tags in mutagen_tags(path):
-        if texts := [text for text in _texts(tags) if text.text.strip()]:
-            language, title = _first(tags, "TLAN"), _title(tags)
-            return min(texts, key=lambda text: _preference(text, language, title)).text
-    return ""
-
-
-def _preference(text: _Text, language: str, title: str) -> tuple[bool, ...]:
-    text_language = text.language
-    if text_language in _ANY_LANGUAGE and _LANGUAGE_CODE.fullmatch(text.description.strip()):
-        text_language = text.description.strip().lower()
-    return (
-        bool(_TRANSLATION.search(text.description)),
-        not _ORIGINAL.search(text.description),
-        bool(language) and text_language not in _ANY_LANGUAGE and text_language[:2] != language[:2],
-        _script(title) not in ("", "LATIN", _script(text.text)),
-        not _contains_title(text.text, title),
-        text_language in _DEFAULT_LANGUAGE and not language,
-        text.synchronised,
-    )
-
-
-def _contains_title(text: str, title: str) -> bool:
-    """Return whether a text contains the title of the song, as most lyrics do."""
-    words = normalise(title)
-    return len(words) >= _MIN_TITLE and f" {words} " in f" {normalise(text)} "
-
-
-def _texts(tags: Any) -> Iterator[_Text]:
-    if hasattr(tags, "getall"):
-        for frame in tags.getall("USLT"):
-            yield _Text(_decoded(frame, str(frame.text)), frame.desc, frame.lang.lower())
-        for frame in tags.getall("SYLT"):
-            yield _Text(_decoded(frame, _lines(frame.text)), frame.desc, frame.lang.lower(), True)
-    for name, value in tags.items() if hasattr(tags, "items") else tags:
-        match = _NAME.fullmatch(str(name).lower())
-        if match:
-            rest = match["rest"] or ""
-            language = _LANGUAGE.fullmatch(rest)
-            for item in value if isinstance(value, list) else [value]:
-                text = str(item) if not isinstance(item, bytes) else decode(item)
-                yield _Text(text, rest, language[1] if language else "", "sync" in str(name)[:6])
-
-
-def _decoded(frame: Any, text: str) -> str:
-    """Redecode a text declared as Latin-1, which programs unaware of encodings declare."""
-    if frame.encoding != _LATIN_1 or text.isascii():
-        return text
-    language = frame.lang.lower()
-    return decode(
-        text.encode("latin-1", "replace"), None if language in _DEFAULT_LANGUAGE else language
-    )
-
-
-def _lines(timed: list[tuple[str, int]]) -> str:
-    """Join the pieces of synchronised lyrics, which are lines, words or syllables."""
-    pieces = [text for text, _ in sorted(timed, key=lambda piece: piece[1])]
-    if any("\n" in text or "\r" in text for text in pieces):
-        return "".join(pieces)
-    lines = sum(len(text.split()) >= _WORDS_OF_LINE for text in pieces)
-    if 2 * lines >= len(pieces):
-        return "\n".join(pieces)
-    spaced = any(text != text.strip() for text in pieces)
-    return ("" if spaced else " ").join(pieces)
-
-
-def _title(tags: Any) -> str:
-    return next(filter(None, (_first(tags, name) for name in ("TIT2", "title", "©nam"))), "")
-
-
-def _first(tags: Any, name: str) -> str:
-    """Return the first value of a tag in lower case; "" for none."""
-    try:
-        value = tags[name]
-    except (KeyError, ValueError, TypeError):
-        return ""
-    value = getattr(value, "text", value)
-    return str(value[0] if isinstance(value, list) and value else value).lower()
-
-
-def _script(text: str) -> str:
-    """Return the script of most letters of a text, such as "LATIN"; "" if there are none."""
-    scripts = Counter(unicodedata.name(c, "").partition(" ")[0] for c in text[:1000] if c.isalpha())
-    name = scripts.most_common(1)[0][0] if scripts else ""
-    return "CJK" if name in {"HIRAGANA", "KATAKANA"} else name
-
+from segue.text import clean
 
 # --- MIDI ---
 
@@ -658,17 +521,10 @@ def _add(words: list[SungWord], syllable: str, length: float) -> None:
 
 # --- files ---
 
-#: Readers of the lyrics of each tune by suffix; only ABC files have several tunes.
-_READERS: Final[dict[str, Callable[[bytes], Sequence[str]]]] = {
-    ".abc": abc_lyrics,
-    ".mid": lambda content: [midi_lyrics(content)],
-    ".midi": lambda content: [midi_lyrics(content)],
-    ".rmi": lambda content: [midi_lyrics(content)],
-    ".kar": lambda content: [midi_lyrics(content)],
-    ".musicxml": lambda content: [musicxml_lyrics(content)],
-    ".xml": lambda content: [musicxml_lyrics(content)],
-    ".mxl": lambda content: [musicxml_lyrics(content)],
-    ".krn": lambda content: [kern_lyrics(content)],
+_READERS: Final[dict[str, Callable[[bytes], str]]] = {
+    **dict.fromkeys((".mid", ".midi", ".rmi", ".kar"), midi_lyrics),
+    **dict.fromkeys((".musicxml", ".xml", ".mxl"), musicxml_lyrics),
+    ".krn": kern_lyrics,
 }
 
 
@@ -681,26 +537,12 @@ def lyrics_in_score(path: Path, form: TextOptions = PLAIN_TEXT) -> tuple[str, ..
         One text for each tune of `segue.io.scores.read_scores`, see `segue.records.Lyrics.text`;
         "" for tunes without lyrics. Empty for an unreadable file.
     """
-    read = _READERS.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    if suffix != ".abc" and suffix not in _READERS:
+        return ()
     try:
-        return tuple(_clean(text, form) for text in read(path.read_bytes())) if read else ()
+        content = path.read_bytes()
+        texts = abc_lyrics(content) if suffix == ".abc" else [_READERS[suffix](content)]
     except (Unreadable, OSError):
         return ()  # the error is reported when the notes are read
-
-
-def lyrics_in_recording(path: Path, form: TextOptions = PLAIN_TEXT) -> str:
-    """Read the lyrics in the tags of a recording, such as ID3's USLT, MP4's ©lyr, Vorbis' LYRICS.
-
-    Returns
-    -------
-    str
-        See `segue.records.Lyrics.text`; "" for none.
-    """
-    return _clean(lyrics_in_tags(path), form)
-
-
-def _clean(text: str, form: TextOptions) -> str:
-    try:
-        return apply_options(normalise_layout(read_single_text(text).text), form)
-    except Unreadable:
-        return ""
+    return tuple(clean_song(text, form) for text in texts)
