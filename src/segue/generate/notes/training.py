@@ -152,14 +152,7 @@ def fit_notes(
     watch: ProgressCallback | None = None,
 ) -> tuple[NoteModel, FitResult]:
     """Train on one set and validate on another; the model is not written."""
-    vocabularies = {
-        name: Vocabulary.build(
-            (getattr(piece.words, name) for piece in train),
-            min_count=training.fewest,
-            max_size=MAX_VOCABULARY,
-        )
-        for name in STREAMS
-    }
+    vocabularies = build_vocabularies(train, training.fewest)
     notes, durations = (len(vocabularies[name]) for name in STREAMS)
     config = NoteLSTMConfig(notes, durations, hidden=training.hidden)
     torch.manual_seed(training.seed)
@@ -192,9 +185,9 @@ def fit_notes(
         "pieces": data_fingerprint([f"{len(train)} {names}"]),
         "learning_rate": training.learning_rate,
     }
-    known_batches = fixed_batches(windows.draw, VALIDATION_BATCHES, training.seed)
     result = fit(objective, trainer, folder, run, resume=resume, watch=watch)
     network.to("cpu")
+    known_batches = fixed_batches(windows.draw, VALIDATION_BATCHES, training.seed)
     metadata = {
         "training": asdict(training),
         "pieces": len(train),
@@ -215,6 +208,18 @@ def fit_notes(
         for name in STREAMS
     }
     return NoteModel(network, vocabularies, cooccurrence, metadata), result
+
+
+def build_vocabularies(pieces: Sequence[Piece], min_count: int = 1) -> dict[str, Vocabulary]:
+    """Return the vocabularies of pieces, without the tokens that are rarer than `min_count`."""
+    return {
+        name: Vocabulary.build(
+            (getattr(piece.words, name) for piece in pieces),
+            min_count=min_count,
+            max_size=MAX_VOCABULARY,
+        )
+        for name in STREAMS
+    }
 
 
 @torch.no_grad()
