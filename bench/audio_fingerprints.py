@@ -57,8 +57,8 @@ def main() -> None:
     pairs = len(names) * (len(names) - 1) // 2
     duplicates = [pair for pair in near if pair.similarity >= SAME_RECORDING_THRESHOLD]
     sections = [
-        f"Seed {SEED}. Among the {pairs:,} pairs of {len(names)} clips, {len(duplicates)} at or above "
-        f"the similarity of {SAME_RECORDING_THRESHOLD}. All pairs above {NEAR}, with the "
+        f"Seed {SEED}. Among the {pairs:,} pairs of {len(names)} clips, {len(duplicates)} at or "
+        f"above the similarity of {SAME_RECORDING_THRESHOLD}. All pairs above {NEAR}, with the "
         "correlation of their waveforms once aligned (1 is sample for sample the same):",
         "",
         "| similarity | lag (s) | clip | clip | waveforms | listed | judgement |",
@@ -123,13 +123,13 @@ def _copies(folder: Path, names: list[str], prints: list[Fingerprint]) -> list[s
     ]
     hits = 0
     for name, (codec, bit_rate) in FORMATS.items():
-        own_similarity, others, wrong = [], [], 0
+        similarities, others, wrong = [], [], 0
         for k, i in enumerate(chosen):
             samples = _cut(
                 _read(folder / names[i]).excerpts[0], rng, ("start", "end", "both")[k % 3]
             )
             copy = fingerprint(as_recording(through_codec(samples, codec, bit_rate)))
-            own_similarity.append(match(prints[i], copy).similarity)
+            similarities.append(match(prints[i], copy).similarity)
             other_similarities = [
                 match(prints[j], copy).similarity for j in range(len(names)) if j != i
             ]
@@ -137,10 +137,11 @@ def _copies(folder: Path, names: list[str], prints: list[Fingerprint]) -> list[s
                 similarity >= SAME_RECORDING_THRESHOLD for similarity in other_similarities
             )
             others.append(max(other_similarities))
-        good = sum(similarity >= SAME_RECORDING_THRESHOLD for similarity in own_similarity)
+        good = sum(similarity >= SAME_RECORDING_THRESHOLD for similarity in similarities)
         hits += good
         lines.append(
-            f"| {name} | {good} of {COPIED} | {min(own_similarity):.3f} | {wrong} | {max(others):.3f} |"
+            f"| {name} | {good} of {COPIED} | {min(similarities):.3f} | {wrong} "
+            f"| {max(others):.3f} |"
         )
     recall = hits / (COPIED * len(FORMATS))
     return [*lines, "", f"Recall over all formats: {recall:.3f}."]

@@ -45,8 +45,8 @@ def main() -> None:
         [
             f"Softmax regression of {len(SOUND_FEATURE_NAMES)} named features (C = {strength}, "
             f"chosen by {FOLDS} folds of whole sources), trained on {in_training.sum()} excerpts; "
-            f"tested on {(~in_training).sum()} of other sources. Music is what has a probability of "
-            f"music of at least {MUSIC_THRESHOLD}.\n",
+            f"tested on {(~in_training).sum()} of other sources. Music is what has a probability "
+            f"of music of at least {MUSIC_THRESHOLD}.\n",
             _classes(test, labels[~in_training]),
             "\nBy threshold on the probability of music; cross-validated on the training set, "
             "and on the test set:\n",

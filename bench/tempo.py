@@ -68,7 +68,7 @@ def _accuracies(test: Sequence[Timed], chosen: dict[str, Tempo]) -> list[str]:
     }
     rows = [
         [name, *(f"{acc1:.3f} / {acc2:.3f}" for acc1, acc2 in
-                 (accuracy([way(piece) for piece in pieces], pieces) for pieces in sources.values()))]
+                 (accuracy(list(map(way, pieces)), pieces) for pieces in sources.values()))]
         for name, way in ways.items()
     ]  # fmt: skip
     heads = [f"{name} ({len(pieces)})" for name, pieces in sources.items()]

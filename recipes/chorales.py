@@ -261,9 +261,9 @@ def read_chorales(data: Path) -> dict[str, list[Piece]]:
     }
 
 
-def transpose(tokens: Tokens, by: int) -> Tokens | None:
+def transpose(tokens: Tokens, semitones: int) -> Tokens | None:
     """Transpose all sounding pitches, unless one would leave the range."""
-    moved = np.where(tokens > 0, tokens + by, 0)
+    moved = np.where(tokens > 0, tokens + semitones, 0)
     fits = moved.max() < NUM_PITCHES and bool(((moved > 0) == (tokens > 0)).all())
     return moved if fits else None
 
@@ -299,13 +299,13 @@ class _Student(ChoraleTransformer):
     def loss(self, frames: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return super().loss(frames, targets)
-        given, counts = frames.clamp(min=0), (targets >= 0).flatten()
+        inputs, counts = frames.clamp(min=0), (targets >= 0).flatten()
         with torch.no_grad():
             soft_targets = torch.stack(
-                [teacher(given).softmax(dim=-1) for teacher in self._teachers]
+                [teacher(inputs).softmax(dim=-1) for teacher in self._teachers]
             )
             soft_targets = soft_targets.float().mean(dim=0).flatten(0, 2)[counts]
-        log_probs: torch.Tensor = self(given).float().log_softmax(dim=-1).flatten(0, 2)[counts]
+        log_probs: torch.Tensor = self(inputs).float().log_softmax(dim=-1).flatten(0, 2)[counts]
         nll = -log_probs.gather(1, targets.flatten()[counts, None]).mean()
         return nll.lerp(-(soft_targets * log_probs).sum(dim=1).mean(), TAUGHT)
 
@@ -333,7 +333,7 @@ def costs(network: ChoraleTransformer, pieces: Sequence[Piece]) -> NDArray[np.fl
     """Return what each voice of each frame costs, shape (frames of all pieces, 4)."""
     network.eval()
     context = network.config.stack.context
-    found = []
+    all_costs = []
     for piece in pieces:
         frames = torch.from_numpy(piece.tokens)[None]
         cost = np.zeros(piece.tokens.shape)
@@ -347,8 +347,8 @@ def costs(network: ChoraleTransformer, pieces: Sequence[Piece]) -> NDArray[np.fl
             if done == len(piece.tokens):
                 break
         assert done == len(piece.tokens)
-        found.append(cost)
-    return np.concatenate(found)
+        all_costs.append(cost)
+    return np.concatenate(all_costs)
 
 
 def save_chorale_network(

@@ -32,16 +32,16 @@ TENSORS = {
     st.dictionaries(st.text(max_size=8), st.floats(allow_nan=False) | st.text(max_size=8)),
     st.lists(st.floats(width=32, allow_nan=False), max_size=6),
 )
-def test_what_was_saved_is_loaded(
+def test_a_checkpoint_is_saved_and_loaded(
     tmp_path_factory: pytest.TempPathFactory, about: dict[str, object], numbers: list[float]
 ) -> None:
     path = tmp_path_factory.mktemp("one") / "a.safetensors"
     fingerprint = save_checkpoint(path, "test", about, TENSORS | {"n": torch.tensor(numbers)})
-    found = load_checkpoint(path, "test")
-    assert found.metadata == about
-    assert found.fingerprint == fingerprint
-    assert found.tensors["n"].tolist() == torch.tensor(numbers).tolist()
-    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in TENSORS.items())
+    loaded = load_checkpoint(path, "test")
+    assert loaded.metadata == about
+    assert loaded.fingerprint == fingerprint
+    assert loaded.tensors["n"].tolist() == torch.tensor(numbers).tolist()
+    assert all(torch.equal(loaded.tensors[name], tensor) for name, tensor in TENSORS.items())
 
 
 def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
