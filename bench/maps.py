@@ -293,8 +293,8 @@ def cold(folder: Path) -> str:
                 time.perf_counter() - start,
             )
             processor_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            command = " ".join(["segue map", *more])
-            rows.append((f"{n:,}", command, f"{seconds:.1f}", f"{processor_s:.1f}"))
+            command_line = " ".join(["segue map", *more])
+            rows.append((f"{n:,}", command_line, f"{seconds:.1f}", f"{processor_s:.1f}"))
     return "The whole command, without cache:\n\n" + table(
         ("tracks", "command", "seconds", "processor seconds"), rows
     )

@@ -211,8 +211,8 @@ def _measured(name: str, half: str, tempo_bpm: float, recording: Recording) -> T
     librosa_bpm = 0.0
     if half == "test" and int(_digest(name), 16) % LIBROSA_EVERY == 0:
         samples = np.concatenate(recording.excerpts)
-        librosa_bpm = librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE_HZ)[0]
-        librosa_bpm = float(np.squeeze(librosa_bpm))
+        tempo = librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE_HZ)[0]
+        librosa_bpm = float(np.squeeze(tempo))
     onsets = [band_onset_strength(excerpt.mel_db) for excerpt in stretches]
     return Timed(name, "", half, tempo_bpm, onsets, today_bpm, librosa_bpm)
 

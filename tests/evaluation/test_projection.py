@@ -31,7 +31,7 @@ def test_an_isometric_projection_has_full_trustworthiness() -> None:
     assert measured.trustworthiness == measured.continuity == 1
 
 
-def test_of_many_tracks_a_sample_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queries_of_many_tracks_are_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = unit(400, 5)
     whole = trustworthiness_continuity(vectors, vectors[:, :2].copy())
     monkeypatch.setattr(projection, "MAX_QUERIES", 200)

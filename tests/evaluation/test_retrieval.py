@@ -60,7 +60,7 @@ def test_ties_fall_at_random_and_not_by_row() -> None:
     assert repeated.mean_average_precision == metrics.mean_average_precision
 
 
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, labels = clusters(1.0)
     whole = evaluate_retrieval(vectors, labels)
     monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 100)
@@ -77,7 +77,7 @@ def test_macro_metrics_weight_labels_equally() -> None:
     assert metrics.labels == 2
 
 
-def test_rare_and_missing_labels_do_not_ask_but_are_found() -> None:
+def test_rare_and_missing_labels_are_candidates_but_no_queries() -> None:
     vectors, labels = clusters(1.0)
     mixed: list[str | None] = [None, "", "alone", *labels[3:]]
     assert evaluate_retrieval(vectors, mixed).queries == 45
@@ -95,7 +95,7 @@ def test_the_artist_filter_leaves_out_the_artists_own() -> None:
         evaluate_retrieval(vectors, ["x", "x", "x", "y"], groups=["p", "p", "p", "q"])
 
 
-def test_degraded_queries_ask_the_clean_library() -> None:
+def test_degraded_queries_are_ranked_in_the_clean_library() -> None:
     vectors, labels = clusters(0.01)
     assert evaluate_retrieval(vectors, labels, queries=vectors[::-1].copy()).precision_at_1 < 1
     assert evaluate_retrieval(vectors, labels, queries=2 * vectors).precision_at_1 == 1
@@ -123,7 +123,7 @@ def test_intervals_hold_the_value_and_pairs_are_narrower() -> None:
     assert pair.high - pair.low < whole.high - whole.low
 
 
-def test_bad_arguments_say_what_to_do() -> None:
+def test_invalid_arguments() -> None:
     vectors, labels = clusters(1.0)
     hollow = vectors.copy()
     hollow[3] = 0

@@ -85,7 +85,7 @@ def test_tonal_distance_is_over_beats_that_both_play() -> None:
     assert np.isnan(tonal_distance(first, bars((1, 0, 12, 40))))
 
 
-def test_what_is_no_roll_is_refused() -> None:
+def test_other_shapes_are_refused() -> None:
     with pytest.raises(BadArgument, match="expected bars of shape"):
         roll_empty_bar_rate(np.zeros((48, 84), np.bool_))
     with pytest.raises(BadArgument, match="compare equals"):

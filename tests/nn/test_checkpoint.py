@@ -79,7 +79,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 5, 60, -1])
-def test_a_truncated_file_is_told(tmp_path: Path, length: int) -> None:
+def test_a_truncated_file_is_reported(tmp_path: Path, length: int) -> None:
     path = tmp_path / "a"
     save_checkpoint(path, "test", {}, TENSORS)
     path.write_bytes(path.read_bytes()[:length])
@@ -87,7 +87,7 @@ def test_a_truncated_file_is_told(tmp_path: Path, length: int) -> None:
         load_checkpoint(path, "test")
 
 
-def test_a_changed_file_is_told(tmp_path: Path) -> None:
+def test_a_changed_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a"
     save_checkpoint(path, "test", {}, TENSORS)
     data = bytearray(path.read_bytes())

@@ -69,7 +69,7 @@ def test_a_temperature_raises_probabilities_to_a_power(logits: Tensor, temperatu
 
 
 @given(ROWS)
-def test_a_temperature_of_0_takes_the_likeliest(logits: Tensor) -> None:
+def test_a_temperature_of_0_takes_the_most_probable_token(logits: Tensor) -> None:
     assert torch.equal(sample(logits, Sampling(temperature=0)), logits.argmax(dim=-1))
     # Where two are as likely as can be told, either may come.
     near = sample(logits, Sampling(temperature=1e-6))
@@ -89,7 +89,7 @@ def test_tokens_are_sampled_with_their_probabilities() -> None:
     assert torch.equal(torch.bincount(repeated, minlength=5) / 20_000, counts)
 
 
-def test_what_is_masked_never_comes() -> None:
+def test_masked_tokens_are_never_sampled() -> None:
     logits = torch.full((500, 6), -math.inf)
     logits[:, 2] = -300.0
     logits[:, 4] = -299.0
@@ -102,7 +102,7 @@ def test_what_is_masked_never_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"temperature": -0.1}, "temperature of -0.1"),
         ({"temperature": math.nan}, "temperature of nan"),

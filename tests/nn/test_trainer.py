@@ -116,7 +116,7 @@ def test_a_few_steps_lower_the_loss_and_the_best_epoch_is_kept(tmp_path: Path) -
     assert loss_ == pytest.approx(trained.best.validation_loss, rel=0.05)  # in bfloat16 maybe
 
 
-def test_it_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
+def test_training_stops_early_without_improvement(tmp_path: Path) -> None:
     still = TrainerConfig(
         epochs=50, steps_per_epoch=2, learning_rate=1e-12, patience=3, device="cpu"
     )
@@ -125,12 +125,12 @@ def test_it_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
     assert "no better for 3 epochs" in trained.stopped
 
 
-def test_it_stops_where_the_loss_is_good_enough(tmp_path: Path) -> None:
+def test_training_stops_at_the_target_loss(tmp_path: Path) -> None:
     _, trained = run(tmp_path, TrainerConfig(epochs=9, steps_per_epoch=2, stop_below=100.0))
     assert len(trained.history) == 1
 
 
-def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_keeps_the_last_good_state(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="became nan at step 15"):
         run(tmp_path, what=objective(breaks_at=14))
     _, trained = run(tmp_path, resume=True)
@@ -138,7 +138,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path: Path) -> N
     assert np.isfinite(trained.best.loss)
 
 
-def test_more_epochs_may_be_asked_for_when_resuming(tmp_path: Path) -> None:
+def test_the_number_of_epochs_may_be_raised_when_resuming(tmp_path: Path) -> None:
     run(tmp_path, TrainerConfig(epochs=1, steps_per_epoch=5))
     _, trained = run(tmp_path, TrainerConfig(epochs=2, steps_per_epoch=5), resume=True)
     assert len(trained.history) == 2
@@ -163,7 +163,7 @@ def test_minutes_set_the_number_of_steps(
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (lambda file: file.unlink(), "there is no checkpoint"),
         (lambda file: file.write_bytes(file.read_bytes()[:-100]), "damaged"),

@@ -77,7 +77,7 @@ def test_attention_is_causal(network: Transformer) -> None:
     assert not torch.allclose(first[:, 11:], second[:, 11:], atol=0.1)
 
 
-def test_how_far_counts_not_where() -> None:
+def test_positions_are_relative() -> None:
     torch.manual_seed(5)
     layer = Transformer(TransformerConfig(VOCABULARY, replace(TINY, layers=1))).eval()
     _enliven(layer)
@@ -94,7 +94,7 @@ def test_how_far_counts_not_where() -> None:
     assert not torch.allclose(early, stretched, atol=1e-2)
 
 
-def test_more_than_fits_in_view_is_refused(network: Transformer) -> None:
+def test_more_tokens_than_the_context_are_refused(network: Transformer) -> None:
     with pytest.raises(BadArgument, match="41 positions exceed the context length of 40"):
         network(some_tokens(1, 41))
     cache = KVCache(TINY, 1)
@@ -106,7 +106,7 @@ def test_more_than_fits_in_view_is_refused(network: Transformer) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8", None])
-def test_a_network_for_writing_says_what_the_other_says(precision: Precision | None) -> None:
+def test_a_network_for_inference_gives_the_same_logits(precision: Precision | None) -> None:
     torch.manual_seed(6)
     network = Transformer(TransformerConfig(VOCABULARY, replace(TINY, width=64))).eval()
     for parameter in network.parameters():
@@ -148,7 +148,7 @@ def test_dropout_preserves_the_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"width": 30}, "a width of 30 cannot be divided among 4 heads"),
         ({"layers": 0}, "layers is 0"),
@@ -167,7 +167,7 @@ def test_the_preset_has_the_size_that_it_names() -> None:
         medium(0)
 
 
-def test_a_voice_knows_what_was_before_and_the_voices_above(chorale: ChoraleTransformer) -> None:
+def test_a_voice_depends_on_the_past_and_on_the_voices_above(chorale: ChoraleTransformer) -> None:
     generator = torch.Generator().manual_seed(4)
     frames = torch.randint(NUM_PITCHES, (1, 12, NUM_VOICES), generator=generator)
     with torch.inference_mode():

@@ -60,7 +60,7 @@ def test_wrong_input_is_named() -> None:
         head.split(np.zeros(head.dimension, np.float32))
 
 
-def test_learning_keeps_what_tells_tracks_apart_and_damps_production() -> None:
+def test_fitting_keeps_differences_between_tracks_and_damps_production() -> None:
     rng = np.random.default_rng(0)
     n, per_track = 40, 4
     identity = rng.standard_normal((n, 1, 3))

@@ -107,7 +107,7 @@ def test_infilled_bars_come_last() -> None:
         assert all(tuple(bar) in plain for bar in bars)
 
 
-def test_a_part_to_be_added_comes_last_in_each_bar() -> None:
+def test_an_added_part_comes_last_in_each_bar() -> None:
     for window in windows(60, 2000):
         if PART not in window:
             continue
@@ -179,7 +179,7 @@ def test_fine_tuning_starts_from_another_model(tmp_path: Path) -> None:
         assert torch.allclose(expected, actual, atol=1e-4)
 
 
-def test_too_little_is_told(tmp_path: Path) -> None:
+def test_too_few_pieces_are_reported(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="0 scores to train on"):
         train_composer(TRAINING, [], PIECES, tmp_path)
 

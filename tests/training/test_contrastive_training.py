@@ -30,7 +30,7 @@ def unit(rows: int, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.normalize(normal, dim=1)
 
 
-def test_the_loss_of_what_is_all_alike_is_that_of_guessing() -> None:
+def test_the_loss_of_equal_vectors_is_that_of_chance() -> None:
     same = torch.ones(8, 16) / 4
     assert contrastive_loss(same, torch.arange(4), MIXED).item() == pytest.approx(math.log(7))
 
@@ -128,14 +128,14 @@ def learn(
     return losses
 
 
-def test_excerpts_of_images_come_together() -> None:
+def test_training_brings_excerpts_of_images_together() -> None:
     torch.manual_seed(0)
     network = build(ContrastiveConfig(bands=32, frames=64, dimension=16, projection=8))
     losses = learn(network, image_task(), 40)
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
 
 
-def test_views_of_activations_come_together() -> None:
+def test_training_brings_views_of_activations_together() -> None:
     torch.manual_seed(0)
     network = build(ContrastiveConfig(source="musicnn"))
     assert isinstance(network, ActivationHead)
@@ -213,7 +213,7 @@ def test_labels_of_no_strength_change_nothing() -> None:
     assert fitted.features_map == pytest.approx(head.features_map, abs=1e-6)
 
 
-def test_labels_that_tell_nothing_are_refused() -> None:
+def test_uninformative_labels_are_refused() -> None:
     head, vectors = load_head(), sound_vectors(4)
     with pytest.raises(BadArgument, match="no label has two tracks"):
         apply_wccn(head, vectors, np.array([0, 1, 2, -1]), LabelStrength())

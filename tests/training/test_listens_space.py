@@ -59,7 +59,7 @@ def test_tracks_with_the_same_listens_lie_at_one_place() -> None:
     assert cosines(learned)[0, 1] > 0.999
 
 
-def test_one_user_s_sessions_say_what_goes_together() -> None:
+def test_sessions_of_one_user_give_co_occurrence() -> None:
     evenings = [
         (0, day % 2 * 3 + i, 1, day * 86_400 + i * 200 + 1) for day in range(10) for i in range(3)
     ]
@@ -98,7 +98,7 @@ def test_a_session_ends_after_half_an_hour_of_silence() -> None:
         ([(0, 1, 1, 1), (0, 2, 1, 10**6), (0, 3, 1, 2 * 10**6)], "one user's listens"),
     ],
 )
-def test_what_cannot_be_learned_is_told(
+def test_what_cannot_be_learned_is_reported(
     listens: list[tuple[int, int, int, int]], reason: str
 ) -> None:
     result = fit_listens(matched(*listens))

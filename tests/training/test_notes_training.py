@@ -104,7 +104,7 @@ def test_groups_are_not_divided() -> None:
     assert not {piece_.group for piece_ in train} & {piece_.group for piece_ in validate}
 
 
-def test_words_met_once_are_unknown_and_counted(tmp_path: Path) -> None:
+def test_rare_tokens_are_unknown_and_counted(tmp_path: Path) -> None:
     rare = Piece("rare", NoteSequence(("B7",) + ("C4",) * 120, ("0.25",) + ("1.0",) * 120))
     model, _ = train_notes(TRAINING, [*PIECES, rare], tmp_path)
     assert "B7" not in model.vocabularies["notes"].tokens
@@ -112,7 +112,7 @@ def test_words_met_once_are_unknown_and_counted(tmp_path: Path) -> None:
     assert unknown["training"]["notes"] + unknown["held_out"]["notes"] > 0
 
 
-@pytest.mark.parametrize(("share", "few"), [(0.0, False), (0.1, False), (0.11, True), (1.0, True)])
+@pytest.mark.parametrize(("share", "is_small"), [(0.0, False), (0.1, False), (0.11, True), (1.0, True)])
 def test_a_small_vocabulary_is_reported(tmp_path: Path, share: float, is_small: bool) -> None:
     model, _ = train_notes(TRAINING, PIECES, tmp_path)
     model.metadata["unknown"]["held_out"]["notes"] = share
@@ -123,13 +123,13 @@ def test_a_small_vocabulary_is_reported(tmp_path: Path, share: float, is_small: 
     assert (f"{share:.0%} of what the scores" in remark) == is_small
 
 
-def test_too_little_is_told(tmp_path: Path) -> None:
+def test_too_few_pieces_are_reported(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="2 scores"):
         train_notes(TRAINING, PIECES[:2], tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [({"learning_rate": 0.0}, "above 0"), ({"fewest": 0}, "at least 1"), ({"seed": -1}, "seed")],
 )
 def test_invalid_options_are_rejected(options: dict[str, float], message: str) -> None:

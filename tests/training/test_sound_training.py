@@ -72,7 +72,7 @@ def one_epoch(preset: str, **options: object) -> SoundTraining:
     ],
     ids=["default", "dual-axis", "composite", "stereo", "recurrent", "contrastive", "musicnn"],
 )
-def test_a_learned_space_can_be_asked(
+def test_a_learned_space_can_be_queried(
     library: Library, tmp_path: Path, training: SoundTraining, dimension: int
 ) -> None:
     learned = library.learning.train("mine", training, workers=1)
@@ -158,7 +158,7 @@ def test_filters_have_the_tracks_of_highest_activation(library: Library, tmp_pat
 
 
 @pytest.mark.slow
-def test_an_emptied_cache_is_made_anew(library: Library) -> None:
+def test_an_emptied_cache_is_recomputed(library: Library) -> None:
     library.learning.train("mine", one_epoch("dual-axis"), workers=1)
     before = library.vectors("mine")[1]
     shutil.rmtree(library.folder / "cache")
@@ -200,7 +200,7 @@ def test_a_vanished_file_is_told_and_the_others_are_learned(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("sound", "one of Segue's own spaces"),
         ("../mine", "cannot name a space"),
@@ -214,7 +214,7 @@ def test_taken_names_are_rejected(library: Library, name: str, message: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"preset": "dual-axis", "step": "bar"}, "belongs to the preset conv"),
         ({"preset": "conv", "step": "verse"}, "give bar, beat, or a number"),
@@ -232,7 +232,7 @@ def test_inconsistent_options_are_rejected(options: dict[str, object], message: 
 
 
 @pytest.mark.parametrize("device", ["toaster", "cuda:9"])
-def test_a_device_that_is_not_there_is_told(library: Library, device: str) -> None:
+def test_a_device_that_is_not_there_is_reported(library: Library, device: str) -> None:
     with pytest.raises(BadArgument, match=f"no device '{device}' here; there are: auto, cpu"):
         library.learning.train("mine", SoundTraining(preset="dual-axis", device=device), workers=1)
 
@@ -278,12 +278,12 @@ def test_an_interrupted_run_is_not_thrown_away_by_mistake(library: Library) -> N
     )  # the finished one is replaced
 
 
-def test_nothing_to_resume_is_told(library: Library) -> None:
+def test_nothing_to_resume_is_reported(library: Library) -> None:
     with pytest.raises(BadCheckpoint, match="there is no checkpoint"):
         library.learning.train("mine", one_epoch("dual-axis"), workers=1, resume=True)
 
 
-def test_a_space_that_was_not_learned_is_told(library: Library) -> None:
+def test_a_space_that_was_not_learned_is_reported(library: Library) -> None:
     with pytest.raises(NotFound, match="no space 'mine' was trained"):
         library.learning.reconstruct(1, "mine")
 

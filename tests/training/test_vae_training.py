@@ -117,7 +117,7 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(
         )
 
 
-def test_the_weight_of_the_divergence_rises(tmp_path: Path) -> None:
+def test_the_kl_weight_warms_up(tmp_path: Path) -> None:
     network = train_score(ScoreTraining(epochs=1, device="cpu"), TUNES, tmp_path)[0].network
     assert int(network.seen) == 10
 
@@ -204,13 +204,13 @@ def test_groups_are_not_divided() -> None:
     assert train_validation_split(grouped[::-1])[1][::-1] == validate
 
 
-def test_too_few_scores_are_told(tmp_path: Path) -> None:
+def test_too_few_scores_are_reported(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="2 scores"):
         train_score(ScoreTraining(epochs=1), TUNES[:2], tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"convolutions": 4}, "two, or three"),
         ({"convolutions": 3}, "belongs to --encoder conv"),
