@@ -69,6 +69,7 @@ def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path
         (["--time-signature", "4/3"], 2, "is not supported"),
         (["--tempo", "9999"], 2, "a tempo of"),
         (["--instruments", "pianoo"], 2, "did you mean"),
+        (["--chords", "Dm7 | Hm"], 2, "'Hm' is no chord; did you mean"),
         (["--infill", "2-3"], 2, "need a score"),
         (["--add", "bass"], 2, "need a score"),
         (["--max-copy", "0"], 2, "bars copied"),

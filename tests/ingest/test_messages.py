@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segue.ingest import messages
+import segue
+from segue.ingest import workers
 from segue.ingest.analysis import (
     Decode,
     DecodedFile,
@@ -17,8 +18,7 @@ from segue.ingest.analysis import (
     ReadSidecars,
     Representation,
 )
-from segue.ingest.messages import BadMessage, decode, encode
-from segue.ingest.workers import Fault, Workers
+from segue.ingest.workers import BadMessage, Fault, Workers, decode, encode
 from segue.records import Part, Score, Span, Tags
 
 PRINT = np.arange(4, dtype=np.uint32)
@@ -165,7 +165,7 @@ def test_a_message_that_is_none_makes_nothing(message: bytes) -> None:
 
 
 def test_messages_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "MAX_BYTES", 1000)
+    monkeypatch.setattr(workers, "MAX_BYTES", 1000)
     assert len(decode(encode(b"x" * 900))) == 900
     with pytest.raises(BadMessage, match="holds more than Segue takes at once"):
         encode(b"x" * 1000)
@@ -186,7 +186,7 @@ def test_a_worker_that_was_taken_over_costs_its_job(
 
 def test_no_module_of_segue_reads_pickles() -> None:
     """Not by way of `Connection.recv` either."""
-    package = Path(messages.__file__).parent.parent
+    package = Path(segue.__file__).parent
     for file in package.rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         assert not any(each in text for each in ("import pickle", ".recv()", "pickle.load")), file

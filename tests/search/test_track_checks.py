@@ -10,7 +10,7 @@ import pytest
 from conftest import fill_described
 from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument
-from segue.explore.drawing import _nearest
+from segue.explore.maps import _nearest
 from segue.explore.playlist import PlaylistOptions
 from segue.library import Library
 from segue.search.filters import Filters, non_music_ids, non_music_type

@@ -37,6 +37,12 @@ def compose(
     key: Annotated[str | None, typer.Option(help="Musical key: C, Dm, F# minor …")] = None,
     tempo: opt.Tempo = None,
     time_signature: opt.TimeSignature = None,
+    chords: Annotated[
+        str | None,
+        typer.Option(
+            help='Chords of the new bars, as "Dm7 G7 | Cmaj7"; they are repeated to the end.'
+        ),
+    ] = None,
     infill: Annotated[
         str | None, typer.Option(help="Range of bars of the score to generate again, as 5-8.")
     ] = None,
@@ -97,7 +103,7 @@ def compose(
     seed = seed_or_new(seed)
     performance = HumaniseOptions(humanise, swing, seed)
     options = _options(instruments, key, tempo, time_signature, (temperature, top_k, top_p, min_p))
-    options = replace(options, max_copy=max_copy, repetition=repetition)
+    options = replace(options, chords=chords, max_copy=max_copy, repetition=repetition)
     bar_range = _bar_range(infill) if infill else None
     reports: list[dict[str, Any]] = []
     with open_library(library, required=False) as lib, progress("reading") as show:
@@ -192,6 +198,12 @@ def _print_report(fields: dict[str, Any]) -> None:
         span = f", {part['lowest']} to {part['highest']}" if part["lowest"] else ""
         bars = f"plays in {part['bars']} of {fields['bars']} bars" if part["bars"] else "is silent"
         say(f"  {part['name']} {bars}{span}")
+    if fields["chords"]:
+        fit, bass = (fields["chords"][name] for name in ("chord_tones", "bass_on_beat_1"))
+        say(
+            f"chord tones are {_percent(fit)} of the sounding time; the lowest note on the first "
+            f"beat is the chord's bass in {_percent(bass)} of the bars"
+        )
     if shared["bars"]:
         say(
             f"longest passage shared with the training set: "
@@ -202,3 +214,7 @@ def _print_report(fields: dict[str, Any]) -> None:
         say("no bar is shared with the training set")
     seed = fields["to_reproduce"]["seed"]
     say(f"seed {seed}: the same again with --seed {seed}")
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.0%}"

@@ -155,7 +155,7 @@ def dendrogram(
 
     Example: segue dendrogram --level artist -o artists.png
     """
-    from segue.explore.drawing import TREE_SUFFIXES, save_dendrogram
+    from segue.explore.dendrogram import TREE_SUFFIXES, save_dendrogram
 
     check_target(output, TREE_SUFFIXES)
     with open_library(library) as lib:

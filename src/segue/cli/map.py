@@ -73,7 +73,7 @@ def map_(
 
     Example: segue map --colour album -o map.html
     """
-    from segue.explore.drawing import MAP_SUFFIXES, check_colour
+    from segue.explore.maps import MAP_SUFFIXES, check_colour
     from segue.explore.projection import ProjectionOptions
 
     check_target(output, MAP_SUFFIXES)
@@ -104,7 +104,7 @@ def map_(
         }
         print_json("map", fields)
         return
-    from segue.explore.drawing import WARNING, map_caption
+    from segue.explore.maps import WARNING, map_caption
 
     placed = f", {projection.placed} of them placed now" if update else ""
     say(f"wrote {display_path(output)}: {count_of(len(projection.ids), 'track')}{placed}")

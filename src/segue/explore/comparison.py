@@ -27,8 +27,8 @@ from segue.feature_names import (
     STYLE_FEATURE_GROUPS,
     STYLE_FEATURE_NAMES,
 )
+from segue.ingest.analysis import read_score
 from segue.ingest.cache import fill_cache
-from segue.ingest.single_file import read_score
 from segue.lyrics.features import style_z_scores
 from segue.media import MEDIA
 from segue.records import FloatArray, Medium, Track

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import av
 import numpy as np
 
 from segue.audio import cover_songs, spectrogram
@@ -35,7 +34,6 @@ from segue.ingest.analysis import (
 )
 from segue.ingest.embedding import TrackEmbedder
 from segue.ingest.workers import Fault, Workers
-from segue.io.audio import read_recording
 from segue.records import Failure, FloatArray, Medium, Span, Track
 from segue.store.cache import Array, Cache
 
@@ -232,6 +230,8 @@ def previews(
 
 def encode_preview(job: PreviewJob) -> bytes:
     """Decode the middle of a file and encode it; runs in a worker."""
+    from segue.io.audio import read_recording  # training from a filled cache needs no decoder
+
     recording = read_recording(Path(os.fsdecode(job.path)), _OPUS_RATE_HZ, _middle)
     return _opus(recording.excerpts[0])
 
@@ -242,6 +242,8 @@ def _middle(duration_s: float) -> tuple[Span, ...]:
 
 
 def _opus(samples: FloatArray) -> bytes:
+    import av
+
     n_fade = min(round(_FADE_S * _OPUS_RATE_HZ), len(samples) // 2)
     fade = np.linspace(0, 1, n_fade, dtype=np.float32)
     if n_fade:

@@ -444,7 +444,7 @@ class Library(deprecation.RenamedAttributes):
         """
         resolved = resolve(self._store, query)
         if isinstance(resolved, Path):
-            from segue.ingest.single_file import describe_file  # imports the networks
+            from segue.ingest.analysis import describe_file  # imports the networks
 
             return [describe_file(resolved)]
         words, spaces = self._store.lyrics, self._store.spaces

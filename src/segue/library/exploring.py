@@ -13,8 +13,14 @@ from segue.deprecation import RenamedAttributes, renamed_arguments
 from segue.errors import BadArgument
 from segue.explore.clusters import Clustering, Method, cluster_tracks
 from segue.explore.dendrogram import Dendrogram, Level, build_dendrogram
-from segue.explore.drawing import colour_by, save_map
-from segue.explore.maps import StageWatcher, compute_map, latest_map, update_map
+from segue.explore.maps import (
+    StageWatcher,
+    colour_by,
+    compute_map,
+    latest_map,
+    save_map,
+    update_map,
+)
 from segue.explore.outliers import (
     DuplicatePair,
     Outlier,

@@ -61,7 +61,7 @@ class Scores(RenamedAttributes):
         >>> len(score.parts)  # doctest: +SKIP
         2
         """
-        from segue.ingest.single_file import read_score  # imports the decoders
+        from segue.ingest.analysis import read_score  # imports the decoders
 
         resolved = resolve(self._store, query)
         kind = medium_of(resolved) if isinstance(resolved, Path) else resolved[0].kind

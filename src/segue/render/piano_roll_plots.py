@@ -13,7 +13,7 @@ from segue.errors import BadArgument
 from segue.records import Part, Score
 from segue.render.plots import TEXT_COLOUR, new_figure, save, shorten
 from segue.score.features import pitch_name, time_signature_text
-from segue.score.harmony import Chord, estimate_chords, estimate_key
+from segue.score.harmony import Chord, estimate_chords, estimate_key, written_chords
 from segue.score.piano_roll import FAMILY_INSTRUMENTS, INSTRUMENTS, PianoRoll
 from segue.score.timing import BarGrid, bar_grid, excerpt, main_beats_per_minute
 from segue.theory.instruments import DRUM_NAMES, PROGRAM_NAMES
@@ -94,7 +94,7 @@ def draw_piano_roll(
     edges = _row_edges(grid, n_bars)
     rows = _rows(excerpt(score, 0, int(edges[-1])).parts or score.parts, _DRUM_HEIGHT)
     if chords is None:
-        chords = estimate_chords(score)
+        chords = written_chords(score) or estimate_chords(score)
     colours = _colours(score.parts)
     height = np.clip((rows.high - rows.bottom) * 0.042, 1.3, 4.8) + 0.35
     legend_lines = -(-len(score.parts) // 6)

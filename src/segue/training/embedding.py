@@ -113,7 +113,7 @@ class FileEmbedder:
         Unreadable
             With the reason.
         """
-        from segue.ingest.single_file import embed_file  # imports the decoders
+        from segue.ingest.analysis import embed_file  # imports the decoders
 
         key = path, passage
         if key not in self._embedded:

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, TrainingFailed
-from segue.ingest.analysis import DECODE_LIMIT_S, PIANO_ROLLS, TASK, ReadScore
+from segue.ingest.analysis import DECODE_LIMIT_S, PIANO_ROLLS, TASK, ReadScore, decode_track
 from segue.ingest.cache import Watcher, cache_key, fill_cache
-from segue.ingest.single_file import decode_track
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
 from segue.nn.split import split_group

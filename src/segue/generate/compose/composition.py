@@ -17,16 +17,25 @@ from segue.evaluation.generated import (
     pitch_class_entropy,
     scale_consistency,
 )
+from segue.generate.compose.chords import chord_fit
 from segue.generate.compose.editing import add_part, insert_bars
 from segue.generate.compose.options import CompositionOptions
+from segue.generate.compose.plan import BarChord, BarPlan, estimate_chords_key, parse_chords
 from segue.generate.compose.sampler import BarSampler
-from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, score_to_bars, steps_per_bar
+from segue.generate.compose.tokens import (
+    STEPS_PER_QUARTER,
+    TIME_SIGNATURE_INDEX,
+    Bar,
+    score_to_bars,
+    steps_per_bar,
+)
 from segue.generate.copying import fingerprint_parts, longest_shared_bars
 from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, estimate_chords, estimate_key, with_estimated_key
 from segue.score.timing import BarGrid, bar_grid, excerpt
-from segue.theory.instruments import DRUMS, instrument_name
+from segue.theory.chords import parse_chord
+from segue.theory.instruments import DRUMS, instrument_name, is_bass
 from segue.theory.keys import MODES, key_signature, spell_pitch, spell_tonic
 
 if TYPE_CHECKING:
@@ -261,28 +270,71 @@ class Composition:
             self.bars = len(self._prompt_bars)
         if self.prompt is not None and options.key is None:
             options = replace(options, key=key_index(self.prompt))
+        self._plans: list[BarPlan] = []
+        if options.chords is not None:
+            options = self._plan_chords(options, options.chords)
         self._sampler = BarSampler(self.composer, options)
 
+    def _plan_chords(self, options: CompositionOptions, chords: str) -> CompositionOptions:
+        """Plan a chord progression, and return the options with the key that it is in."""
+        signature = options.time_signature
+        if self._prompt_bars and signature is None:
+            signature = self._prompt_bars[min(self._offset, len(self._prompt_bars) - 1)][0]
+        if signature is None:
+            signature = TIME_SIGNATURE_INDEX[4, 4]
+        progression = parse_chords(chords, signature)
+        self._plans = [BarPlan(progression[index % len(progression)]) for index in range(self.bars)]
+        if options.key is None:
+            options = replace(options, key=estimate_chords_key(progression, signature))
+            self.options = replace(self.options, key=options.key)
+        return replace(options, time_signature=signature)
+
     def __iter__(self) -> Iterator[Bar]:
+        prompt = self._prompt_bars
         if self.infill:
-            bars = self._sampler.infill(self._prompt_bars, self.infill[0] - 1, self.infill[1])
+            first, last = self.infill
+            bars = self._sampler.infill(prompt, first - 1, last, self._plans)
         elif self.added is not None:
-            bars = self._sampler.add_part(self._prompt_bars, self.added, self._chord_roots())
+            plans = self._plans
+            if not plans and is_bass(self.added):
+                plans = self._estimated_plans()
+            bars = self._sampler.add_part(
+                prompt, self.added, plans, are_estimated=plans is not self._plans
+            )
         else:
-            bars = self._sampler.extend(self.bars, self._prompt_bars)
+            bars = self._sampler.extend(self.bars, prompt, self._plans)
         for bar in bars:
             self.generated.append(bar)
             yield bar
 
     @property
     def score(self) -> Score:
-        """The prompt with the bars generated so far.
+        """The prompt with the bars generated so far, with the symbols of planned chords.
 
         Raises
         ------
         BadArgument
             There is no note yet.
         """
+        return self._with_chords(self._notes_in_score())
+
+    def _with_chords(self, score: Score) -> Score:
+        """Set the symbols of the planned chords where they change."""
+        if self.options.chords is None:
+            return score
+        edges = bar_grid(score).edges.tolist()
+        first = self._offset
+        last = min(first + len(self.generated), len(edges) - 1)
+        symbols = [each for each in score.chords if each[0] < edges[first]]
+        for bar, plan in zip(range(first, last), self._plans, strict=False):
+            for chord in plan.chords:
+                tick = edges[bar] + chord.step * score.ticks_per_quarter // STEPS_PER_QUARTER
+                if tick < edges[bar + 1] and (not symbols or symbols[-1][1] != chord.name):
+                    symbols.append((tick, chord.name))
+        symbols += [each for each in score.chords if each[0] >= edges[last]]
+        return replace(score, chords=tuple(symbols))
+
+    def _notes_in_score(self) -> Score:
         parts = Counter(self.options.instruments or ())
         if self.prompt is None:
             return self._with_requested(insert_bars(None, self.generated, 0, 0, parts), 0)
@@ -326,17 +378,18 @@ class Composition:
                 rows.append([tick, quarters])
         return replace(score, tempos=np.array(rows, np.float64).reshape(-1, 2))
 
-    def _chord_roots(self) -> list[list[tuple[int, int]]]:
-        """Return the chords of each bar of the prompt as (step, pitch class of the root)."""
+    def _estimated_plans(self) -> list[BarPlan]:
+        """Return the chords of each bar of the prompt, estimated from its notes."""
         if self.prompt is None:
             return []
         starts = bar_grid(self.prompt).edges
-        roots: list[list[tuple[int, int]]] = [[] for _ in starts[:-1]]
+        chords: list[list[BarChord]] = [[] for _ in starts[:-1]]
         for chord in estimate_chords(self.prompt):
             ticks = chord.start - int(starts[chord.bar])
             step = round(ticks * STEPS_PER_QUARTER / self.prompt.ticks_per_quarter)
-            roots[chord.bar].append((step, chord.root))
-        return roots
+            symbol = parse_chord(chord.name)
+            chords[chord.bar].append(BarChord.of(symbol, step))
+        return [BarPlan(tuple(bar)) for bar in chords]
 
     @property
     def report(self) -> dict[str, Any]:
@@ -361,6 +414,7 @@ class Composition:
             "pieces_learned_from": len(index.names),
             "bars_rejected": self._sampler.rejected,
             "statistics": statistics(self.generated),
+            "chords": chord_fit(self.generated, self._plans) if self.options.chords else None,
             "to_reproduce": {
                 **options,
                 "infill": self.infill,

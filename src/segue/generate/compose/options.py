@@ -41,6 +41,9 @@ class CompositionOptions:
         Beats a minute: quarters, or dotted quarters in 6/8, 9/8 and 12/8.
     time_signature : int, optional
         Index in `tokens.TIME_SIGNATURES`.
+    chords : str, optional
+        Chord progression such as "Dm7 G7 | Cmaj7", which is repeated as often as it fits; see
+        `segue.theory.chord_charts`.
     max_copy : int
         Longest passage, in distinct bars of a part, that may coincide with a training piece in
         any key.
@@ -56,6 +59,7 @@ class CompositionOptions:
     key: int | None = None
     tempo: float | None = None
     time_signature: int | None = None
+    chords: str | None = None
     max_copy: int = 4
     repetition: float = 1.0
     seed: int = 0

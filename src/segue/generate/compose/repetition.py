@@ -17,7 +17,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.generate.compose.chords import adapt_notes
 from segue.generate.compose.grammar import Position
+from segue.generate.compose.plan import OPEN, BarChord, BarPlan
 from segue.generate.compose.tokens import (
     END,
     FIRST_TOKEN,
@@ -39,6 +41,8 @@ _CONTEXT_WEIGHT: Final = 4.0
 _PHRASE_WEIGHTS: Final = {4: 1.0, 8: 1.0}
 #: Log-weight for each time that a bar has been a source before.
 _REUSE_WEIGHT: Final = -0.5
+#: Log-weight of a source that has the planned chords.
+_CHORDS_WEIGHT: Final = 2.0
 #: Number of preceding bars that are compared.
 _CONTEXT_BARS: Final = 2
 #: Penalty of drums that have not been played so far, in nats.
@@ -84,6 +88,7 @@ class RepetitionModel:
     def __init__(self, strength: float, rng: np.random.Generator) -> None:
         self._strength, self._rng = strength, rng
         self._bars: deque[Bar] = deque(maxlen=MEMORY)
+        self._chords: deque[tuple[BarChord, ...]] = deque(maxlen=MEMORY)
         # Of drums and of pitched parts:
         self._cells: tuple[deque[Cells], deque[Cells]] = (
             deque(maxlen=MEMORY),
@@ -109,15 +114,16 @@ class RepetitionModel:
             if values:
                 self._similarity[kind] = float(np.mean(values))
 
-    def append(self, bar: Bar) -> None:
-        """Add a bar to the piece."""
+    def append(self, bar: Bar, chords: tuple[BarChord, ...] = ()) -> None:
+        """Add a bar to the piece, with the chords that were planned for it."""
+        self._chords.append(chords)
         for kind in range(2):
             self._cells[kind].append(_cells(bar, drums=not kind))
             self._uses[kind].append(0)
         self._bars.append(bar)
         self._drums |= {note.pitch for note in bar.notes if note.instrument == DRUMS}
 
-    def choose(self, time_signature: int, factor: float = 1.0) -> None:
+    def choose(self, time_signature: int, factor: float = 1.0, plan: BarPlan = OPEN) -> None:
         """Choose the sources of the next bar.
 
         Parameters
@@ -126,22 +132,28 @@ class RepetitionModel:
             Index of its time signature.
         factor : float
             Factor of the penalties.
+        plan : BarPlan
+            What the bar is to be. Sources are moved to its chords.
         """
         self._sources = {}
         if not self._strength * factor:
             return
         for kind, nats in enumerate((_DRUM_PENALTY, _PITCHED_PENALTY)):
-            index = self._choose(kind, time_signature)
+            index = self._choose(kind, time_signature, plan)
             if index is None:
                 continue
             self._uses[kind][index] += 1
             penalty = nats * self._strength * factor * self._similarity[kind]
             source = self._bars[index]
+            if kind and self._chords[index] != plan.chords:
+                source = source._replace(
+                    notes=adapt_notes(source.notes, self._chords[index], plan.chords)
+                )
             pitched = (self._lately | source.instruments) - {DRUMS}
             for instrument in pitched if kind else {DRUMS}:
                 self._sources[instrument] = PartSource(_onsets(source, instrument), penalty)
 
-    def _choose(self, kind: int, time_signature: int) -> int | None:
+    def _choose(self, kind: int, time_signature: int, plan: BarPlan) -> int | None:
         cells, count = self._cells[kind], len(self._bars)
         candidates = [
             index
@@ -159,6 +171,8 @@ class RepetitionModel:
                 weight for bars, weight in _PHRASE_WEIGHTS.items() if not (count - index) % bars
             )
             weights[at] += _REUSE_WEIGHT * self._uses[kind][index]
+            if kind and plan.chords and self._chords[index] == plan.chords:
+                weights[at] += _CHORDS_WEIGHT
         probabilities = np.exp(weights - weights.max())
         return candidates[
             int(self._rng.choice(len(candidates), p=probabilities / probabilities.sum()))
