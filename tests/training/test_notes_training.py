@@ -112,7 +112,9 @@ def test_rare_tokens_are_unknown_and_counted(tmp_path: Path) -> None:
     assert unknown["training"]["notes"] + unknown["held_out"]["notes"] > 0
 
 
-@pytest.mark.parametrize(("share", "is_small"), [(0.0, False), (0.1, False), (0.11, True), (1.0, True)])
+@pytest.mark.parametrize(
+    ("share", "is_small"), [(0.0, False), (0.1, False), (0.11, True), (1.0, True)]
+)
 def test_a_small_vocabulary_is_reported(tmp_path: Path, share: float, is_small: bool) -> None:
     model, _ = train_notes(TRAINING, PIECES, tmp_path)
     model.metadata["unknown"]["held_out"]["notes"] = share
