@@ -193,7 +193,7 @@ class Scores(RenamedAttributes):
         from segue.score.vae.model import RollModel
         from segue.training.scores import load  # imports torch
 
-        return RollModel.shipped() if space == ROLL_VAE else load(self._store, space)
+        return RollModel.pretrained() if space == ROLL_VAE else load(self._store, space)
 
 
 def _name(tracks: Sequence[Track], query: Query) -> str:
