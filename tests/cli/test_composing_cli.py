@@ -77,7 +77,7 @@ def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path
         (["--style", "bosa"], 2, "did you mean bossa"),
         (["--style", "rock", "--time-signature", "3/4"], 2, "those in 3/4 are waltz"),
         (["--melody", "{prompt}", "--bars", "4"], 2, "leave out --bars"),
-        (["--melody", "{prompt}.txt"], 2, "{prompt}.txt"),
+        (["--melody", "{prompt}.txt"], 1, "there is no file"),
         (["--infill", "2-3"], 2, "need a score"),
         (["--add", "bass"], 2, "need a score"),
         (["--max-copy", "0"], 2, "bars copied"),
