@@ -139,9 +139,10 @@ class Scores(RenamedAttributes):
         prompt: Query | Score | None,
         options: "CompositionOptions",
         *,
-        bars: int = 16,
+        bars: int | None = None,
         infill: tuple[int, int] | None = None,
         add: str | None = None,
+        melody: Query | None = None,
         model: str | None = None,
     ) -> "Composition":
         """Start a composition, which is generated bar by bar while it is iterated over.
@@ -152,12 +153,15 @@ class Scores(RenamedAttributes):
             A score to continue, to fill bars in, or to add a part to.
         options : CompositionOptions
             Key, time signature, instruments, style and sampling.
-        bars : int
-            Number of bars to generate, after the prompt if there is one.
+        bars : int, optional
+            Number of bars to generate, after the prompt if there is one; by default 16, or as many
+            as the sections of the options have.
         infill : (int, int), optional
             First and last bar to replace, from 1.
         add : str, optional
             Instrument of a part to add, such as "bass".
+        melody : str, int or Path, optional
+            A score whose melody gets an accompaniment, in the style of the options.
         model : str, optional
             Name of a model trained on this library; by default the bundled one.
 
@@ -182,13 +186,14 @@ class Scores(RenamedAttributes):
         added = None if add is None else parse_instrument(add)
         score = prompt if prompt is None or isinstance(prompt, Score) else self.read(prompt)
         composer = load_model(self._store, COMPOSING, model or BUNDLED)
-        return Composition(composer, options, bars, score, infill, added)
+        tune = None if melody is None else self.read(melody)
+        return Composition(composer, options, bars, score, infill, added, tune)
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel
         from segue.training.scores import load  # imports torch
 
-        return RollModel.shipped() if space == ROLL_VAE else load(self._store, space)
+        return RollModel.pretrained() if space == ROLL_VAE else load(self._store, space)
 
 
 def _name(tracks: Sequence[Track], query: Query) -> str:
