@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 import torch
 
+from recipes import print_progress
 from recipes.datasets.annotated_melodies import AnnotatedMelody, Source, read_melodies
-from recipes.lm_training import print_progress
 from segue.errors import TrainingFailed
 from segue.generate.harmony.chord_network import (
     CHECKPOINT_KIND,
