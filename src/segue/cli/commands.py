@@ -20,6 +20,7 @@ import segue.cli.compose
 import segue.cli.melody
 import segue.cli.harmonise
 import segue.cli.lyrics
+import segue.cli.transcribe
 import segue.cli.sample
 import segue.cli.train
 import segue.cli.models
