@@ -15,7 +15,8 @@ import numpy as np
 from bench import result_tables
 from recipes.datasets import sound_kinds
 from recipes.sound_kinds import FOLDS, cross_validate, fit_classifier
-from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities, z_scores
+from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities
+from segue.builtin_spaces import feature_z_scores
 from segue.feature_names import SOUND_FEATURE_NAMES
 from segue.records import FloatArray
 
@@ -33,7 +34,7 @@ def main() -> None:
     labels = np.array([SOUND_KINDS.index(label) for label in found.labels])
     learn = np.array([side == "learn" for side in found.sides])
     sources = np.array(found.sources)
-    scores = z_scores(found.vectors)
+    scores = feature_z_scores("sound", found.vectors)
     strength, chances = cross_validate(scores[learn], labels[learn], sources[learn])
     model = fit_classifier(scores[learn], labels[learn], strength)
     test = sound_kind_probabilities(scores[~learn])

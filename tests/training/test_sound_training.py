@@ -19,7 +19,7 @@ from segue.audio.training import (
     SoundTraining,
     evenly_spaced_tiles,
 )
-from segue.cli.commands import app
+from segue.cli import load_program
 from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
 from segue.nn.checkpoint import MODEL
 from segue.nn.split import train_validation_split
@@ -134,7 +134,7 @@ def test_a_reconstruction_can_be_seen_and_heard(library: Library, tmp_path: Path
     target = tmp_path / "library"
     for name in ("a.png", "a.wav"):
         done = CliRunner().invoke(
-            app,
+            load_program(),
             ["reconstruct", "1", "--space=mine", f"-o{tmp_path / name}", f"--library={target}"],
         )
         assert done.exit_code == 0, done.output
@@ -150,7 +150,7 @@ def test_filters_are_drawn_with_the_tracks_they_answer_to(library: Library, tmp_
     assert layers == ["along time"] * 32 + ["along frequency"] * 32
     assert all(len(one.tracks) == 2 for one in found)
     done = CliRunner().invoke(
-        app,
+        load_program(),
         ["filters", "--space=mine", f"-o{tmp_path}/f.png", f"--library={tmp_path}/library"],
     )
     assert done.exit_code == 0, done.output

@@ -264,10 +264,10 @@ def _identify(path: Path, root: Path, job: Identify) -> Identity:
             content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
     except OSError as error:
         raise unreadable(error) from None
-    return Identity(content_hash, _READ_TAGS[job.kind](path, root, job.given))
+    return Identity(content_hash, READ_TAGS[job.kind](path, root, job.given))
 
 
-_READ_TAGS: Final[dict[Medium, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
+READ_TAGS: Final[dict[Medium, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
     "sound": lambda path, _, given: (read_tags(path, given),),
     "score": lambda path, _, given: read_score_tags(path, given),
     "lyrics": read_lyrics_tags,
@@ -302,7 +302,7 @@ def _read_words(path: Path, job: ReadSidecars) -> SidecarLyrics:
         sidecar_tags.artist or job.given.artist,
         sidecar_tags.album or job.given.album,
     )
-    tags = _READ_TAGS[job.kind](path, path.parent, fallback)[0]
+    tags = READ_TAGS[job.kind](path, path.parent, fallback)[0]
     return SidecarLyrics(words, source, tags, tuple(faults))
 
 

@@ -27,11 +27,10 @@ from segue.audio.features import (
     measure,
     sound_kind_probabilities,
     standardise,
-    z_scores,
 )
 from segue.audio.note_events import NoteEvents, note_activations, note_events
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
-from segue.builtin_spaces import WEIGHTS
+from segue.builtin_spaces import WEIGHTS, feature_z_scores
 from segue.errors import BadArgument
 from segue.ingest.analysis import decode_samples
 from segue.records import BoolArray, FloatArray, IntArray, Part, Score, Span
@@ -106,7 +105,7 @@ def transcribe(
         raise BadArgument(f"{path}: no notes are heard in it; is it silence, noise or speech?")
     measured = measure((samples,), decoded.tags.genre)
     score = to_score(events, measured, decoded.tags.title or path.stem)
-    scores = z_scores(standardise(feature_vector(measured)))
+    scores = feature_z_scores("sound", standardise(feature_vector(measured)))
     kind = classify_sound_kinds(sound_kind_probabilities(scores)[None])[0]
     if kind != "music":
         warning = f"{path.name} sounds like {kind}, not music: its notes mean little"
