@@ -38,6 +38,8 @@ def transcribe(
 
     Example: segue transcribe song.mp3 -o song.mid -o song.musicxml
     """
+    from segue.ingest.transcription import notated
+
     outputs = music_outputs(output, wav=False, png=False, report=None)
     passage = opt.parse_time_span(at) if at else None
     use_threads(threads)
@@ -54,7 +56,8 @@ def transcribe(
             raise BadArgument("no melody was found in it: leave --lead-sheet away")
         score = replace(score, parts=melody)
     for file in outputs:
-        write_music(score, file)
+        is_notation = file.suffix.lower() in (".musicxml", ".mxl", ".abc")
+        write_music(notated(score) if is_notation else score, file)
     fields = _fields(score)
     if json:
         print_json("transcribe", {"files": [display_path(file) for file in outputs]} | fields)

@@ -1,9 +1,9 @@
 """Transcription of recordings: from the notes of Basic Pitch to a score of three parts.
 
 Beats, tempo and key are those of Segue's own analysis. The beats are joined by straight lines, as
-few as stay within 40 ms of every beat, so that music in one tempo has one tempo mark; notes keep
-their times as they were played. Which beat is the first of a bar is where most notes begin, low
-ones above all, and where the harmony changes.
+few as stay within 50 ms of them, so that music in one tempo has one tempo mark; notes keep their
+times as they were played, and `notated` moves them onto the grid. Which beat is the first of a bar
+is where most notes begin, low ones above all, and where the harmony changes.
 
 Melody and bass are the best chains of notes that follow one another: each note counts by its length
 and by the share of it in which it is the highest, or the lowest, of all that sound, and leaps cost.
@@ -29,7 +29,6 @@ from segue.audio.features import (
     standardise,
 )
 from segue.audio.note_events import NoteEvents, note_activations, note_events
-from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.builtin_spaces import WEIGHTS, feature_z_scores
 from segue.errors import BadArgument
 from segue.ingest.analysis import decode_samples
@@ -39,13 +38,20 @@ from segue.theory.keys import MODES, key_signature
 
 TICKS_PER_QUARTER: Final = 480
 PART_NAMES: Final = ("Melody", "Chords", "Bass")
-#: Shorter recordings have no beat and no key.
-MIN_DURATION_S: Final = 1.0
+_SIXTEENTH: Final = TICKS_PER_QUARTER // 4
+_TRIPLET: Final = TICKS_PER_QUARTER // 3
+#: Error of triplets, as a share of that of sixteenths, below which a beat has triplets.
+_TRIPLET_MARGIN: Final = 0.5
 #: Tempo where there is no beat.
 _NO_BEAT_BPM: Final = 120.0
 _MIN_BEATS: Final = 4
-#: Maximum distance of a beat from the line of its tempo.
-_TEMPO_TOLERANCE_S: Final = 0.04
+#: Above this tempo every second beat counts.
+_MAX_BPM: Final = 200.0
+#: Maximum distance of a beat from the line of its tempo, and the share of beats that must be as
+#: near to one line for a piece in one tempo.
+_TEMPO_TOLERANCE_S: Final = 0.05
+_ONE_TEMPO_SHARE: Final = 0.85
+_LINE_FITS: Final = 4
 #: Distance from a beat within which a note begins on it, in beats.
 _ON_BEAT: Final = 0.15
 _LOW_PITCH: Final = 52
@@ -90,20 +96,13 @@ def transcribe(
     Unreadable
         The file cannot be decoded.
     BadArgument
-        It is too short, or has no notes.
+        It has no notes.
     """
     decoded = decode_samples(path, passage)
-    samples = decoded.samples
-    duration_s = len(samples) / SAMPLE_RATE_HZ
-    if duration_s < MIN_DURATION_S:
-        raise BadArgument(
-            f"{path}: {duration_s:.1f} s of sound are too short for a transcription; it takes "
-            f"{MIN_DURATION_S:.0f} s"
-        )
-    events = transcribe_samples(samples, watch)
+    events = transcribe_samples(decoded.samples, watch)
     if not len(events):
         raise BadArgument(f"{path}: no notes are heard in it; is it silence, noise or speech?")
-    measured = measure((samples,), decoded.tags.genre)
+    measured = measure((decoded.samples,), decoded.tags.genre)
     score = to_score(events, measured, decoded.tags.title or path.stem)
     scores = feature_z_scores("sound", standardise(feature_vector(measured)))
     kind = classify_sound_kinds(sound_kind_probabilities(scores)[None])[0]
@@ -140,7 +139,10 @@ def to_score(events: NoteEvents, measured: Measurements, title: str) -> Score:
     if not has_beat:
         beats_s = events.onset_s[0] + 60 / _NO_BEAT_BPM * np.arange(_MIN_BEATS, dtype=np.float64)
     beats_per_bar = measured.beats.beats_per_bar if has_beat else 4
-    beats_s = _extend(_straighten(beats_s), float(events.onset_s[0]), float(events.offset_s.max()))
+    beats_s = _straighten(beats_s)
+    if np.median(np.diff(beats_s)) < 60 / _MAX_BPM:
+        beats_s = beats_s[::2]
+    beats_s = _extend(beats_s, float(events.onset_s[0]), float(events.offset_s.max()))
     first = first_downbeat(events, beats_s, beats_per_bar) if has_beat else 0
     # The score begins with the last first beat of a bar that no note precedes.
     before = int(np.searchsorted(beats_s, events.onset_s[0] + _half_sixteenth(beats_s))) - 1
@@ -169,7 +171,8 @@ def to_score(events: NoteEvents, measured: Measurements, title: str) -> Score:
         np.array([[0, beats_per_bar, 4]], np.int32),
         np.array([[0, sharps, int(is_minor)]], np.int32),
     )
-    return replace(score, chords=_chord_symbols(score))
+    # A melody alone has no chords.
+    return replace(score, chords=_chord_symbols(score)) if len(parts) > 1 else score
 
 
 def _sorted(notes: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -185,11 +188,60 @@ def _chord_symbols(score: Score) -> tuple[tuple[int, str], ...]:
     return tuple(symbols)
 
 
+def notated(score: Score) -> Score:
+    """Move a transcription onto the grid of its beats, as chords that follow one another.
+
+    Beats are divided into sixteenths, or into triplets where these are clearly nearer. In each part
+    notes that begin together also end together, at the latest where the next ones begin.
+    """
+    every_onset = np.concatenate([part.notes[:, 0] for part in score.parts])
+    is_triplet = _triplet_beats(every_onset)
+    parts = tuple(replace(part, notes=_on_grid(part.notes, is_triplet)) for part in score.parts)
+    return replace(score, parts=parts)
+
+
+def _triplet_beats(onset: IntArray) -> BoolArray:
+    """Return for each beat whether its onsets are nearer to triplets than to sixteenths."""
+    beat, place = np.divmod(onset.astype(np.int64), TICKS_PER_QUARTER)
+    errors = [
+        np.bincount(beat, np.abs(place - np.rint(place / step) * step))
+        for step in (_SIXTEENTH, _TRIPLET)
+    ]
+    # One note proves nothing.
+    return np.asarray((errors[1] < _TRIPLET_MARGIN * errors[0]) & (np.bincount(beat) > 2))
+
+
+def _on_grid(notes: NDArray[np.int32], is_triplet: BoolArray) -> NDArray[np.int32]:
+    step = np.where(is_triplet[notes[:, 0] // TICKS_PER_QUARTER], _TRIPLET, _SIXTEENTH)
+    onset = (np.rint(notes[:, 0] / step) * step).astype(np.int64)
+    offset = np.rint((notes[:, 0] + notes[:, 1]) / step) * step
+    starts, group = np.unique(onset, return_inverse=True)
+    end = np.zeros(len(starts))
+    np.maximum.at(end, group, offset)
+    following = np.append(starts[1:], np.inf)
+    end = np.minimum(np.maximum(end, starts + _TRIPLET // 2), following)
+    # Short rests are articulation, which notation leaves to the player.
+    end = np.where(following - end <= _SIXTEENTH, following, end)
+    table = np.stack([onset, end[group] - onset, notes[:, 2], notes[:, 3]], axis=1)
+    table = table[np.lexsort((-table[:, 3], table[:, 2], table[:, 0]))].astype(np.int32)
+    is_first = np.ones(len(table), np.bool_)
+    is_first[1:] = (np.diff(table[:, 0]) != 0) | (np.diff(table[:, 2]) != 0)
+    return table[is_first]
+
+
 # --- beats ---
 
 
 def _straighten(beats_s: Times) -> Times:
-    """Move beats by at most 40 ms, so that as few tempos as possible follow one another."""
+    """Move beats onto a line if nearly all are near one, else onto as few lines as are near all."""
+    index = np.arange(len(beats_s))
+    line = np.polyval(np.polyfit(index, beats_s, 1), index)
+    for _ in range(_LINE_FITS):
+        is_near = np.abs(beats_s - line) <= _TEMPO_TOLERANCE_S
+        if is_near.sum() >= _MIN_BEATS:
+            line = np.polyval(np.polyfit(index[is_near], beats_s[is_near], 1), index)
+    if is_near.mean() >= _ONE_TEMPO_SHARE:
+        return np.asarray(line)
     straight = beats_s.copy()
     start = 0
     while start < len(beats_s) - 1:
@@ -220,7 +272,7 @@ def _half_sixteenth(beats_s: Times) -> float:
 
 def _tempos(beats_s: Times) -> Times:
     """Return ticks and tempos, those that differ from the one before."""
-    bpm = np.round(60 / np.diff(beats_s), 3)
+    bpm = np.round(60 / np.diff(beats_s), 2)
     changes = np.flatnonzero(np.diff(bpm, prepend=0.0))
     return np.stack([changes * float(TICKS_PER_QUARTER), bpm[changes]], axis=1)
 
