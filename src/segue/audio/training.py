@@ -577,9 +577,7 @@ def _loop(
         or max(-(-tiles // task.batch), MIN_STEPS_PER_EPOCH),
         epochs=training.epochs or task.loop.epochs,
         learning_rate=training.learning_rate or task.loop.learning_rate,
-        minutes=training.minutes,
-        seed=training.seed,
-        device=training.device,
+        **training.run_settings(),
     )
 
 
@@ -593,10 +591,5 @@ def _metadata(
         "training": asdict(training),
         "tracks": len(train),
         "validation_tracks": len(validation),
-        "epochs": len(result.history),
-        "best_epoch": result.best.epoch,
-        "loss": result.best.loss,
-        "validation_loss": result.best.validation_loss,
-        "stopped": result.stopped,
-        "precision": result.precision,
+        **result.summary(),
     }
