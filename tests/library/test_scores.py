@@ -16,7 +16,7 @@ Opener = Callable[[], Library]
 
 @pytest.fixture(scope="module")
 def model() -> RollModel:
-    return RollModel.shipped()
+    return RollModel.pretrained()
 
 
 def test_samples_sound_and_are_the_same_for_the_same_seed(model: RollModel) -> None:

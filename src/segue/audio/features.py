@@ -56,7 +56,6 @@ class Measurements:
 
     Attributes
     ----------
-    frames : FrameFeatures
     mfcc : ndarray, shape (frames, 20), float32
     mfcc_steps : ndarray, shape (steps, 20), float32
         Differences between successive frames of an excerpt.
@@ -72,7 +71,6 @@ class Measurements:
         Estimate of the tempo that a listener taps.
     beats : Rhythm
         At that tempo; used for facts.
-    harmony : Harmony
     """
 
     frames: FrameFeatures

@@ -75,8 +75,6 @@ class Comparison(RenamedAttributes):
     ----------
     kind : str
         Medium of both.
-    first, second : Track
-        The tracks.
     similarities : dict of str to float
         Cosine similarity by space, for each space that has both.
     groups : tuple of FeatureContribution
@@ -168,8 +166,6 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     first, second : Track
         Two different tracks.
     n : int
@@ -240,14 +236,10 @@ class Reconstruction:
 
     Attributes
     ----------
-    track : Track
-        The recording.
     image, reconstruction : ndarray, shape (bands, frames), float32
         Mel channels with values from 0 to 1, the highest band first; of stereo, the left one.
     code : ndarray, shape (channels, steps)
         Latent image in order of time.
-    kind : LogMelSpec
-        Kind of spectrogram.
     """
 
     track: Track
@@ -304,8 +296,6 @@ def first_layer_filters(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     space : str
         Space trained on recordings.
     tracks : sequence of Track

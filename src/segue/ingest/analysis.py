@@ -166,7 +166,6 @@ class DecodedTrack:
         roll of a tune, uint8; of a song, whose `words` say all, shape (0,).
     features : ndarray
         Raw, in the order of FEATURE_NAMES or SCORE_FEATURE_NAMES; of a song, shape (0,).
-    facts : dict
     fingerprint : ndarray, uint32
     duration_s : float
         0 for a song.
@@ -205,7 +204,6 @@ class SidecarLyrics:
 
     Attributes
     ----------
-    words : DecodedText, optional
     source : bytes
         Path of the sidecar text that they come from; empty for embedded lyrics.
     tags : Tags
@@ -426,7 +424,6 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
 
     Parameters
     ----------
-    path : Path
     passage : Span, optional
         Excerpt of a recording to embed instead of the whole.
 
@@ -518,7 +515,6 @@ def read_score(path: Path, tune: int = 0) -> Score:
 
     Parameters
     ----------
-    path : Path
     tune : int
         Its number in the file, from 1; 0 where the file has only one.
 
