@@ -149,7 +149,7 @@ def like(
     ]
     if not query and not tags:
         raise BadArgument(
-            'say what it should be like: a track, a file, or a description, as "calm piano, no vocals"'
+            'say what it should be like: a track, a file, or words, as "calm piano, no vocals"'
         )
     if tags and (blend or kind or metric != "cosine"):
         raise BadArgument("--tags goes without --blend, --kind and --metric euclidean")
