@@ -188,6 +188,7 @@ class Scores(RenamedAttributes):
         infill: tuple[int, int] | None = None,
         add: str | None = None,
         melody: Query | None = None,
+        motif: Query | None = None,
         model: str | None = None,
     ) -> "Composition":
         """Start a composition, which is generated bar by bar while it is iterated over.
@@ -207,6 +208,8 @@ class Scores(RenamedAttributes):
             Instrument of a part to add, such as "bass".
         melody : str, int or Path, optional
             A score whose melody gets an accompaniment, in the style of the options.
+        motif : str, int or Path, optional
+            A score whose melody, or its first bars, is developed in a new piece.
         model : str, optional
             Name of a model trained on this library; by default the bundled one.
 
@@ -232,7 +235,8 @@ class Scores(RenamedAttributes):
         score = prompt if prompt is None or isinstance(prompt, Score) else self.read(prompt)
         composer = load_model(self._store, COMPOSING, model or BUNDLED)
         tune = None if melody is None else self.read(melody)
-        return Composition(composer, options, bars, score, infill, added, tune)
+        theme = None if motif is None else self.read(motif)
+        return Composition(composer, options, bars, score, infill, added, tune, theme)
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel
