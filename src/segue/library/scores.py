@@ -142,6 +142,7 @@ class Scores(RenamedAttributes):
         bars: int = 16,
         infill: tuple[int, int] | None = None,
         add: str | None = None,
+        lock: str | None = None,
         model: str | None = None,
     ) -> "Composition":
         """Start a composition, which is generated bar by bar while it is iterated over.
@@ -158,6 +159,8 @@ class Scores(RenamedAttributes):
             First and last bar to replace, from 1.
         add : str, optional
             Instrument of a part to add, such as "bass".
+        lock : str, optional
+            Parts and bars that stay while the others are generated again, as "drums,1-4".
         model : str, optional
             Name of a model trained on this library; by default the bundled one.
 
@@ -182,7 +185,7 @@ class Scores(RenamedAttributes):
         added = None if add is None else parse_instrument(add)
         score = prompt if prompt is None or isinstance(prompt, Score) else self.read(prompt)
         composer = load_model(self._store, COMPOSING, model or BUNDLED)
-        return Composition(composer, options, bars, score, infill, added)
+        return Composition(composer, options, bars, score, infill, added, lock)
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel

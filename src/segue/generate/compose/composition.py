@@ -19,6 +19,7 @@ from segue.evaluation.generated import (
 )
 from segue.generate.compose.chords import chord_fit
 from segue.generate.compose.editing import add_part, insert_bars
+from segue.generate.compose.locks import parse_locks
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.plan import BarChord, BarPlan, estimate_chords_key, parse_chords
 from segue.generate.compose.sampler import BarSampler
@@ -243,6 +244,7 @@ class Composition:
     prompt: Score | None = None
     infill: tuple[int, int] | None = None
     added: int | None = None
+    lock: str | None = None
     generated: list[Bar] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -258,6 +260,9 @@ class Composition:
                 "--tempo out"
             )
         self._prompt_bars = score_to_bars(self.prompt) if self.prompt else []
+        self._locked: frozenset[int] = frozenset()
+        if self.lock is not None:
+            self._apply_locks(self.lock)
         if self.infill:
             first, last = self.infill
             if not 1 <= first <= last <= len(self._prompt_bars):
@@ -274,6 +279,22 @@ class Composition:
         if options.chords is not None:
             options = self._plan_chords(options, options.chords)
         self._sampler = BarSampler(self.composer, options)
+
+    def _apply_locks(self, lock: str) -> None:
+        """Set the locked instruments, and the range of bars that are generated again."""
+        if self.prompt is None or self.added is not None:
+            raise BadArgument("--lock needs a score, and goes with no --add; name one to change")
+        instruments = [DRUMS if part.is_drum else part.program for part in self.prompt.parts]
+        parts = list(zip(_part_names(self.prompt.parts), instruments, strict=True))
+        n_bars = len(self._prompt_bars)
+        self._locked, open_range = parse_locks(lock, parts, n_bars)
+        if self.infill and open_range != (1, n_bars):
+            raise BadArgument("--infill and locked bars at once; name the bars in one of them")
+        self.infill = self.infill or open_range
+        if not set(self.options.instruments or instruments) - self._locked:
+            raise BadArgument(
+                "all parts are locked; leave those out that are to be generated again"
+            )
 
     def _plan_chords(self, options: CompositionOptions, chords: str) -> CompositionOptions:
         """Plan a chord progression, and return the options with the key that it is in."""
@@ -293,7 +314,7 @@ class Composition:
         prompt = self._prompt_bars
         if self.infill:
             first, last = self.infill
-            bars = self._sampler.infill(prompt, first - 1, last, self._plans)
+            bars = self._sampler.infill(prompt, first - 1, last, self._plans, self._locked)
         elif self.added is not None:
             plans = self._plans
             if not plans and is_bass(self.added):
@@ -340,7 +361,10 @@ class Composition:
             return self._with_requested(insert_bars(None, self.generated, 0, 0, parts), 0)
         if self.infill:
             first = self.infill[0] - 1
-            return insert_bars(self.prompt, self.generated, first, first + len(self.generated))
+            free = [bar.select(bar.instruments - self._locked) for bar in self.generated]
+            return insert_bars(
+                self.prompt, free, first, first + len(self.generated), locked=self._locked
+            )
         if self.added is not None:
             return add_part(self.prompt, self.generated)
         end = min(len(self._prompt_bars), len(bar_grid(self.prompt)))
@@ -418,6 +442,7 @@ class Composition:
             "to_reproduce": {
                 **options,
                 "infill": self.infill,
+                "lock": self.lock,
                 "added": self.added,
                 "segue": version("segue"),
                 "torch": version("torch"),

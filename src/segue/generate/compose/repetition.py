@@ -153,6 +153,11 @@ class RepetitionModel:
             for instrument in pitched if kind else {DRUMS}:
                 self._sources[instrument] = PartSource(_onsets(source, instrument), penalty)
 
+    def drop_sources(self, instruments: Collection[int]) -> None:
+        """Leave instruments without a source in the next bar."""
+        for instrument in instruments:
+            self._sources.pop(instrument, None)
+
     def _choose(self, kind: int, time_signature: int, plan: BarPlan) -> int | None:
         cells, count = self._cells[kind], len(self._bars)
         candidates = [

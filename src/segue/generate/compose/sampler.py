@@ -23,6 +23,7 @@ from segue.generate.compose.grammar import (
     infill_prefix,
     part_prefix,
 )
+from segue.generate.compose.locks import LockedNotes
 from segue.generate.compose.options import CompositionOptions, beat_length, tempo_bin
 from segue.generate.compose.plan import OPEN, BarPlan
 from segue.generate.compose.repetition import RepetitionModel
@@ -270,6 +271,8 @@ class BarSampler:
         self._repetition: RepetitionModel | None = None
         self._plans: list[BarPlan] = []
         self._guide: ChordGuide | None = None
+        self._locked: frozenset[int] = frozenset()
+        self._locked_notes: LockedNotes | None = None
         self._biases = LogitBiases(options.instruments or (), self._mode)
         self.rejected = 0
 
@@ -316,7 +319,12 @@ class BarSampler:
             yield bar.transpose(-self._transposition)
 
     def infill(
-        self, bars: Sequence[Bar], first: int, last: int, plans: Sequence[BarPlan] = ()
+        self,
+        bars: Sequence[Bar],
+        first: int,
+        last: int,
+        plans: Sequence[BarPlan] = (),
+        locked: frozenset[int] = frozenset(),
     ) -> Iterator[Bar]:
         """Sample bars that replace some of a piece, given those before and after.
 
@@ -328,6 +336,8 @@ class BarSampler:
             Range of indices to replace, without `last`.
         plans : sequence of BarPlan
             Of each new bar; () leaves all open.
+        locked : frozenset of int
+            Instruments whose notes stay; they are in the bars that are returned.
 
         Yields
         ------
@@ -356,13 +366,21 @@ class BarSampler:
             self._biases.request(on_both_sides & set(self._instruments))
         self._encoded = [encode_bar(bar) for bar in bars[:first]]
         self._recent = list(bars[:first][-_MAX_REPEATS:])
+        self._locked = locked
+        if locked:  # the other instruments play about as often as before
+            counts = Counter(each for bar in bars[first:last] for each in bar.instruments)
+            often = {each for each, count in counts.items() if 2 * count >= last - first}
+            self._biases.request(often & set(self._instruments) - locked)
         self._repeat([*after, *bars[:first]])
         self._follow(plans)
         for index in range(first, last):
             if (index - first) % MAX_INFILL_BARS == 0:
-                self._header = start + infill_prefix(min(last - index, MAX_INFILL_BARS), after)
+                gap = infill_prefix(min(last - index, MAX_INFILL_BARS), after)
+                # Parts of a whole piece are sampled like a new piece.
+                self._header = start + (gap if after or not locked else [])
                 self._refill()
             old = bars[index]
+            self._locked_notes = LockedNotes(old, locked) if locked else None
             bar = self._sample_bar(old.time_signature, old.tempo)
             yield bar.transpose(-self._transposition)
 
@@ -481,9 +499,11 @@ class BarSampler:
             incomplete = last and len(tokens) <= max_tokens and not self._biases.complete_with(bar)
             if incomplete and _without_end(allowed).any():
                 allowed = _without_end(allowed)
-            if len(tokens) > max_tokens and allowed[END]:
+            position, is_full = state.position, len(tokens) > max_tokens
+            if self._locked_notes is not None:
+                allowed = self._locked_notes.restrict(allowed, bar, position, only=is_full)
+            if is_full and (allowed[END] or len(tokens) > 2 * max_tokens - 4):
                 break
-            position = state.position
             biased = self._biases.apply(logits, bar, position.instrument, position.step)
             if self._guide is not None:
                 biased = self._guide.apply(biased, bar, position)
@@ -522,6 +542,7 @@ class BarSampler:
         if self._repetition is not None:
             factor = _SOURCE_FACTORS[min(attempt, len(_SOURCE_FACTORS) - 1)]
             self._repetition.choose(state.bars[-1].time_signature, factor, self._plan())
+            self._repetition.drop_sources(self._locked)
         return state, tokens, logits
 
     def _sample(self, logits: "Tensor", allowed: BoolArray, attempt: int) -> int:
@@ -540,9 +561,11 @@ class BarSampler:
         """Return whether a bar neither copies nor repeats too much."""
         if any(tracker.copied > self.options.max_copy for tracker in trackers.values()):
             return False
-        content = bar.notes, bar.time_signature
-        equal = [each for each in self._recent if (each.notes, each.time_signature) == content]
-        return not bar.notes or len(equal) < _MAX_REPEATS
+        free = [
+            (each.time_signature, each.select(each.instruments - self._locked).notes)
+            for each in (bar, *self._recent)
+        ]
+        return not free[0][1] or free[1:].count(free[0]) < _MAX_REPEATS
 
     def _track(self, bar: Bar) -> dict[int, BarTracker]:
         """Return the copy trackers of the instruments of a bar after it."""
@@ -550,7 +573,7 @@ class BarSampler:
             instrument: self._trackers.get(instrument, BarTracker(self._no_passage)).append(
                 fingerprint_bar(bar, instrument)
             )
-            for instrument in bar.instruments - {DRUMS}
+            for instrument in bar.instruments - {DRUMS} - self._locked
         }
 
     def _append(self, tokens: list[int], bar_tokens: list[int] | None = None) -> "Tensor":
