@@ -18,6 +18,7 @@ from segue.evaluation.generated import (
     scale_consistency,
 )
 from segue.generate.compose.chords import chord_fit
+from segue.generate.compose.critic import Critic
 from segue.generate.compose.editing import add_part, insert_bars
 from segue.generate.compose.locks import parse_locks
 from segue.generate.compose.options import CompositionOptions
@@ -414,6 +415,23 @@ class Composition:
             symbol = parse_chord(chord.name)
             chords[chord.bar].append(BarChord.of(symbol, step))
         return [BarPlan(tuple(bar)) for bar in chords]
+
+    @property
+    def probability_real(self) -> float:
+        """Probability that the bars are real, as the critic estimates it.
+
+        An added part is judged with the others. Without bars before, those that are generated
+        first are what the later ones are compared with.
+        """
+        if self.added is not None:
+            bars = [
+                bar._replace(notes=tuple(sorted((*bar.notes, *part.notes))))
+                for bar, part in zip(self._prompt_bars, self.generated, strict=False)
+            ]
+            return Critic.pretrained().probability(bars)
+        first, last = self.offset, self.offset + len(self.generated)
+        after = self._prompt_bars[last:]
+        return Critic.pretrained().probability(self.generated, self._prompt_bars[:first], after)
 
     @property
     def report(self) -> dict[str, Any]:
