@@ -84,8 +84,6 @@ class CacheWriter:
 
     Parameters
     ----------
-    folder : Path
-        Folder of the library.
     representations : iterable of Representation
         What the trained spaces of the library read.
     """
@@ -124,10 +122,6 @@ def fill_cache(
 
     Parameters
     ----------
-    folder : Path
-        Folder of the library.
-    representation : Representation
-    tracks : sequence of Track
     workers : int
         Number of decoding processes.
     watch : callable, optional

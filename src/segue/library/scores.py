@@ -139,7 +139,7 @@ class Scores(RenamedAttributes):
         prompt: Query | Score | None,
         options: "CompositionOptions",
         *,
-        bars: int = 16,
+        bars: int | None = None,
         infill: tuple[int, int] | None = None,
         add: str | None = None,
         lock: str | None = None,
@@ -153,8 +153,9 @@ class Scores(RenamedAttributes):
             A score to continue, to fill bars in, or to add a part to.
         options : CompositionOptions
             Key, time signature, instruments, style and sampling.
-        bars : int
-            Number of bars to generate, after the prompt if there is one.
+        bars : int, optional
+            Number of bars to generate, after the prompt if there is one; by default 16, or as many
+            as the sections of the options have.
         infill : (int, int), optional
             First and last bar to replace, from 1.
         add : str, optional
@@ -191,7 +192,7 @@ class Scores(RenamedAttributes):
         from segue.score.vae.model import RollModel
         from segue.training.scores import load  # imports torch
 
-        return RollModel.shipped() if space == ROLL_VAE else load(self._store, space)
+        return RollModel.pretrained() if space == ROLL_VAE else load(self._store, space)
 
 
 def _name(tracks: Sequence[Track], query: Query) -> str:

@@ -139,8 +139,6 @@ def draw_piano_rolls(
         Captions and pieces, at most 64.
     target : Path
         Path of the figure: .png, .svg or .pdf.
-    title : str
-        Title of the figure.
     columns : int
         Maximum number of pieces in a row.
 

@@ -22,7 +22,14 @@ from segue.generate.compose.critic import Critic
 from segue.generate.compose.editing import add_part, insert_bars
 from segue.generate.compose.locks import parse_locks
 from segue.generate.compose.options import CompositionOptions
-from segue.generate.compose.plan import BarChord, BarPlan, estimate_chords_key, parse_chords
+from segue.generate.compose.plan import (
+    BarChord,
+    BarPlan,
+    estimate_chords_key,
+    parse_chords,
+    plan_bars,
+    sample_progressions,
+)
 from segue.generate.compose.sampler import BarSampler
 from segue.generate.compose.tokens import (
     STEPS_PER_QUARTER,
@@ -44,6 +51,9 @@ if TYPE_CHECKING:
     from segue.generate.compose.model import Composer
 
 
+_DEFAULT_BARS: Final = 16
+#: Least number of bars of a new piece that gets an ending.
+_MIN_ENDING_BARS: Final = 4
 #: Jaccard similarity of the onsets of two bars from which on they have the same drum pattern.
 _SAME_PATTERN: Final = 0.75
 #: Probability from which on a key is reported.
@@ -222,8 +232,9 @@ class Composition:
         The model.
     options : CompositionOptions
         What to compose.
-    bars : int
-        Number of bars to generate; set by the prompt for infilling and for an added part.
+    bars : int, optional
+        Number of bars to generate, by default 16; set by the sections of the options, and by the
+        prompt for infilling and for an added part.
     prompt : Score, optional
         Score to continue, to fill in, or to add a part to.
     infill : (int, int), optional
@@ -241,7 +252,7 @@ class Composition:
 
     composer: "Composer"
     options: CompositionOptions
-    bars: int = 16
+    bars: int | None = None
     prompt: Score | None = None
     infill: tuple[int, int] | None = None
     added: int | None = None
@@ -274,11 +285,18 @@ class Composition:
             self.bars = last - first + 1
         if self.added is not None:
             self.bars = len(self._prompt_bars)
+        if options.sections:
+            if self.infill or self.added is not None:
+                raise BadArgument(
+                    "sections are of new bars; leave --form and --sections out with --infill and "
+                    "--add"
+                )
+            self.bars = sum(section.bars for section in options.sections)
+        self.length = _DEFAULT_BARS if self.bars is None else self.bars
         if self.prompt is not None and options.key is None:
             options = replace(options, key=key_index(self.prompt))
         self._plans: list[BarPlan] = []
-        if options.chords is not None:
-            options = self._plan_chords(options, options.chords)
+        options = self._plan(options)
         self._sampler = BarSampler(self.composer, options)
 
     def _apply_locks(self, lock: str) -> None:
@@ -297,19 +315,50 @@ class Composition:
                 "all parts are locked; leave those out that are to be generated again"
             )
 
-    def _plan_chords(self, options: CompositionOptions, chords: str) -> CompositionOptions:
-        """Plan a chord progression, and return the options with the key that it is in."""
+    def _plan(self, options: CompositionOptions) -> CompositionOptions:
+        """Plan the bars, and return the options with the key and the time signature of the plan."""
+        if options.chords is None:
+            return self._plan_freely(options)
         signature = options.time_signature
         if self._prompt_bars and signature is None:
-            signature = self._prompt_bars[min(self.offset, len(self._prompt_bars) - 1)][0]
+            last = len(self._prompt_bars) - 1
+            signature = self._prompt_bars[min(self.offset, last)].time_signature
         if signature is None:
             signature = TIME_SIGNATURE_INDEX[4, 4]
-        progression = parse_chords(chords, signature)
-        self._plans = [BarPlan(progression[index % len(progression)]) for index in range(self.bars)]
+        progression = parse_chords(options.chords, signature)
+        self._plans = plan_bars(
+            self.length, options.sections, {"": progression}, ends=self._has_ending
+        )
         if options.key is None:
             options = replace(options, key=estimate_chords_key(progression, signature))
             self.options = replace(self.options, key=options.key)
         return replace(options, time_signature=signature)
+
+    def _plan_freely(self, options: CompositionOptions) -> CompositionOptions:
+        """Plan sections and the ending; of a piece without a prompt, the chords as well."""
+        progressions = None
+        if self.prompt is None and set(options.instruments or ()) != {DRUMS}:
+            rng = np.random.default_rng(options.seed)
+            if options.key is None:
+                options = replace(options, key=int(rng.integers(24)))
+                self.options = replace(self.options, key=options.key)
+            if options.key is not None:
+                names = [section.name for section in options.sections] or [""]
+                progressions = sample_progressions(options.key, names, rng)
+        if self._has_ending or options.sections or progressions:
+            self._plans = plan_bars(
+                self.length, options.sections, progressions, ends=self._has_ending
+            )
+            if self._has_ending and progressions:  # with the tonic
+                self._plans[-1] = replace(self._plans[-1], chords=())
+        return options
+
+    @property
+    def _has_ending(self) -> bool:
+        """Whether the last new bar ends the piece."""
+        return bool(self.options.sections) or (
+            self.prompt is None and self.length >= _MIN_ENDING_BARS
+        )
 
     def __iter__(self) -> Iterator[Bar]:
         prompt = self._prompt_bars
@@ -324,7 +373,7 @@ class Composition:
                 prompt, self.added, plans, are_estimated=plans is not self._plans
             )
         else:
-            bars = self._sampler.extend(self.bars, prompt, self._plans)
+            bars = self._sampler.extend(self.length, prompt, self._plans)
         for bar in bars:
             self.generated.append(bar)
             yield bar
@@ -342,7 +391,7 @@ class Composition:
 
     def _with_chords(self, score: Score) -> Score:
         """Set the symbols of the planned chords where they change."""
-        if self.options.chords is None:
+        if not any(plan.chords for plan in self._plans):
             return score
         edges = bar_grid(score).edges.tolist()
         first = self.offset
@@ -456,7 +505,8 @@ class Composition:
             "pieces_learned_from": len(index.names),
             "bars_rejected": self._sampler.rejected,
             "statistics": statistics(self.generated),
-            "chords": chord_fit(self.generated, self._plans) if self.options.chords else None,
+            "chords": self._chord_fit(),
+            "form": self._form(),
             "to_reproduce": {
                 **options,
                 "infill": self.infill,
@@ -468,6 +518,19 @@ class Composition:
                 "precision": self._sampler.precision,
             },
         }
+
+    def _chord_fit(self) -> dict[str, float | None] | None:
+        if not any(plan.chords for plan in self._plans):
+            return None
+        return chord_fit(self.generated, self._plans)
+
+    def _form(self) -> list[dict[str, Any]]:
+        """Return name, first and last bar, from 1, of the sections."""
+        form, last = [], self.offset
+        for section in self.options.sections:
+            first, last = last + 1, last + section.bars
+            form.append({"name": section.name, "first": first, "last": last})
+        return form
 
     @property
     def offset(self) -> int:
