@@ -57,8 +57,9 @@ class Windows:
 
     def select(self, rows: NDArray[np.bool_]) -> "Windows":
         """Return some of the windows."""
-        arrays = self.features, self.classes, self.folds, self.weights
-        return Windows(*(array[rows] for array in arrays))
+        return Windows(
+            self.features[rows], self.classes[rows], self.folds[rows], self.weights[rows]
+        )
 
 
 def main() -> None:

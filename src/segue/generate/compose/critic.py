@@ -59,6 +59,11 @@ def _jaccard(a: _Cells, b: _Cells) -> float:
     return len(a & b) / len(a | b) if a or b else np.nan
 
 
+def _best_match(cells: Sequence[_Cells], others: Sequence[_Cells]) -> float:
+    """Return the mean similarity of bars to the most similar one of others."""
+    return _mean([max((_jaccard(a, b) for b in others), default=np.nan) for a in cells if a])
+
+
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else np.nan
@@ -100,10 +105,7 @@ def _similarities(window: _Bars, before: _Bars, after: _Bars) -> dict[str, float
             features[f"{kind}, lag {lag}"] = _mean(similarities)
         features[f"{kind}, lag 1, change"] = features[f"{kind}, lag 1"] - _mean(own)
         for name, others in (("before", earlier), ("after", later)):
-            best = [
-                max(map(lambda o, a=a: _jaccard(a, o), others), default=np.nan) for a in cells if a
-            ]
-            features[f"{kind}, best match {name}"] = _mean(best)
+            features[f"{kind}, best match {name}"] = _best_match(cells, others)
     return features
 
 
@@ -228,11 +230,10 @@ def _chords(window: _Bars, before: _Bars) -> dict[str, float]:
     sets = [frozenset((n.pitch % 12,) for n in _pitched([bar])) for bar in (*before, *window)]
     start = len(before)
     changes = [_jaccard(a, b) for a, b in pairwise(sets)]
-    best = [max((_jaccard(s, o) for o in sets[:start]), default=np.nan) for s in sets[start:] if s]
     return {
         "harmony, lag 1": _mean(changes[max(start - 1, 0) :]),
         "harmony, lag 1, change": _mean(changes[max(start - 1, 0) :]) - _mean(changes[: start - 1]),
-        "harmony, best match before": _mean(best),
+        "harmony, best match before": _best_match(sets[start:], sets[:start]),
     }
 
 

@@ -38,6 +38,10 @@ from segue.generate.compose.tokens import (
     TEMPO_BINS,
     TOKEN_KINDS,
     Bar,
+    chordal_instruments,
+    drums_of,
+    make_monophonic,
+    read_instruments,
     semitones_to_c,
     tempo_to_bpm,
 )
@@ -84,35 +88,6 @@ _OUT_OF_SCALE: Final = ((1, 3, 6, 8, 10), (1, 4, 6))
 _REGISTER_PENALTY: Final = 1.0
 #: Factor of the penalties of what does not fit chords that are estimated from a score.
 _ESTIMATED_CHORDS: Final = 0.3
-
-
-def read_instruments(bars: Sequence[Bar]) -> frozenset[int]:
-    """Return the instruments of bars."""
-    return frozenset[int]().union(*(bar.instruments for bar in bars))
-
-
-def drums_of(bars: Sequence[Bar]) -> frozenset[int]:
-    """Return the drum pitches of bars."""
-    return frozenset(note.pitch for bar in bars for note in bar.notes if note.instrument == DRUMS)
-
-
-def chordal_instruments(bar: Bar) -> frozenset[int]:
-    """Return the instruments with simultaneous onsets."""
-    onsets = Counter((note.onset, note.instrument) for note in bar.notes)
-    return frozenset(instrument for (_, instrument), count in onsets.items() if count > 1)
-
-
-def make_monophonic(bar: Bar, instruments: frozenset[int]) -> Bar:
-    """Shorten notes of some instruments to end at the instrument's next onset."""
-    next_onset: dict[int, int] = {}
-    notes = []
-    for note in reversed(bar.notes):
-        duration = note.duration
-        if note.instrument in instruments and note.instrument in next_onset:
-            duration = min(duration, next_onset[note.instrument] - note.onset)
-        next_onset[note.instrument] = note.onset
-        notes.append(note._replace(duration=duration))
-    return bar._replace(notes=tuple(notes[::-1]))
 
 
 class LogitBiases:
