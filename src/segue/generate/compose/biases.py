@@ -22,7 +22,7 @@ _HEARD_DECREASE: Final = 0.5
 #: Penalty of pitch classes outside the scale of a requested key (outside all minor scales in
 #: minor), in nats, and these pitch classes in semitones above the tonic, for major and minor.
 _OUT_OF_SCALE_PENALTY: Final = 1.5
-_OUT_OF_SCALE: Final = ((1, 3, 6, 8, 10), (1, 4, 6))
+OUT_OF_SCALE: Final = ((1, 3, 6, 8, 10), (1, 4, 6))
 #: Penalty per semitone outside the usual register of an instrument, in nats.
 _REGISTER_PENALTY: Final = 1.0
 
@@ -48,7 +48,7 @@ class LogitBiases:
             for instrument, count in self._parts.items()
             if count > 1 and instrument != DRUMS
         }
-        self._out_of_scale = () if mode is None else _OUT_OF_SCALE[mode]
+        self._out_of_scale = () if mode is None else OUT_OF_SCALE[mode]
         self._registers: dict[int, NDArray[np.float32]] = {}
         self._unheard = set(self._parts)
         self._unheard_chords = set(self._chord_bias)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.generate.compose.biases import LogitBiases
+from segue.generate.compose.biases import OUT_OF_SCALE, LogitBiases
 from segue.generate.compose.chords import ChordGuide
 from segue.generate.compose.grammar import (
     GrammarState,
@@ -505,7 +505,7 @@ class BarSampler:
         """Set the plans of the bars to come."""
         self._plans = [plan.transpose(self._transposition) for plan in plans]
         if plans:
-            scale = set(range(12)) - set(_OUT_OF_SCALE[self._mode or 0])
+            scale = set(range(12)) - set(OUT_OF_SCALE[self._mode or 0])
             self._guide = ChordGuide(scale, self._instruments or (), strength)
         if any(plan.chords for plan in plans):
             self._biases.open_scale()
