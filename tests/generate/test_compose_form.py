@@ -145,7 +145,7 @@ def test_sections_continue_a_score_but_fill_no_bars(composer: Composer) -> None:
     assert len(list(composition)) == 4
     assert composition.report["form"][0] == {"name": "A", "first": 4, "last": 5}
     for given in ({"infill": (1, 2)}, {"added": 0}):
-        with pytest.raises(BadArgument, match="leave --form and --sections out"):
+        with pytest.raises(BadArgument, match="leave --form, --sections and --style out"):
             Composition(composer, options, prompt=little_score(1, 3), **given)
 
 

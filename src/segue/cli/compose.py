@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from segue.generate.compose.plan import Section
 
 
+def _print_styles(value: bool) -> None:  # called by typer
+    from segue.generate.compose.styles import STYLES
+
+    if value:
+        for style in STYLES.values():
+            say(f"{style.name:12}{style.description}; {style.tempo:g} bpm")
+        raise typer.Exit
+
+
 @command("Create")
 def compose(
     output: opt.OptionalMusicOutputs = None,
@@ -59,6 +68,26 @@ def compose(
         str | None,
         typer.Option(help='Sections and their bars: "intro 4, verse 8, chorus 8, verse 8".'),
     ] = None,
+    melody: Annotated[
+        str | None,
+        typer.Option(help="Score whose melody gets an accompaniment: id, file, or title."),
+    ] = None,
+    motif: Annotated[
+        str | None,
+        typer.Option(
+            help="Score whose melody is developed in a new piece; of a longer one, the "
+            "first two bars."
+        ),
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(help="Style of the accompaniment, as bossa; see --list-styles.")
+    ] = None,
+    list_styles: Annotated[  # noqa: ARG001  # its callback ends the program
+        bool,
+        typer.Option(
+            "--list-styles", callback=_print_styles, is_eager=True, help="List the styles, and end."
+        ),
+    ] = False,
     infill: Annotated[
         str | None, typer.Option(help="Range of bars of the score to generate again, as 5-8.")
     ] = None,
@@ -144,6 +173,7 @@ def compose(
     options = replace(
         options,
         chords=chords,
+        style=style,
         sections=_sections(form, sections, bars),
         max_copy=max_copy,
         repetition=repetition,
@@ -161,6 +191,8 @@ def compose(
                 bars=bars,
                 infill=bar_range,
                 add=add,
+                melody=melody,
+                motif=motif,
                 model=model,
             )
             interrupted = _generate(

@@ -187,6 +187,8 @@ class Scores(RenamedAttributes):
         bars: int | None = None,
         infill: tuple[int, int] | None = None,
         add: str | None = None,
+        melody: Query | None = None,
+        motif: Query | None = None,
         model: str | None = None,
     ) -> "Composition":
         """Start a composition, which is generated bar by bar while it is iterated over.
@@ -204,6 +206,10 @@ class Scores(RenamedAttributes):
             First and last bar to replace, from 1.
         add : str, optional
             Instrument of a part to add, such as "bass".
+        melody : str, int or Path, optional
+            A score whose melody gets an accompaniment, in the style of the options.
+        motif : str, int or Path, optional
+            A score whose melody, or its first bars, is developed in a new piece.
         model : str, optional
             Name of a model trained on this library; by default the bundled one.
 
@@ -228,7 +234,9 @@ class Scores(RenamedAttributes):
         added = None if add is None else parse_instrument(add)
         score = prompt if prompt is None or isinstance(prompt, Score) else self.read(prompt)
         composer = load_model(self._store, COMPOSING, model or BUNDLED)
-        return Composition(composer, options, bars, score, infill, added)
+        tune = None if melody is None else self.read(melody)
+        theme = None if motif is None else self.read(motif)
+        return Composition(composer, options, bars, score, infill, added, tune, theme)
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel

@@ -20,18 +20,18 @@ from segue.evaluation.generated import (
 from segue.generate.compose.chords import chord_fit
 from segue.generate.compose.editing import add_part, insert_bars
 from segue.generate.compose.options import CompositionOptions
-from segue.generate.compose.plan import (
-    BarChord,
-    BarPlan,
-    estimate_chords_key,
-    parse_chords,
-    plan_bars,
-    sample_progressions,
+from segue.generate.compose.plan import BarChord, BarPlan
+from segue.generate.compose.planning import (
+    Arrangement,
+    check_arrangement,
+    key_index,
+    plan_arrangement,
+    plan_motif,
+    plan_new_bars,
 )
 from segue.generate.compose.sampler import BarSampler
 from segue.generate.compose.tokens import (
     STEPS_PER_QUARTER,
-    TIME_SIGNATURE_INDEX,
     Bar,
     score_to_bars,
     steps_per_bar,
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 
 
 _DEFAULT_BARS: Final = 16
-#: Least number of bars of a new piece that gets an ending.
-_MIN_ENDING_BARS: Final = 4
 #: Jaccard similarity of the onsets of two bars from which on they have the same drum pattern.
 _SAME_PATTERN: Final = 0.75
 #: Probability from which on a key is reported.
@@ -239,6 +237,10 @@ class Composition:
         First and last bar to replace, from 1, inclusive.
     added : int, optional
         Instrument of the part to add.
+    melody : Score, optional
+        Score whose melody gets an accompaniment.
+    motif : Score, optional
+        Score whose melody is developed in a new piece.
     generated : list of Bar
         Bars generated so far.
 
@@ -254,20 +256,12 @@ class Composition:
     prompt: Score | None = None
     infill: tuple[int, int] | None = None
     added: int | None = None
+    melody: Score | None = None
+    motif: Score | None = None
     generated: list[Bar] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        options = self.options
-        if self.prompt is None and (self.infill or self.added is not None):
-            raise BadArgument("--infill and --add need a score to work on; name one")
-        if self.infill and self.added is not None:
-            raise BadArgument("--infill and --add at once; do one after the other")
-        timed = options.time_signature is not None or options.tempo is not None
-        if timed and (self.infill or self.added is not None):
-            raise BadArgument(
-                "time signature and tempo are those of the score; leave --time-signature and "
-                "--tempo out"
-            )
+        self._check()
         self._prompt_bars = score_to_bars(self.prompt) if self.prompt else []
         if self.infill:
             first, last = self.infill
@@ -279,68 +273,69 @@ class Composition:
             self.bars = last - first + 1
         if self.added is not None:
             self.bars = len(self._prompt_bars)
-        if options.sections:
-            if self.infill or self.added is not None:
-                raise BadArgument(
-                    "sections are of new bars; leave --form and --sections out with --infill and "
-                    "--add"
-                )
-            self.bars = sum(section.bars for section in options.sections)
+        if self.options.sections:
+            self.bars = sum(section.bars for section in self.options.sections)
         self.length = _DEFAULT_BARS if self.bars is None else self.bars
+        self._arrangement: Arrangement | None = None
+        self._sampler = BarSampler(self.composer, self._plan())
+
+    def _check(self) -> None:
+        """Refuse options that contradict each other."""
+        options = self.options
+        if self.prompt is None and (self.infill or self.added is not None):
+            raise BadArgument("--infill and --add need a score to work on; name one")
+        if self.infill and self.added is not None:
+            raise BadArgument("--infill and --add at once; do one after the other")
+        if self.motif is not None and (self.prompt is not None or self.melody is not None):
+            raise BadArgument(
+                "--motif is developed in a new piece; leave out --melody, a score to continue, "
+                "--infill and --add"
+            )
+        if self.melody is not None:
+            check_arrangement(
+                options, has_bars=self.bars is not None, has_prompt=self.prompt is not None
+            )
+        if not (self.infill or self.added is not None):
+            return
+        if options.time_signature is not None or options.tempo is not None:
+            raise BadArgument(
+                "time signature and tempo are those of the score; leave --time-signature and "
+                "--tempo out"
+            )
+        if options.sections or options.style:
+            raise BadArgument(
+                "sections and styles are of new bars; leave --form, --sections and --style out "
+                "with --infill and --add"
+            )
+
+    def _plan(self) -> CompositionOptions:
+        """Plan the bars, and return the options of the plan."""
+        options = self.options
+        if self.melody is not None:
+            self._arrangement = plan_arrangement(self.melody, options)
+            self._plans = self._arrangement.plans
+            self.length = len(self._plans)
+            self.options = self._arrangement.options
+            return self.options
+        if self.motif is not None:
+            self.options, self._plans = plan_motif(self.motif, options, self.length)
+            return self.options
+        last = len(self._prompt_bars) - 1
+        prompt = self._prompt_bars[min(self.offset, last)] if self._prompt_bars else None
         if self.prompt is not None and options.key is None:
             options = replace(options, key=key_index(self.prompt))
-        self._plans: list[BarPlan] = []
-        options = self._plan(options)
-        self._sampler = BarSampler(self.composer, options)
-
-    def _plan(self, options: CompositionOptions) -> CompositionOptions:
-        """Plan the bars, and return the options with the key and the time signature of the plan."""
-        if options.chords is None:
-            return self._plan_freely(options)
-        signature = options.time_signature
-        if self._prompt_bars and signature is None:
-            last = len(self._prompt_bars) - 1
-            signature = self._prompt_bars[min(self.offset, last)].time_signature
-        if signature is None:
-            signature = TIME_SIGNATURE_INDEX[4, 4]
-        progression = parse_chords(options.chords, signature)
-        self._plans = plan_bars(
-            self.length, options.sections, {"": progression}, ends=self._has_ending
-        )
-        if options.key is None:
-            options = replace(options, key=estimate_chords_key(progression, signature))
-            self.options = replace(self.options, key=options.key)
-        return replace(options, time_signature=signature)
-
-    def _plan_freely(self, options: CompositionOptions) -> CompositionOptions:
-        """Plan sections and the ending; of a piece without a prompt, the chords as well."""
-        progressions = None
-        if self.prompt is None and set(options.instruments or ()) != {DRUMS}:
-            rng = np.random.default_rng(options.seed)
-            if options.key is None:
-                options = replace(options, key=int(rng.integers(24)))
-                self.options = replace(self.options, key=options.key)
-            if options.key is not None:
-                names = [section.name for section in options.sections] or [""]
-                progressions = sample_progressions(options.key, names, rng)
-        if self._has_ending or options.sections or progressions:
-            self._plans = plan_bars(
-                self.length, options.sections, progressions, ends=self._has_ending
-            )
-            if self._has_ending and progressions:  # with the tonic
-                self._plans[-1] = replace(self._plans[-1], chords=())
+        options, self._plans = plan_new_bars(options, self.length, prompt)
+        if prompt is None:
+            self.options = replace(options, time_signature=self.options.time_signature)
         return options
-
-    @property
-    def _has_ending(self) -> bool:
-        """Whether the last new bar ends the piece."""
-        return bool(self.options.sections) or (
-            self.prompt is None and self.length >= _MIN_ENDING_BARS
-        )
 
     def __iter__(self) -> Iterator[Bar]:
         prompt = self._prompt_bars
-        if self.infill:
+        if self._arrangement is not None:
+            bars = self._sampler.arrange(
+                self._arrangement.bars, self._arrangement.instrument, self._plans
+            )
+        elif self.infill:
             first, last = self.infill
             bars = self._sampler.infill(prompt, first - 1, last, self._plans)
         elif self.added is not None:
@@ -385,6 +380,8 @@ class Composition:
 
     def _notes_in_score(self) -> Score:
         parts = Counter(self.options.instruments or ())
+        if self._arrangement is not None:
+            return self._arrangement.with_accompaniment(self.generated)
         if self.prompt is None:
             return self._with_requested(insert_bars(None, self.generated, 0, 0, parts), 0)
         if self.infill:
@@ -495,12 +492,6 @@ class Composition:
         if self.infill:
             return self.infill[0] - 1
         return 0 if self.added is not None else len(self._prompt_bars)
-
-
-def key_index(score: Score) -> int:
-    """Return the index of the key of a score, from 0: C major, C minor, C♯ major … B minor."""
-    key = estimate_key(score)
-    return 2 * key.tonic + (key.mode == "minor")
 
 
 def statistics(bars: Sequence[Bar]) -> dict[str, float | None]:

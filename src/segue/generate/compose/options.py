@@ -45,6 +45,8 @@ class CompositionOptions:
     chords : str, optional
         Chord progression such as "Dm7 G7 | Cmaj7", which is repeated as often as it fits; see
         `segue.theory.chord_charts`.
+    style : str, optional
+        Name of a style of accompaniment, see `segue.generate.compose.styles`.
     sections : tuple of Section
         Sections of the new bars; those of a name are the same, with small variations.
     max_copy : int
@@ -63,6 +65,7 @@ class CompositionOptions:
     tempo: float | None = None
     time_signature: int | None = None
     chords: str | None = None
+    style: str | None = None
     sections: tuple[Section, ...] = ()
     max_copy: int = 4
     repetition: float = 1.0

@@ -12,12 +12,20 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.generate.compose.tokens import STEPS_PER_QUARTER, TIME_SIGNATURES, steps_per_bar
+from segue.generate.compose.tokens import (
+    STEPS_PER_QUARTER,
+    TIME_SIGNATURES,
+    Bar,
+    Note,
+    steps_per_bar,
+)
 from segue.theory import chord_charts
 from segue.theory.chord_charts import Chart, parse_chart, parse_roman_numerals
 from segue.theory.chords import Chord, spell_chord
 from segue.theory.keys import key_correlations, key_signature, spell_tonic
 
+#: Penalty in nats of departing from notes that are given.
+GIVEN: Final = 60.0
 #: Weight of the root of a chord among its tones, and of the first and the last chord of a
 #: progression among the others, where its key is estimated.
 _ROOT_WEIGHT: Final = 2.0
@@ -65,6 +73,14 @@ class BarChord(NamedTuple):
         return self._replace(root=root, bass=bass, classes=classes)
 
 
+class PartPattern(NamedTuple):
+    """What an instrument is to play in a bar, and the penalty in nats of departing from it."""
+
+    instrument: int
+    notes: tuple[Note, ...]
+    penalty: float
+
+
 @dataclass(frozen=True, slots=True)
 class BarPlan:
     """What a bar is to be.
@@ -83,6 +99,8 @@ class BarPlan:
         Whether it is the first bar of a section that follows another.
     ends : bool
         Whether the piece ends with it.
+    patterns : tuple of PartPattern
+        What instruments are to play.
     """
 
     chords: tuple[BarChord, ...] = ()
@@ -91,10 +109,18 @@ class BarPlan:
     fill: bool = False
     opens: bool = False
     ends: bool = False
+    patterns: tuple[PartPattern, ...] = ()
 
     def transpose(self, semitones: int) -> "BarPlan":
         """Transpose the plan."""
-        return replace(self, chords=tuple(chord.transpose(semitones) for chord in self.chords))
+        return replace(
+            self,
+            chords=tuple(chord.transpose(semitones) for chord in self.chords),
+            patterns=tuple(
+                pattern._replace(notes=Bar(0, 0, pattern.notes).transpose(semitones).notes)
+                for pattern in self.patterns
+            ),
+        )
 
     def chord_at(self, step: int) -> BarChord | None:
         """Return the chord that holds at a step; None where the harmony is open."""

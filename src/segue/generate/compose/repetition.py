@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from segue.generate.compose.chords import adapt_notes
 from segue.generate.compose.grammar import Position
 from segue.generate.compose.patterns import crash, ending, fill
-from segue.generate.compose.plan import OPEN, BarChord, BarPlan
+from segue.generate.compose.plan import GIVEN, OPEN, BarChord, BarPlan
 from segue.generate.compose.tokens import (
     END,
     FIRST_TOKEN,
@@ -182,12 +182,14 @@ class RepetitionModel:
             chord = plan.chords[0]
             notes = ending(list(self._bars), chord, length)
             self._follow(notes, self._lately, _PATTERN_PENALTY)
+            self._follow_patterns(factor, only_given=True)
             return
         if self._repeated is not None and self._repeated.time_signature == time_signature:
             instruments = self._lately | self._repeated.instruments
             self._follow(self._repeated.notes, instruments, _RETURN_PENALTY * factor)
         elif self._strength * factor:
             self._choose_sources(time_signature, factor)
+        self._follow_patterns(factor, only_given=self._repeated is not None)
         if DRUMS in self._lately and (plan.fill or plan.opens):
             source = self._sources.get(DRUMS)
             groove = self._bars[-1].notes if source is None else source.notes
@@ -204,6 +206,14 @@ class RepetitionModel:
         for instrument in instruments:
             own = tuple(note for note in notes if note.instrument == instrument)
             self._sources[instrument] = PartSource(own, penalty)
+
+    def _follow_patterns(self, factor: float, *, only_given: bool) -> None:
+        """Let instruments follow the patterns of the plan, or only notes that are given."""
+        for pattern in self._plan.patterns:
+            is_given = pattern.penalty >= GIVEN
+            if is_given or not only_given:
+                penalty = pattern.penalty * (1.0 if is_given else factor)
+                self._sources[pattern.instrument] = PartSource(pattern.notes, penalty)
 
     def _choose_sources(self, time_signature: int, factor: float) -> None:
         """Choose earlier bars of the piece as sources, of the same section for pitched parts."""

@@ -270,6 +270,7 @@ class BarSampler:
         self._recent: list[Bar] = []
         self._repetition: RepetitionModel | None = None
         self._plans: list[BarPlan] = []
+        self._given: frozenset[int] = frozenset()  # instruments whose notes are given
         self._repeated: dict[int, Bar] = {}  # bars that are repeated, by index
         self._index = 0  # of the bar that is sampled
         self._guide: ChordGuide | None = None
@@ -317,6 +318,38 @@ class BarSampler:
             bar = self._sample_bar(signature, tempo, last=index == count - 1)
             signature, tempo = bar.time_signature, bar.tempo
             yield bar.transpose(-self._transposition)
+
+    def arrange(
+        self, bars: Sequence[Bar], instrument: int, plans: Sequence[BarPlan]
+    ) -> Iterator[Bar]:
+        """Sample an accompaniment for a melody.
+
+        Parameters
+        ----------
+        bars : sequence of Bar
+            The melody.
+        instrument : int
+            Program of the melody, not one of the accompaniment.
+        plans : sequence of BarPlan
+            Of each bar, with the notes of the melody as given patterns.
+
+        Yields
+        ------
+        Bar
+            The accompaniment.
+        """
+        bars = self._to_c(bars)
+        self._given = frozenset({instrument})
+        self._instruments = tuple(sorted({*(self.options.instruments or ()), instrument}))
+        self._header = header(self._instruments, self._mode)
+        self._constrain_instruments(bars)
+        self._follow(plans)
+        self._repeat(())
+        self._refill()
+        for index, bar in enumerate(bars):
+            new = self._sample_bar(bar.time_signature, bar.tempo, last=index == len(bars) - 1)
+            accompaniment = new.select(new.instruments - self._given)
+            yield accompaniment.transpose(-self._transposition)
 
     def infill(
         self, bars: Sequence[Bar], first: int, last: int, plans: Sequence[BarPlan] = ()
@@ -560,7 +593,7 @@ class BarSampler:
             instrument: self._trackers.get(instrument, BarTracker(self._no_passage)).append(
                 fingerprint_bar(bar, instrument)
             )
-            for instrument in bar.instruments - {DRUMS}
+            for instrument in bar.instruments - {DRUMS} - self._given
         }
 
     def _append(self, tokens: list[int], bar_tokens: list[int] | None = None) -> "Tensor":
