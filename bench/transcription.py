@@ -53,7 +53,7 @@ Notes = tuple[NDArray[np.float64], NDArray[np.int64]]  # onset and offset in sec
 TUNED: Final = frozenset(
     ["007", "023", "036", "051", "186", "244", "326", "473", "650", "748", "750", "774"]
 )
-RENDERED_S: Final = 45.0
+RENDERED_S: Final = 40.0
 #: Qualities of `estimate_chords` in the syntax of Harte et al. (ISMIR 2005).
 QUALITIES: Final = {
     "": "maj", "m": "min", "7": "7", "m7": "min7", "maj7": "maj7", "sus4": "sus4", "dim": "dim",
