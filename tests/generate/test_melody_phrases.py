@@ -19,10 +19,12 @@ ENDS = (64, 128, 192, 256)
 MODEL = model()
 
 
-def sample(form: str = "AABA", text: str = "", **options: tuple[int, int]) -> list[IntArray]:
+def sample(
+    form: str = "AABA", text: str = "", pitch_range: tuple[int, int] | None = None
+) -> list[IntArray]:
     chart = parse_chart(text) if text else CHART
     generator = torch.Generator().manual_seed(2)
-    return MODEL.sample(chart, "folk", 6, Sampling(), generator, form=form, **options)
+    return MODEL.sample(chart, "folk", 6, Sampling(), generator, form=form, pitch_range=pitch_range)
 
 
 def onsets(melody: IntArray) -> list[tuple[int, int, int]]:
