@@ -14,16 +14,15 @@ import numpy as np
 from segue.errors import BadArgument
 from segue.io.abc_elements import ACCIDENTALS
 from segue.io.notation import (
-    Bar,
     NoteHead,
     Symbol,
-    choose_clef,
     divide_into_bars,
     key_changes,
     notate_part,
     place,
 )
-from segue.io.note_values import QUARTER, Tuplet
+from segue.io.note_values import QUARTER, Bar, Tuplet
+from segue.io.staves import choose_clef
 from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 from segue.text import clean
