@@ -27,6 +27,7 @@ from segue.io.notation import (
     divide_into_bars,
     key_changes,
     notate_part,
+    without_empty_end,
 )
 from segue.io.note_values import QUARTER, Bar, NoteValue
 from segue.io.staves import Clef, drum_position
@@ -70,7 +71,7 @@ def write_music_xml(score: Score) -> bytes:
     """
     bars = divide_into_bars(score)
     staves = [notate_part(score, part, bars) for part in score.parts]
-    bars = bars[: 1 + max(staff.last_bar for part_staves in staves for staff in part_staves)]
+    bars = without_empty_end(bars, staves)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<score-partwise version="4.0">']
     lines += _header(score)
     for number, (part, part_staves) in enumerate(zip(score.parts, staves, strict=True), start=1):
@@ -265,8 +266,8 @@ def _music(
         is_any = any(bars[index] for bars in staff.voices)
         for voice, bars in enumerate(staff.voices, start=first_voice):
             symbols = bars[index]
-            is_second = voice > first_voice
-            if not symbols and (is_second or is_any):
+            is_second = voice > first_voice and bool(staff.voices[0][index])
+            if not symbols and (voice > first_voice or is_any):
                 continue  # a staff that is silent has one rest
             place = (
                 f"<voice>{voice}</voice>",
@@ -286,7 +287,6 @@ def _music(
                 yield from _move(symbols[n].value.at - at, place)
                 yield from _symbol(part, number, symbols[n], place, sharps, beams[n])
                 at = symbols[n].value.at + symbols[n].value.length
-    yield from _move(bar.length - at, ("<voice>1</voice>", ""))
 
 
 def _shown(symbols: Sequence[Symbol], *, is_second: bool, is_drum: bool) -> list[int]:

@@ -37,6 +37,7 @@ _MAX_VOICES: Final = 4
 _STEP: Final = QUARTER // 16  # between places of bar lines: a sixty-fourth
 _MIN_DISTANCE: Final = QUARTER // 16  # of notes of one pitch that are rounded to one position
 _UNISON: Final = Fraction(1, 10)  # of a quarter between notes that are notated together
+_FLAM: Final = Fraction(1, 2)  # the same for strokes of one drum
 _MAX_OVERLAP: Final = QUARTER // 2  # of a note and the next one, which needs no voice
 _UNITS: Final = (1, 2, 4, 8, 16, 32, 64)
 _MAX_BEATS: Final = 64
@@ -140,8 +141,8 @@ def divide_into_bars(score: Score) -> list[Bar]:
     Returns
     -------
     list of Bar
-        Until all notes have ended. A bar that a change of time signature cuts short has a time
-        signature of its own; an unusual time signature becomes 4/4.
+        Until a quarter after the last note; see `without_empty_end`. A bar that a change of time
+        signature cuts short has a time signature of its own; an unusual one becomes 4/4.
 
     Raises
     ------
@@ -151,8 +152,8 @@ def divide_into_bars(score: Score) -> list[Bar]:
     if not score.parts:
         raise BadArgument("a score without a note cannot be written; expected at least one")
     last = max(int((part.notes[:, 0] + part.notes[:, 1]).max()) for part in score.parts)
-    # A note that is rounded up ends a little later than it sounds.
-    end = place(last, score.ticks_per_quarter) + QUARTER // 8
+    # A note that is rounded up begins, or ends, a little later than it sounds.
+    end = place(last, score.ticks_per_quarter) + QUARTER // 4
     starts = [(0, 4, 4)]
     for tick, beats, unit in score.time_signatures.tolist():
         known = unit in _UNITS and 0 < beats <= _MAX_BEATS
@@ -172,9 +173,13 @@ def divide_into_bars(score: Score) -> list[Bar]:
             at += length
             if len(bars) > MAX_BARS:
                 raise BadArgument(f"a score of more than {MAX_BARS} bars cannot be written")
-    while len(bars) > 1 and bars[-1].start >= end - QUARTER // 8:
-        bars.pop()  # only needed if an end had been rounded up
     return bars
+
+
+def without_empty_end(bars: Sequence[Bar], parts: Sequence[Sequence[Staff]]) -> list[Bar]:
+    """Return the bars up to the last one that has a note in any staff of the parts."""
+    staves = (staff for staves in parts for staff in staves)
+    return list(bars[: 1 + max(staff.last_bar for staff in staves)])
 
 
 def place(tick: float, ticks_per_quarter: int) -> int:
@@ -236,7 +241,10 @@ def notate_part(
         Two for a keyboard part that reaches from low to high, else one. Of drums, the first voice
         is that of the hands, the second that of the feet.
     """
-    notes, end = part.notes, bars[-1].start + bars[-1].length
+    notes = part.notes
+    last = max(int((part.notes[:, 0] + part.notes[:, 1]).max()) for part in score.parts)
+    ends = [bar.start + bar.length for bar in bars]
+    end = ends[bisect_left(ends, place(last, score.ticks_per_quarter))]
     on = notated_onsets(notes, score.ticks_per_quarter, is_drum=part.is_drum, shortened=shortened)
     right = None
     if most > 1 and not part.is_drum:
@@ -245,10 +253,11 @@ def notate_part(
     staves = []
     for number, inside in enumerate(hands):
         own, own_on = notes[inside], on[inside]
-        ends = notated_ends(
+        times = notated_ends(
             own, own_on, score.ticks_per_quarter, bars, is_drum=part.is_drum, shortened=shortened
         )
-        notated = _notated(own, score.ticks_per_quarter, own_on, *ends, end)
+        unison = _FLAM if part.is_drum else _UNISON
+        notated = _notated(own, score.ticks_per_quarter, own_on, *times, end, unison)
         if part.is_drum and shortened:
             voices = [_limb(notated, foot=False), _limb(notated, foot=True)]
             voices = voices if all(voices) else [voices[0] or voices[1]]
@@ -269,6 +278,7 @@ def _notated(
     off: IntArray,
     staccato: BoolArray,
     end: int,
+    unison: Fraction,
 ) -> list[_Note]:
     """Return the notes with their notated times.
 
@@ -287,12 +297,12 @@ def _notated(
         )
         before = [note for note in sounding.get(pitch, ()) if note.off > begin]
         apart = [abs(note.played_on - played_on) for note in before if note.on >= begin]
-        if any(distance > _UNISON for distance in apart):
+        if any(distance > unison for distance in apart):
             # Two notes are rounded to one position.
             begin = max(note.on for note in before) + _MIN_DISTANCE
             stop = max(stop, begin + _MIN_DISTANCE)
-        if begin >= end:
-            begin, stop = end - QUARTER // 4, end  # it was moved beyond the last bar
+        if begin >= end:  # it was moved beyond the last bar
+            stop = begin + QUARTER // 4
         note = _Note(begin, stop, pitch, velocity, played_on, played_off, bool(staccato[number]))
         for other in before:
             if other.on < begin and other.played_off <= played_on:
