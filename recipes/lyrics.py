@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from recipes import print_progress
 from recipes.datasets.poems import verse
-from recipes.lm_training import print_progress
 from segue.builtin_spaces import LYRICS_SPACE
 from segue.generate.lyrics.language_model import MODEL_FILE, PRETRAINED, LanguageModel
 from segue.generate.lyrics.training import (

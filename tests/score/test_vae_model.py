@@ -39,7 +39,7 @@ def song(shift: int = 0, bars: int = 8) -> BoolArray:
 
 @pytest.fixture(scope="module")
 def model() -> RollModel:
-    return RollModel.shipped()
+    return RollModel.pretrained()
 
 
 def test_the_bundled_model_is_small() -> None:
