@@ -1,4 +1,4 @@
-"""Music notation of a score: bars, voices, ties, tuplets, clefs, beams.
+"""Music notation of a score: bars, voices, ties, beams.
 
 A score is exact in ticks, and its notation is rounded to note values. The difference is kept with
 each note, so that MusicXML can store both. music21 would round in its own way (`makeNotation`) and
@@ -38,6 +38,7 @@ _STEP: Final = QUARTER // 16  # between places of bar lines: a sixty-fourth
 _MIN_DISTANCE: Final = QUARTER // 16  # of notes of one pitch that are rounded to one position
 _UNISON: Final = Fraction(1, 10)  # of a quarter between notes that are notated together
 _FLAM: Final = Fraction(1, 2)  # the same for strokes of one drum
+_BOWED: Final = range(40, 44)  # solo strings of General MIDI, which play double stops
 _MAX_OVERLAP: Final = QUARTER // 2  # of a note and the next one, which needs no voice
 _UNITS: Final = (1, 2, 4, 8, 16, 32, 64)
 _MAX_BEATS: Final = 64
@@ -335,7 +336,7 @@ def _few_voices(notes: Sequence[_Note], program: int) -> list[list[_Chord]]:
     the next one a little, or that rings on until the end of later ones, as those of a broken chord
     with pedal do, ends where the next one begins.
     """
-    is_single = is_monophonic(program)
+    is_single = is_monophonic(program) and program not in _BOWED
     voices = _VoicePair(others=[[], []] if is_keyboard(program) else [])
     for on, chords in _simultaneous(notes):
         for held in voices.held(on):
