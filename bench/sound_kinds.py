@@ -15,7 +15,8 @@ import numpy as np
 from bench import result_tables
 from recipes.datasets import sound_kinds
 from recipes.sound_kinds import FOLDS, cross_validate, fit_classifier
-from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities, z_scores
+from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities
+from segue.builtin_spaces import feature_z_scores
 from segue.feature_names import SOUND_FEATURE_NAMES
 from segue.records import FloatArray
 
@@ -33,7 +34,7 @@ def main() -> None:
     labels = np.array([SOUND_KINDS.index(label) for label in sounds_.labels])
     in_training = np.array([side == "learn" for side in sounds_.sides])
     sources = np.array(sounds_.sources)
-    scores = z_scores(sounds_.vectors)
+    scores = feature_z_scores("sound", sounds_.vectors)
     strength, chances = cross_validate(
         scores[in_training], labels[in_training], sources[in_training]
     )

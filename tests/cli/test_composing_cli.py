@@ -114,3 +114,40 @@ def test_midi_is_humanised_and_notation_is_not(nowhere: Path, tmp_path: Path) ->
         done = segue(*arguments, *wrong, "-o", files[0], library=nowhere)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
+
+
+def test_takes_are_compared_and_one_is_gone_on_with(nowhere: Path, tmp_path: Path) -> None:
+    arguments = ("compose", "--bars", "1", "--instruments", "piano", "--key", "Dm", "--seed", "2")
+    document = answer(*arguments, "--takes", "2", "-o", tmp_path / "a.mid", library=nowhere)
+    assert sorted(document["takes"]["ranking"]) == [1, 2]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"a-1.mid", "a-2.mid", "a.html", "a.takes.json"}
+    document = answer(
+        *("compose", tmp_path / "a.mid", "--keep", "2", "--bars", "1", "--seed", "3"),
+        library=nowhere,
+    )
+    assert [Path(file).name for file in document["compositions"][0]["files"]] == ["a-2-more.mid"]
+    take, longer = (
+        read_midi((tmp_path / name).read_bytes()) for name in ("a-2.mid", "a-2-more.mid")
+    )
+    notes = take.parts[0].notes
+    assert longer.parts[0].notes[: len(notes)].tolist() == notes.tolist()
+    assert longer.keys[-1, 1:].tolist() == take.keys[-1, 1:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name one, as -o new.mid"),
+        (["{folder}/a.takes.json", "-o", "b.mid"], "choose one of them, as --keep 2"),
+        (["{folder}/b.mid", "--keep", "1"], "there is no file"),
+        (["--takes", "2", "-n", "2", "-o", "{folder}/b.mid"], "give one of them"),
+    ],
+)
+def test_takes_are_not_guessed(
+    nowhere: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = segue("compose", *(each.format(folder=tmp_path) for each in arguments), library=nowhere)
+    assert message in done.stderr
+    assert done.returncode == 2
+    assert not list(tmp_path.iterdir())

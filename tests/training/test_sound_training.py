@@ -3,7 +3,6 @@
 import shutil
 import wave
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,14 @@ from typer.testing import CliRunner
 import segue.audio.training
 from conftest import tune, write_sound
 from segue import Library, Span
-from segue.audio.autoencoders import recipe
 from segue.audio.training import (
+    AUTOENCODER_TRAINING,
     MAX_VALIDATION_SHARE,
     Example,
     SoundTraining,
     evenly_spaced_tiles,
 )
-from segue.cli.commands import app
+from segue.cli import load_program
 from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
 from segue.nn.checkpoint import MODEL
 from segue.nn.split import train_validation_split
@@ -47,7 +46,8 @@ def library(tunes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A copy of the library, in which training takes a few small steps."""
     monkeypatch.setattr(segue.audio.training, "MIN_STEPS_PER_EPOCH", 2)
     monkeypatch.setattr(segue.audio.training, "INITIALISATION_TILES", 8)
-    monkeypatch.setattr(segue.audio.training, "recipe", lambda name: replace(recipe(name), batch=4))
+    small_batches = {preset: (4, config) for preset, (_, config) in AUTOENCODER_TRAINING.items()}
+    monkeypatch.setattr(segue.audio.training, "AUTOENCODER_TRAINING", small_batches)
     shutil.copytree(tunes / "library", tmp_path / "library")
     with Library.open(tmp_path / "library") as opened:
         yield opened
@@ -134,7 +134,7 @@ def test_a_reconstruction_has_an_image_and_audio(library: Library, tmp_path: Pat
     target = tmp_path / "library"
     for name in ("a.png", "a.wav"):
         done = CliRunner().invoke(
-            app,
+            load_program(),
             ["reconstruct", "1", "--space=mine", f"-o{tmp_path / name}", f"--library={target}"],
         )
         assert done.exit_code == 0, done.output
@@ -150,7 +150,7 @@ def test_filters_have_the_tracks_of_highest_activation(library: Library, tmp_pat
     assert layers == ["along time"] * 32 + ["along frequency"] * 32
     assert all(len(filter_.tracks) == 2 for filter_ in filters)
     done = CliRunner().invoke(
-        app,
+        load_program(),
         ["filters", "--space=mine", f"-o{tmp_path}/f.png", f"--library={tmp_path}/library"],
     )
     assert done.exit_code == 0, done.output

@@ -37,8 +37,6 @@ class Dendrogram(RenamedAttributes):
     ----------
     level : str
         Items at the leaves: "track", "artist" or "album".
-    space : str
-        Embedding space.
     labels : tuple of str, length n
         Labels of the leaves.
     tracks : tuple of Track or None, length n
@@ -77,10 +75,6 @@ def build_dendrogram(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
-    space : str
-        Embedding space.
     level : {"track", "artist", "album"}
         Items at the leaves; artists and albums are the centroids of their tracks.
     min_tracks : int

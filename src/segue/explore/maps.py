@@ -191,8 +191,6 @@ def colour_by(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     space : str
         Embedding space of the clusters.
     by : str
@@ -282,16 +280,8 @@ def save_map(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
-    library_map : StoredMap
-        The map.
     tracks : sequence of Track
         Tracks of the map, in its order.
-    colouring : Colouring
-        Colours of the tracks.
-    target : Path
-        Path of the output file.
     previews : mapping of int to bytes, optional
         Excerpts of tracks to embed in a page, see `segue.ingest.cache`.
     """

@@ -82,7 +82,6 @@ def add(
 
     Parameters
     ----------
-    store : Store
     paths : sequence of Path
         Files and folders. Tracks below them whose files no longer exist are marked as missing.
     workers : int
@@ -594,7 +593,6 @@ def outdated_lyrics(
 
     Parameters
     ----------
-    store : Store
     music : iterable of FoundFile
         Existing recordings and scores.
     known : mapping of bytes to KnownFile

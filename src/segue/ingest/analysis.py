@@ -166,7 +166,6 @@ class DecodedTrack:
         roll of a tune, uint8; of a song, whose `words` say all, shape (0,).
     features : ndarray
         Raw, in the order of FEATURE_NAMES or SCORE_FEATURE_NAMES; of a song, shape (0,).
-    facts : dict
     fingerprint : ndarray, uint32
     duration_s : float
         0 for a song.
@@ -205,7 +204,6 @@ class SidecarLyrics:
 
     Attributes
     ----------
-    words : DecodedText, optional
     source : bytes
         Path of the sidecar text that they come from; empty for embedded lyrics.
     tags : Tags
@@ -246,10 +244,10 @@ def _identify(path: Path, root: Path, job: Identify) -> Identity:
             content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
     except OSError as error:
         raise unreadable(error) from None
-    return Identity(content_hash, _READ_TAGS[job.kind](path, root, job.given))
+    return Identity(content_hash, READ_TAGS[job.kind](path, root, job.given))
 
 
-_READ_TAGS: Final[dict[Medium, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
+READ_TAGS: Final[dict[Medium, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
     "sound": lambda path, _, given: (read_tags(path, given),),
     "score": lambda path, _, given: read_score_tags(path, given),
     "lyrics": read_lyrics_tags,
@@ -284,7 +282,7 @@ def _read_words(path: Path, job: ReadSidecars) -> SidecarLyrics:
         sidecar_tags.artist or job.given.artist,
         sidecar_tags.album or job.given.album,
     )
-    tags = _READ_TAGS[job.kind](path, path.parent, fallback)[0]
+    tags = READ_TAGS[job.kind](path, path.parent, fallback)[0]
     return SidecarLyrics(words, source, tags, tuple(faults))
 
 
@@ -426,7 +424,6 @@ def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
 
     Parameters
     ----------
-    path : Path
     passage : Span, optional
         Excerpt of a recording to embed instead of the whole.
 
@@ -518,7 +515,6 @@ def read_score(path: Path, tune: int = 0) -> Score:
 
     Parameters
     ----------
-    path : Path
     tune : int
         Its number in the file, from 1; 0 where the file has only one.
 

@@ -5,7 +5,6 @@ that it decodes; `fill_cache` decodes the files of tracks that the cache lacks. 
 pages, which are not cached, are cut here too.
 """
 
-import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -85,8 +84,6 @@ class CacheWriter:
 
     Parameters
     ----------
-    folder : Path
-        Folder of the library.
     representations : iterable of Representation
         What the trained spaces of the library read.
     """
@@ -125,10 +122,6 @@ def fill_cache(
 
     Parameters
     ----------
-    folder : Path
-        Folder of the library.
-    representation : Representation
-    tracks : sequence of Track
     workers : int
         Number of decoding processes.
     watch : callable, optional
@@ -242,7 +235,7 @@ def _middle(duration_s: float) -> tuple[Span, ...]:
 
 
 def _opus(samples: FloatArray) -> bytes:
-    import av
+    from segue.io.opus import encode_opus
 
     n_fade = min(round(_FADE_S * _OPUS_RATE_HZ), len(samples) // 2)
     fade = np.linspace(0, 1, n_fade, dtype=np.float32)
@@ -250,17 +243,4 @@ def _opus(samples: FloatArray) -> bytes:
         samples = samples.copy()
         samples[:n_fade] *= fade
         samples[-n_fade:] *= fade[::-1]
-    target = io.BytesIO()
-    with av.open(target, "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=_OPUS_RATE_HZ)
-        stream.layout = "mono"
-        stream.bit_rate = BIT_RATE
-        frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
-        frame.sample_rate = _OPUS_RATE_HZ
-        resampler = av.AudioResampler(
-            stream.format.name, "mono", _OPUS_RATE_HZ, stream.frame_size or None
-        )
-        for chunk in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(chunk))
-        container.mux(stream.encode(None))
-    return target.getvalue()
+    return encode_opus(samples, _OPUS_RATE_HZ, BIT_RATE)

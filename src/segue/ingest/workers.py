@@ -51,7 +51,6 @@ class Fault:
 
     Attributes
     ----------
-    reason : str
     transient : bool
         The cause is a temporary state of the machine (time, memory, permissions): the same job may
         succeed later.
@@ -109,7 +108,6 @@ class Workers(Generic[Job, Result]):
         ----------
         task, count
             See `Workers`.
-        jobs : iterable
         limit_s : float
             CPU time of a job in seconds.
         watch : callable, optional

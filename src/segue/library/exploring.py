@@ -43,11 +43,11 @@ from segue.search.query_set import (
     default_space_of_library,
     default_space_of_tracks,
 )
-from segue.search.separate_queries import rank_interleaved
+from segue.search.ranking import rank
 from segue.search.taste import apply_taste, skipped_ids
 from segue.store import Store
 from segue.store.spaces import StoredMap
-from segue.training.embedding import FileEmbedder
+from segue.training.embedding import LibraryFileReader
 
 
 class Atlas(RenamedAttributes):
@@ -409,8 +409,8 @@ class Journeys:
         >>> for item in lib.journeys.playlist("Für Elise", options=options):  # doctest: +SKIP
         ...     print(item.track.tags.title)
         """
-        query_set = QuerySet(self._store, queries, embed=FileEmbedder(self._store))
-        ranking = rank_interleaved(self._store, query_set, space)
+        query_set = QuerySet(self._store, queries, files=LibraryFileReader(self._store))
+        ranking = rank(self._store, query_set, space)
         if taste:
             ranking = apply_taste(self._store, ranking)
         return make_playlist(

@@ -136,7 +136,7 @@ class Scores(RenamedAttributes):
 
     def compose(
         self,
-        prompt: Query | None,
+        prompt: Query | Score | None,
         options: "CompositionOptions",
         *,
         bars: int = 16,
@@ -148,7 +148,7 @@ class Scores(RenamedAttributes):
 
         Parameters
         ----------
-        prompt : str, int or Path, optional
+        prompt : str, int, Path or Score, optional
             A score to continue, to fill bars in, or to add a part to.
         options : CompositionOptions
             Key, time signature, instruments, style and sampling.
@@ -180,7 +180,7 @@ class Scores(RenamedAttributes):
         from segue.training.models import BUNDLED, COMPOSING, load_model  # imports torch
 
         added = None if add is None else parse_instrument(add)
-        score = None if prompt is None else self.read(prompt)
+        score = prompt if prompt is None or isinstance(prompt, Score) else self.read(prompt)
         composer = load_model(self._store, COMPOSING, model or BUNDLED)
         return Composition(composer, options, bars, score, infill, added)
 

@@ -279,7 +279,7 @@ class Composition:
         """Plan a chord progression, and return the options with the key that it is in."""
         signature = options.time_signature
         if self._prompt_bars and signature is None:
-            signature = self._prompt_bars[min(self._offset, len(self._prompt_bars) - 1)][0]
+            signature = self._prompt_bars[min(self.offset, len(self._prompt_bars) - 1)][0]
         if signature is None:
             signature = TIME_SIGNATURE_INDEX[4, 4]
         progression = parse_chords(chords, signature)
@@ -323,7 +323,7 @@ class Composition:
         if self.options.chords is None:
             return score
         edges = bar_grid(score).edges.tolist()
-        first = self._offset
+        first = self.offset
         last = min(first + len(self.generated), len(edges) - 1)
         symbols = [each for each in score.chords if each[0] < edges[first]]
         for bar, plan in zip(range(first, last), self._plans, strict=False):
@@ -399,14 +399,14 @@ class Composition:
         passage = {
             "bars": shared.length,
             "piece": index.names[shared.piece] if shared.length else "",
-            "last_bar": shared.end + 1 + self._offset if shared.length else None,
+            "last_bar": shared.end + 1 + self.offset if shared.length else None,
             "instrument": instrument_name(shared.part) if shared.length else "",
         }
         options = {
             "metre" if name == "time_signature" else name: value
             for name, value in asdict(self._sampler.options).items()
         }
-        summary = summarize(self.score, self._offset, self._offset + len(self.generated))
+        summary = summarize(self.score, self.offset, self.offset + len(self.generated))
         return {
             "bars": len(self.generated),
             "summary": asdict(summary) | {"sentence": summary.sentence},
@@ -427,7 +427,7 @@ class Composition:
         }
 
     @property
-    def _offset(self) -> int:
+    def offset(self) -> int:
         """Number of bars before the first generated one."""
         if self.infill:
             return self.infill[0] - 1
