@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from segue.generate.compose.composition import Composition
     from segue.generate.compose.humanise import HumaniseOptions
     from segue.generate.compose.options import CompositionOptions
+    from segue.generate.compose.plan import Section
+
+
+def _print_styles(value: bool) -> None:  # called by typer
+    from segue.generate.compose.styles import STYLES
+
+    if value:
+        for style in STYLES.values():
+            say(f"{style.name:12}{style.description}; {style.tempo:g} bpm")
+        raise typer.Exit
 
 
 @command("Create")
@@ -27,7 +37,13 @@ def compose(
         str | None,
         typer.Argument(help="Score to continue, fill in or add to: id, file, or words of a title."),
     ] = None,
-    bars: Annotated[int, typer.Option(help="Number of bars to generate, up to 10,000.")] = 16,
+    bars: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of bars to generate, up to 10,000; by default 16, or eight for each "
+            "section of --form."
+        ),
+    ] = None,
     instruments: Annotated[
         str | None,
         typer.Option(
@@ -44,6 +60,27 @@ def compose(
             help='Chords of the new bars, as "Dm7 G7 | Cmaj7"; they are repeated to the end.'
         ),
     ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(help="Form of the new bars, a letter for each section: AABA."),
+    ] = None,
+    sections: Annotated[
+        str | None,
+        typer.Option(help='Sections and their bars: "intro 4, verse 8, chorus 8, verse 8".'),
+    ] = None,
+    melody: Annotated[
+        str | None,
+        typer.Option(help="Score whose melody gets an accompaniment: id, file, or title."),
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(help="Style of the accompaniment, as bossa; see --list-styles.")
+    ] = None,
+    list_styles: Annotated[  # noqa: ARG001  # its callback ends the program
+        bool,
+        typer.Option(
+            "--list-styles", callback=_print_styles, is_eager=True, help="List the styles, and end."
+        ),
+    ] = False,
     infill: Annotated[
         str | None, typer.Option(help="Range of bars of the score to generate again, as 5-8.")
     ] = None,
@@ -126,7 +163,14 @@ def compose(
     seed = seed_or_new(seed)
     performance = HumaniseOptions(humanise, swing, seed)
     options = _options(instruments, key, tempo, time_signature, (temperature, top_k, top_p, min_p))
-    options = replace(options, chords=chords, max_copy=max_copy, repetition=repetition)
+    options = replace(
+        options,
+        chords=chords,
+        style=style,
+        sections=_sections(form, sections, bars),
+        max_copy=max_copy,
+        repetition=repetition,
+    )
     if kept and options.key is None:
         options = replace(options, key=kept.key)
     bar_range = _bar_range(infill) if infill else None
@@ -140,6 +184,7 @@ def compose(
                 bars=bars,
                 infill=bar_range,
                 add=add,
+                melody=melody,
                 model=model,
             )
             interrupted = _generate(
@@ -195,6 +240,16 @@ def _options(
     )
 
 
+def _sections(form: str | None, sections: str | None, bars: int | None) -> "tuple[Section, ...]":
+    from segue.generate.compose.plan import parse_form, parse_sections
+
+    if form is not None and sections is not None:
+        raise BadArgument("--form and --sections both name the sections; give one of them")
+    if form is not None:
+        return parse_form(form, bars)
+    return () if sections is None else parse_sections(sections, bars)
+
+
 def _bar_range(infill: str) -> tuple[int, int]:
     first, _, last = infill.partition("-")
     if not (first.isdecimal() and (last or first).isdecimal()):
@@ -212,7 +267,7 @@ def _generate(
     """
     try:
         for count, _ in enumerate(piece, start=1):
-            show(text, count, piece.bars)
+            show(text, count, piece.length)
     except KeyboardInterrupt:
         if not partial:
             piece.generated.clear()
@@ -237,6 +292,9 @@ def _write(
 def report_lines(fields: dict[str, Any]) -> list[str]:
     """Return the report on a composition in words."""
     lines = [fields["summary"]["sentence"]]
+    if fields["form"]:
+        spans = (f"{part['name']} {part['first']}-{part['last']}" for part in fields["form"])
+        lines.append(f"sections: {', '.join(spans)}")
     for part in fields["summary"]["parts"]:
         span = f", {part['lowest']} to {part['highest']}" if part["lowest"] else ""
         bars = f"plays in {part['bars']} of {fields['bars']} bars" if part["bars"] else "is silent"

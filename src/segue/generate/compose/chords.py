@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 #: Penalties of pitches in nats: outside of the scale; in the scale, but not in the chord, of
 #: accompanying instruments and of those that play melodies, on a beat and off it.
-_CHROMATIC_PENALTY: Final = 7.0
-_SCALE_PENALTIES: Final = {False: (6.0, 3.0), True: (3.0, 1.0)}
+_CHROMATIC_PENALTY: Final = 10.0
+_SCALE_PENALTIES: Final = {False: (9.0, 4.0), True: (4.0, 1.0)}
 #: Penalty of a pitch other than the bass of the chord where a chord begins.
-_BASS_PENALTY: Final = 8.0
+_BASS_PENALTY: Final = 16.0
 #: Penalty of a duration that ends within a chord to which the pitch does not belong.
-_DURATION_PENALTY: Final = 6.0
+_DURATION_PENALTY: Final = 9.0
 #: Below this pitch, notes count as a bass where no bass instrument plays.
 _BASS_REGISTER: Final = 52
 _PITCHES: Final = np.arange(128)

@@ -20,11 +20,17 @@ from segue.evaluation.generated import (
 from segue.generate.compose.chords import chord_fit
 from segue.generate.compose.editing import add_part, insert_bars
 from segue.generate.compose.options import CompositionOptions
-from segue.generate.compose.plan import BarChord, BarPlan, estimate_chords_key, parse_chords
+from segue.generate.compose.plan import BarChord, BarPlan
+from segue.generate.compose.planning import (
+    Arrangement,
+    check_arrangement,
+    key_index,
+    plan_arrangement,
+    plan_new_bars,
+)
 from segue.generate.compose.sampler import BarSampler
 from segue.generate.compose.tokens import (
     STEPS_PER_QUARTER,
-    TIME_SIGNATURE_INDEX,
     Bar,
     score_to_bars,
     steps_per_bar,
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
     from segue.generate.compose.model import Composer
 
 
+_DEFAULT_BARS: Final = 16
 #: Jaccard similarity of the onsets of two bars from which on they have the same drum pattern.
 _SAME_PATTERN: Final = 0.75
 #: Probability from which on a key is reported.
@@ -220,14 +227,17 @@ class Composition:
         The model.
     options : CompositionOptions
         What to compose.
-    bars : int
-        Number of bars to generate; set by the prompt for infilling and for an added part.
+    bars : int, optional
+        Number of bars to generate, by default 16; set by the sections of the options, and by the
+        prompt for infilling and for an added part.
     prompt : Score, optional
         Score to continue, to fill in, or to add a part to.
     infill : (int, int), optional
         First and last bar to replace, from 1, inclusive.
     added : int, optional
         Instrument of the part to add.
+    melody : Score, optional
+        Score whose melody gets an accompaniment.
     generated : list of Bar
         Bars generated so far.
 
@@ -239,24 +249,15 @@ class Composition:
 
     composer: "Composer"
     options: CompositionOptions
-    bars: int = 16
+    bars: int | None = None
     prompt: Score | None = None
     infill: tuple[int, int] | None = None
     added: int | None = None
+    melody: Score | None = None
     generated: list[Bar] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        options = self.options
-        if self.prompt is None and (self.infill or self.added is not None):
-            raise BadArgument("--infill and --add need a score to work on; name one")
-        if self.infill and self.added is not None:
-            raise BadArgument("--infill and --add at once; do one after the other")
-        timed = options.time_signature is not None or options.tempo is not None
-        if timed and (self.infill or self.added is not None):
-            raise BadArgument(
-                "time signature and tempo are those of the score; leave --time-signature and "
-                "--tempo out"
-            )
+        self._check()
         self._prompt_bars = score_to_bars(self.prompt) if self.prompt else []
         if self.infill:
             first, last = self.infill
@@ -268,30 +269,61 @@ class Composition:
             self.bars = last - first + 1
         if self.added is not None:
             self.bars = len(self._prompt_bars)
+        if self.options.sections:
+            self.bars = sum(section.bars for section in self.options.sections)
+        self.length = _DEFAULT_BARS if self.bars is None else self.bars
+        self._arrangement: Arrangement | None = None
+        self._sampler = BarSampler(self.composer, self._plan())
+
+    def _check(self) -> None:
+        """Refuse options that contradict each other."""
+        options = self.options
+        if self.prompt is None and (self.infill or self.added is not None):
+            raise BadArgument("--infill and --add need a score to work on; name one")
+        if self.infill and self.added is not None:
+            raise BadArgument("--infill and --add at once; do one after the other")
+        if self.melody is not None:
+            check_arrangement(
+                options, has_bars=self.bars is not None, has_prompt=self.prompt is not None
+            )
+        if not (self.infill or self.added is not None):
+            return
+        if options.time_signature is not None or options.tempo is not None:
+            raise BadArgument(
+                "time signature and tempo are those of the score; leave --time-signature and "
+                "--tempo out"
+            )
+        if options.sections or options.style:
+            raise BadArgument(
+                "sections and styles are of new bars; leave --form, --sections and --style out "
+                "with --infill and --add"
+            )
+
+    def _plan(self) -> CompositionOptions:
+        """Plan the bars, and return the options of the plan."""
+        options = self.options
+        if self.melody is not None:
+            self._arrangement = plan_arrangement(self.melody, options)
+            self._plans = self._arrangement.plans
+            self.length = len(self._plans)
+            self.options = self._arrangement.options
+            return self.options
+        last = len(self._prompt_bars) - 1
+        prompt = self._prompt_bars[min(self.offset, last)] if self._prompt_bars else None
         if self.prompt is not None and options.key is None:
             options = replace(options, key=key_index(self.prompt))
-        self._plans: list[BarPlan] = []
-        if options.chords is not None:
-            options = self._plan_chords(options, options.chords)
-        self._sampler = BarSampler(self.composer, options)
-
-    def _plan_chords(self, options: CompositionOptions, chords: str) -> CompositionOptions:
-        """Plan a chord progression, and return the options with the key that it is in."""
-        signature = options.time_signature
-        if self._prompt_bars and signature is None:
-            signature = self._prompt_bars[min(self.offset, len(self._prompt_bars) - 1)][0]
-        if signature is None:
-            signature = TIME_SIGNATURE_INDEX[4, 4]
-        progression = parse_chords(chords, signature)
-        self._plans = [BarPlan(progression[index % len(progression)]) for index in range(self.bars)]
-        if options.key is None:
-            options = replace(options, key=estimate_chords_key(progression, signature))
-            self.options = replace(self.options, key=options.key)
-        return replace(options, time_signature=signature)
+        options, self._plans = plan_new_bars(options, self.length, prompt)
+        if prompt is None:
+            self.options = replace(options, time_signature=self.options.time_signature)
+        return options
 
     def __iter__(self) -> Iterator[Bar]:
         prompt = self._prompt_bars
-        if self.infill:
+        if self._arrangement is not None:
+            bars = self._sampler.arrange(
+                self._arrangement.bars, self._arrangement.instrument, self._plans
+            )
+        elif self.infill:
             first, last = self.infill
             bars = self._sampler.infill(prompt, first - 1, last, self._plans)
         elif self.added is not None:
@@ -302,7 +334,7 @@ class Composition:
                 prompt, self.added, plans, are_estimated=plans is not self._plans
             )
         else:
-            bars = self._sampler.extend(self.bars, prompt, self._plans)
+            bars = self._sampler.extend(self.length, prompt, self._plans)
         for bar in bars:
             self.generated.append(bar)
             yield bar
@@ -320,7 +352,7 @@ class Composition:
 
     def _with_chords(self, score: Score) -> Score:
         """Set the symbols of the planned chords where they change."""
-        if self.options.chords is None:
+        if not any(plan.chords for plan in self._plans):
             return score
         edges = bar_grid(score).edges.tolist()
         first = self.offset
@@ -336,6 +368,8 @@ class Composition:
 
     def _notes_in_score(self) -> Score:
         parts = Counter(self.options.instruments or ())
+        if self._arrangement is not None:
+            return self._arrangement.with_accompaniment(self.generated)
         if self.prompt is None:
             return self._with_requested(insert_bars(None, self.generated, 0, 0, parts), 0)
         if self.infill:
@@ -414,7 +448,8 @@ class Composition:
             "pieces_learned_from": len(index.names),
             "bars_rejected": self._sampler.rejected,
             "statistics": statistics(self.generated),
-            "chords": chord_fit(self.generated, self._plans) if self.options.chords else None,
+            "chords": self._chord_fit(),
+            "form": self._form(),
             "to_reproduce": {
                 **options,
                 "infill": self.infill,
@@ -426,18 +461,25 @@ class Composition:
             },
         }
 
+    def _chord_fit(self) -> dict[str, float | None] | None:
+        if not any(plan.chords for plan in self._plans):
+            return None
+        return chord_fit(self.generated, self._plans)
+
+    def _form(self) -> list[dict[str, Any]]:
+        """Return name, first and last bar, from 1, of the sections."""
+        form, last = [], self.offset
+        for section in self.options.sections:
+            first, last = last + 1, last + section.bars
+            form.append({"name": section.name, "first": first, "last": last})
+        return form
+
     @property
     def offset(self) -> int:
         """Number of bars before the first generated one."""
         if self.infill:
             return self.infill[0] - 1
         return 0 if self.added is not None else len(self._prompt_bars)
-
-
-def key_index(score: Score) -> int:
-    """Return the index of the key of a score, from 0: C major, C minor, C♯ major … B minor."""
-    key = estimate_key(score)
-    return 2 * key.tonic + (key.mode == "minor")
 
 
 def statistics(bars: Sequence[Bar]) -> dict[str, float | None]:

@@ -24,6 +24,7 @@ from segue.generate.compose.grammar import (
     part_prefix,
 )
 from segue.generate.compose.options import CompositionOptions, beat_length, tempo_bin
+from segue.generate.compose.patterns import tonic_chord
 from segue.generate.compose.plan import OPEN, BarPlan
 from segue.generate.compose.repetition import RepetitionModel
 from segue.generate.compose.tokens import (
@@ -269,6 +270,9 @@ class BarSampler:
         self._recent: list[Bar] = []
         self._repetition: RepetitionModel | None = None
         self._plans: list[BarPlan] = []
+        self._given: frozenset[int] = frozenset()  # instruments whose notes are given
+        self._repeated: dict[int, Bar] = {}  # bars that are repeated, by index
+        self._index = 0  # of the bar that is sampled
         self._guide: ChordGuide | None = None
         self._biases = LogitBiases(options.instruments or (), self._mode)
         self.rejected = 0
@@ -303,8 +307,8 @@ class BarSampler:
         else:
             self._begin()
         self._constrain_instruments(prompt)
-        self._repeat(prompt)
         self._follow(plans)
+        self._repeat(prompt)
         signature, tempo = self.options.time_signature, None
         if prompt:
             signature = prompt[-1].time_signature if signature is None else signature
@@ -314,6 +318,38 @@ class BarSampler:
             bar = self._sample_bar(signature, tempo, last=index == count - 1)
             signature, tempo = bar.time_signature, bar.tempo
             yield bar.transpose(-self._transposition)
+
+    def arrange(
+        self, bars: Sequence[Bar], instrument: int, plans: Sequence[BarPlan]
+    ) -> Iterator[Bar]:
+        """Sample an accompaniment for a melody.
+
+        Parameters
+        ----------
+        bars : sequence of Bar
+            The melody.
+        instrument : int
+            Program of the melody, not one of the accompaniment.
+        plans : sequence of BarPlan
+            Of each bar, with the notes of the melody as given patterns.
+
+        Yields
+        ------
+        Bar
+            The accompaniment.
+        """
+        bars = self._to_c(bars)
+        self._given = frozenset({instrument})
+        self._instruments = tuple(sorted({*(self.options.instruments or ()), instrument}))
+        self._header = header(self._instruments, self._mode)
+        self._constrain_instruments(bars)
+        self._follow(plans)
+        self._repeat(())
+        self._refill()
+        for index, bar in enumerate(bars):
+            new = self._sample_bar(bar.time_signature, bar.tempo, last=index == len(bars) - 1)
+            accompaniment = new.select(new.instruments - self._given)
+            yield accompaniment.transpose(-self._transposition)
 
     def infill(
         self, bars: Sequence[Bar], first: int, last: int, plans: Sequence[BarPlan] = ()
@@ -356,8 +392,8 @@ class BarSampler:
             self._biases.request(on_both_sides & set(self._instruments))
         self._encoded = [encode_bar(bar) for bar in bars[:first]]
         self._recent = list(bars[:first][-_MAX_REPEATS:])
-        self._repeat([*after, *bars[:first]])
         self._follow(plans)
+        self._repeat([*after, *bars[:first]])
         for index in range(first, last):
             if (index - first) % MAX_INFILL_BARS == 0:
                 self._header = start + infill_prefix(min(last - index, MAX_INFILL_BARS), after)
@@ -423,10 +459,15 @@ class BarSampler:
         In the last bar of a piece, the first half of the attempts must complete the requested
         instruments.
         """
+        plan = self._plan()
+        if plan.ends and not plan.chords:
+            plan = replace(plan, chords=(tonic_chord(self._recent),))
         if last:
             self._biases.maximize_unheard()
         if self._guide is not None:
-            self._guide.start_bar(self._plan(), self._plan(1))
+            self._guide.start_bar(plan, self._plan(1))
+        if self._repetition is not None:
+            self._repetition.start_bar(plan, self._repeated.get(plan.repeats or 0))
         for attempt in range(_MAX_ATTEMPTS):
             length = self._decoder.length
             bar, tokens = self._attempt(signature, tempo, given, attempt, last=last)
@@ -453,8 +494,10 @@ class BarSampler:
         self._recent = [*self._recent, bar][-_MAX_REPEATS:]
         self._biases.update(bar)
         if self._repetition is not None:
-            self._repetition.append(bar, self._plan().chords)
-        del self._plans[:1]
+            self._repetition.append(bar, plan)
+        if any(plan.repeats == self._index for plan in self._plans):
+            self._repeated[self._index] = bar
+        self._index += 1
         return bar
 
     def _attempt(
@@ -521,7 +564,7 @@ class BarSampler:
                 logits = self._append([token], tokens)
         if self._repetition is not None:
             factor = _SOURCE_FACTORS[min(attempt, len(_SOURCE_FACTORS) - 1)]
-            self._repetition.choose(state.bars[-1].time_signature, factor, self._plan())
+            self._repetition.choose(state.bars[-1].time_signature, factor)
         return state, tokens, logits
 
     def _sample(self, logits: "Tensor", allowed: BoolArray, attempt: int) -> int:
@@ -550,7 +593,7 @@ class BarSampler:
             instrument: self._trackers.get(instrument, BarTracker(self._no_passage)).append(
                 fingerprint_bar(bar, instrument)
             )
-            for instrument in bar.instruments - {DRUMS}
+            for instrument in bar.instruments - {DRUMS} - self._given
         }
 
     def _append(self, tokens: list[int], bar_tokens: list[int] | None = None) -> "Tensor":
@@ -583,23 +626,25 @@ class BarSampler:
 
     def _repeat(self, bars: Sequence[Bar]) -> None:
         """Let bars follow those of the piece so far, as far as the options want it."""
-        if self.options.repetition:
+        if self.options.repetition or self._plans:
             rng = np.random.default_rng(self.options.seed)
             self._repetition = RepetitionModel(self.options.repetition, rng)
-            self._repetition.start(bars)
+            has_chords = any(plan.chords for plan in self._plans)
+            self._repetition.start(bars, has_chords=has_chords)
 
     def _follow(self, plans: Sequence[BarPlan], strength: float = 1.0) -> None:
         """Set the plans of the bars to come."""
         self._plans = [plan.transpose(self._transposition) for plan in plans]
-        self._guide = None
-        if any(plan.chords for plan in plans):
+        if plans:
             scale = set(range(12)) - set(_OUT_OF_SCALE[self._mode or 0])
             self._guide = ChordGuide(scale, self._instruments or (), strength)
+        if any(plan.chords for plan in plans):
             self._biases.open_scale()
 
     def _plan(self, bars_ahead: int = 0) -> BarPlan:
         """Return the plan of the next bar, or of one after it."""
-        return self._plans[bars_ahead] if bars_ahead < len(self._plans) else OPEN
+        index = self._index + bars_ahead
+        return self._plans[index] if index < len(self._plans) else OPEN
 
     @property
     def _mode(self) -> int | None:

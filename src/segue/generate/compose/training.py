@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from segue.errors import BadArgument, TrainingFailed
-from segue.generate.compose.composition import key_index
 from segue.generate.compose.grammar import (
     encode_bar,
     encode_bar_with_part,
@@ -25,6 +24,7 @@ from segue.generate.compose.grammar import (
     part_prefix,
 )
 from segue.generate.compose.model import MODEL, Composer
+from segue.generate.compose.planning import key_index
 from segue.generate.compose.tokens import (
     END,
     MAX_INFILL_BARS,
