@@ -50,8 +50,7 @@ from segue.score.vae.training import (
 DECODER_BATCH_SIZE: Final = 32
 DECODER_STEPS: Final = 100
 DECODER_EPOCHS: Final = 40
-PRIOR_WINDOWS: Final = 24_576
-PRIOR_STEPS: Final = 5000
+PRIOR_STEPS: Final = 4000
 MODELS: dict[str, ScoreTraining] = {
     "classic": ScoreTraining("conv"),
     "classic-3": ScoreTraining("conv", convolutions=3),
@@ -146,7 +145,6 @@ def train_decoder(
     folder: Path,
     epochs: int,
     *,
-    prior_windows: int = PRIOR_WINDOWS,
     prior_steps: int = PRIOR_STEPS,
     seed: int = 0,
     watch: ProgressCallback | None = None,
@@ -163,8 +161,8 @@ def train_decoder(
         Folder for the state of the run, which is resumed if there is one.
     epochs : int
         Number of epochs of `DECODER_STEPS` steps.
-    prior_windows, prior_steps : int
-        Number of training windows and of steps of the prior.
+    prior_steps : int
+        Number of steps of the prior.
     seed : int
         Random seed.
     watch : callable, optional
@@ -196,7 +194,7 @@ def train_decoder(
     resume = (folder / STATE).exists()
     trained = fit(objective, loop, folder, run, resume=resume, watch=watch)
     network.to("cpu").eval()
-    prior = train_prior(network, train_sampler, prior_windows, prior_steps, seed)
+    prior = train_prior(network, train_sampler, prior_steps, seed)
     empty = np.zeros(network.config.latent, np.float32)
     thresholds = np.full(len(INSTRUMENTS), 0.5, np.float32)
     model = RollModel(network, thresholds, empty, prior, trained.summary())

@@ -58,7 +58,6 @@ TRAININGS = [
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score_windows, "BATCH_SIZE", 8)
     monkeypatch.setattr(score, "PRIOR_STEPS", 2)
-    monkeypatch.setattr(score, "PRIOR_WINDOWS", 20)
     monkeypatch.setattr(score_windows, "DECODED", 5)
     monkeypatch.setattr(score, "STEPS_PER_EPOCH", 10)
     monkeypatch.setattr(score, "VALIDATION_BATCHES", 1)
@@ -130,7 +129,7 @@ def test_the_decoder_is_trained_alone(tmp_path: Path, monkeypatch: pytest.Monkey
     train, validate = train_validation_split(TUNES)
     reports: list[Progress] = []
     model = roll_vae.train_decoder(
-        train, validate, tmp_path, 5, prior_windows=8, prior_steps=2, watch=reports.append
+        train, validate, tmp_path, 5, prior_steps=2, watch=reports.append
     )
     assert len(reports) == 20
     assert reports[-1].loss < reports[0].loss

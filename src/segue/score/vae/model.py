@@ -558,14 +558,13 @@ def _batches(windows: BoolArray) -> "list[BoolArray]":
 MAX_ROLLS: Final = 1000
 _DEFAULT_BPM: Final = 120.0
 _MAX_DRAWS: Final = 20
-_MIN_SOUNDING_SHARE: Final = 0.5  # of the bars of a sample
 _SEED_STRIDE: Final = 1 << 32  # greater than any seed of a user
 
 
 def sample(model: RollModel, n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
     """Sample latents and decode each to four bars.
 
-    A sample that is silent in half of its bars or more is drawn again, up to 20 times.
+    A sample with a silent bar is drawn again, up to 20 times.
 
     Parameters
     ----------
@@ -583,8 +582,7 @@ def sample(model: RollModel, n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
         raise BadArgument(f"{n} samples; from 1 to {MAX_ROLLS} can be made")
     samples = _decode(model, model.sample(n, seed))
     for draw in range(1, _MAX_DRAWS):
-        sounding_share = samples.any(axis=(2, 3, 4)).mean(axis=1)
-        rejected = np.flatnonzero(sounding_share <= _MIN_SOUNDING_SHARE)
+        rejected = np.flatnonzero(~samples.any(axis=(2, 3, 4)).all(axis=1))
         if not len(rejected):
             break
         redrawn = _decode(model, model.sample(n, seed + draw * _SEED_STRIDE))

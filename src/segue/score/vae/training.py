@@ -310,8 +310,8 @@ LOSS_SCALE: Final = 1 / 100
 CALIBRATION_WINDOWS: Final = 1024
 #: Training windows for the projection of the pattern histograms.
 PATTERN_WINDOWS: Final = 4096
-#: Training windows of the prior of the latents, and steps.
-PRIOR_WINDOWS: Final = 4096
+#: Greatest numbers of training windows and of steps of the prior of the latents.
+PRIOR_WINDOWS: Final = 16_384
 PRIOR_STEPS: Final = 600
 
 
@@ -415,7 +415,8 @@ def train_on_split(
         model.projection = PatternProjection.fit(windows, config.counted)
     model.calibrate(validation_sampler.windows(CALIBRATION_WINDOWS, rng))
     if config.frame_latent:
-        model.prior = train_prior(network, train_sampler, PRIOR_WINDOWS, PRIOR_STEPS, training.seed)
+        steps = min(len(trained.history) * STEPS_PER_EPOCH, PRIOR_STEPS)
+        model.prior = train_prior(network, train_sampler, steps, training.seed)
     return model, trained
 
 
@@ -432,12 +433,11 @@ def latents_of(network: RollVAE, sampler: WindowSampler, count: int, seed: int) 
     )
 
 
-def train_prior(
-    network: RollVAE, sampler: WindowSampler, windows: int, steps: int, seed: int
-) -> LatentPrior:
-    """Train the prior of a trained network on a number of transposed windows."""
+def train_prior(network: RollVAE, sampler: WindowSampler, steps: int, seed: int) -> LatentPrior:
+    """Train the prior of a trained network on transposed windows."""
     torch.manual_seed(seed)
     prior = LatentPrior(network.config.frame_latent)
+    windows = min(steps * BATCH_SIZE, PRIOR_WINDOWS)
     fit_prior(prior, latents_of(network, sampler, windows, seed), steps, seed)
     return prior
 
