@@ -582,7 +582,8 @@ def sample(model: RollModel, n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
         raise BadArgument(f"{n} samples; from 1 to {MAX_ROLLS} can be made")
     samples = _decode(model, model.sample(n, seed))
     for draw in range(1, _MAX_DRAWS):
-        rejected = np.flatnonzero(~samples.any(axis=(2, 3, 4)).all(axis=1))
+        sounding_share = samples.any(axis=(2, 3, 4)).mean(axis=1)
+        rejected = np.flatnonzero(sounding_share < 1)
         if not len(rejected):
             break
         redrawn = _decode(model, model.sample(n, seed + draw * _SEED_STRIDE))
