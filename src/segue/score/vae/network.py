@@ -95,9 +95,17 @@ class NoteEncoder(nn.Module):
         self.places = nn.Embedding(len(INSTRUMENTS) * STEPS_PER_BAR, width)
         self.lengths = nn.Embedding(len(INSTRUMENTS) * (len(_DURATION_EDGES) + 1), width)
         self.drums = nn.Embedding(N_PITCHES, width)
-        for table in (self.pairs, self.motions, self.places, self.lengths, self.drums):
+        tables = [self.pairs, self.motions, self.places, self.lengths, self.drums]
+        self.has_absolute = bool(absolute)
+        # The order is that of version 0.1, by which the state of an optimiser is restored.
+        if absolute:
+            self.pitches = nn.Embedding(len(INSTRUMENTS) * N_PITCHES, width)
+            tables.append(self.pitches)
+        for table in tables:
             nn.init.normal_(table.weight, std=0.3)
         self.relative = _Frames(width)
+        if absolute:
+            self.pitched = _Frames(width)
         self.over_time = nn.Sequential(
             nn.Conv1d(2 * width, 2 * width, 3, padding=1, bias=False),
             nn.BatchNorm1d(2 * width),
@@ -108,11 +116,7 @@ class NoteEncoder(nn.Module):
         )
         self.to_invariant = nn.Linear(7 * width, 2 * invariant)
         heads = [self.to_invariant]
-        self.has_absolute = bool(absolute)
         if absolute:
-            self.pitches = nn.Embedding(len(INSTRUMENTS) * N_PITCHES, width)
-            nn.init.normal_(self.pitches.weight, std=0.3)
-            self.pitched = _Frames(width)
             self.dense = nn.Sequential(
                 nn.Linear(2 * width * N_FRAMES, 2 * width, bias=False),
                 nn.BatchNorm1d(2 * width),
