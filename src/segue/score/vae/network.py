@@ -95,7 +95,13 @@ class NoteEncoder(nn.Module):
         self.places = nn.Embedding(len(INSTRUMENTS) * STEPS_PER_BAR, width)
         self.lengths = nn.Embedding(len(INSTRUMENTS) * (len(_DURATION_EDGES) + 1), width)
         self.drums = nn.Embedding(N_PITCHES, width)
-        tables = [self.pairs, self.motions, self.places, self.lengths, self.drums]
+        tables: list[nn.Embedding | nn.EmbeddingBag] = [
+            self.pairs,
+            self.motions,
+            self.places,
+            self.lengths,
+            self.drums,
+        ]
         self.has_absolute = bool(absolute)
         # The order is that of version 0.1, by which the state of an optimiser is restored.
         if absolute:
