@@ -27,6 +27,7 @@ from segue.generate.lyrics.language_model import (
 from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.vocabulary import Tokens, encode_song
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
+from segue.nn.quantization import float_state_dict
 from segue.nn.split import MIN_PIECES, train_validation_test_split
 from segue.nn.trainer import (
     Batch,
@@ -363,7 +364,8 @@ def train_lyrics(
     if start:
         songs |= dict.fromkeys(start.training_songs)
     network.eval()
-    model = LanguageModel(network, tuple(styles), tuple(songs), metadata)
+    corpus = start.corpus if start else None
+    model = LanguageModel(network, tuple(styles), tuple(songs), metadata, corpus=corpus)
     if recipe.use_ngrams:
         weights = {
             **(start.ngram_weights if start else {}),
@@ -439,7 +441,7 @@ def _initial_network(
     styles += [artist for artist in artists if artist not in styles]
     network = CharNetwork(replace(config, num_styles=len(styles)))
     if start:
-        weights = dict(start.network.state_dict())
+        weights = float_state_dict(start.network)
         known = weights.pop("styles.weight")
         network.load_state_dict(weights, strict=False)
         with torch.no_grad():
