@@ -76,11 +76,11 @@ def test_as_many_lines_as_asked_for(model: LanguageModel) -> None:
 
 def test_lines_rhyme_as_asked_for() -> None:
     shipped = LanguageModel.pretrained()
-    burns = ArtistStyle("Robert Burns", shipped, shipped.style_index("Robert Burns"))
-    lines = list(sample_lyrics([burns], LyricsOptions(8, Sampling(0.7), rhyme="ABBA")))
-    assert [bool(line.text) for line in lines] == [True] * 4 + [False] + [True] * 4
+    burns = ArtistStyle("Robert Burns", shipped, shipped.style_index("Robert Burns"), 0.0)
+    lines = list(sample_lyrics([burns], LyricsOptions(5, Sampling(0.7), rhyme="ABBA")))
+    assert [bool(line.text) for line in lines] == [True] * 4 + [False, True]
     ends = [split_words(line.text)[-1].lower() for line in sung(lines)]
-    pairs = [(0, 3), (1, 2), (4, 7), (5, 6)]
+    pairs = [(0, 3), (1, 2)]
     assert all(sound(ends[a]).rhymes_with(sound(ends[b])) for a, b in pairs)
 
 

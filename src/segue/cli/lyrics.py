@@ -81,6 +81,15 @@ TextOutput = Annotated[
 Texts = Annotated[
     int, typer.Option("-n", min=1, max=20, help="Number of texts, printed side by side.")
 ]
+Takes = Annotated[
+    int,
+    typer.Option(
+        "--takes",
+        min=1,
+        max=20,
+        help="Number of texts to choose from: the best by its report is printed first.",
+    ),
+]
 Model = Annotated[
     str,
     typer.Option(
@@ -145,6 +154,7 @@ def write(
         typer.Option(help=f"{opt.TEMPERATURE}; several, as 0.5,0.8,1.1, are printed side by side."),
     ] = "0.7",
     n: Texts = 1,
+    takes: Takes = 1,
     rhyme: Rhyme = "",
     meter: Meter = "",
     syllables: Syllables = "",
@@ -175,6 +185,8 @@ def write(
 
     Example: segue lyrics write --artist "Robert Burns" --form common --lines 8 --about "the sea"
     """
+    if takes > 1 and n > 1:
+        raise BadArgument("--takes ranks texts, -n prints them side by side: ask for one of them")
     use_threads(threads)
     seed = seed_or_new(seed)
     options = [
@@ -194,7 +206,7 @@ def write(
             about=about,
         )
         for value in _parse_temperatures(temperature)
-        for s in _seeds(seed, n)
+        for s in _seeds(seed, max(n, takes))
     ]
     check_target(output, (".txt",))
     check_target(report, (".json",))
@@ -202,7 +214,9 @@ def write(
         verses = [lib.lyrics.write(artist, each, model=model) for each in options]
         interrupted = _generate_all(verses, show=not json, marked=False)
         reports = _reports(verses)
-    if len(options) > 1 and not json:
+    if takes > 1:
+        verses, reports = _best_first(verses, reports, show=not json)
+    elif len(options) > 1 and not json:
         _print_side_by_side(verses, f"{verses[0].styles[0].artist}, by temperature and seed")
     text = "\n\n".join(verse.text for verse in verses)
     _write_and_print("write", verses, reports, text, output, report, json=json)
@@ -308,6 +322,19 @@ def duet(
     _write_and_print("duet", verses, reports, text, output, report, json=json)
     if interrupted:
         raise typer.Exit(130)
+
+
+def _best_first(
+    verses: "list[GeneratedLyrics]", reports: list[dict[str, Any]], *, show: bool
+) -> "tuple[list[GeneratedLyrics], list[dict[str, Any]]]":
+    """Return the texts in the order of their reports, and print them in it."""
+    from segue.generate.lyrics.summary import rank_takes
+
+    order = rank_takes(reports)
+    for rank, at in enumerate(order, start=1):
+        if show:
+            say(f"take {rank}, seed {verses[at].options.seed}\n{verses[at].text}\n")
+    return [verses[at] for at in order], [reports[at] for at in order]
 
 
 def _seeds(first: int, n: int) -> list[int]:
@@ -416,7 +443,7 @@ def _write_and_print(
     json: bool,
 ) -> None:
     from segue.files import write_text
-    from segue.generate.lyrics.report import report_lines
+    from segue.generate.lyrics.summary import report_lines
 
     if output:
         write_text(f"{text}\n", output)

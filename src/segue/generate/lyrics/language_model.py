@@ -414,8 +414,8 @@ class LanguageModel:
         path : Path
         quantize : bool
             Whether to store matrices in 8 bits with a scale per row: a quarter of the size. Of a
-            transformer, only 7 bits are used, and 5 of n-gram embeddings, so that a wheel is
-            smaller: that costs less than a thousandth of a bit per character.
+            transformer, only 6 bits are used, and 5 of n-gram embeddings, so that a wheel is
+            smaller: that costs two thousandths of a bit per character.
 
         Raises
         ------
@@ -425,7 +425,7 @@ class LanguageModel:
         if quantize and self.network.config.core == "transformer":
             ngrams = {name for name in tensors if name.startswith("ngrams.")}
             tensors = {
-                **quantize_weights({name: tensors[name] for name in tensors.keys() - ngrams}, 7),
+                **quantize_weights({name: tensors[name] for name in tensors.keys() - ngrams}, 6),
                 **quantize_weights({name: tensors[name] for name in ngrams}, 5),
             }
         elif quantize:

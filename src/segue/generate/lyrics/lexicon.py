@@ -146,6 +146,13 @@ class Lexicon:
             chosen[at] = all(self.sounds[at].rhymes_with(target) for target in targets)
         return chosen
 
+    def sharing_rhyme(self, with_words: Iterable[str]) -> NDArray[np.bool_]:
+        """Return which words sound like one of some words from the last stressed vowel on."""
+        chosen = np.zeros(len(self.words), np.bool_)
+        for word in with_words:
+            chosen[self._rhymes.get(sound(word, self.language).rhyme, [])] = True
+        return chosen
+
     def rich_rhymes(self, partners: int, min_count: int) -> NDArray[np.bool_]:
         """Return the words with which enough frequent words rhyme perfectly.
 

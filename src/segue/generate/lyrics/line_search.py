@@ -73,6 +73,9 @@ class Constraint(Protocol):
     def mask(self, tokens: Sequence[int], state: LineState) -> NDArray[np.bool_]:
         """Return which tokens may follow, shape (V,)."""
 
+    def bias(self, state: LineState) -> NDArray[np.float32] | None:
+        """Return what is added to the log-probabilities of a sample, shape (V,), if anything."""
+
     def advance(self, state: LineState, token: int) -> LineState:
         """Return the state after a token."""
 
@@ -100,6 +103,9 @@ class FreeLine:
             allowed[NEWLINE] = True
         return allowed
 
+    def bias(self, _: LineState) -> None:
+        """Return None."""
+
     def advance(self, state: LineState, _: int) -> LineState:
         """Return the same state."""
         return state
@@ -115,6 +121,8 @@ class FormedLine:
         See `segue.generate.lyrics.form.LineForm`.
     endings : ndarray, shape (words,), bool
         Which words may end the line.
+    values : ndarray, shape (words,), float32, optional
+        Words to favour: what is added to the logarithm of the probability of each.
 
     Raises
     ------
@@ -122,9 +130,17 @@ class FormedLine:
         No words of the lexicon fit.
     """
 
-    def __init__(self, lexicon: Lexicon, meter: str, endings: NDArray[np.bool_]) -> None:
+    def __init__(
+        self,
+        lexicon: Lexicon,
+        meter: str,
+        endings: NDArray[np.bool_],
+        values: NDArray[np.float32] | None = None,
+    ) -> None:
         self._lexicon = lexicon
         self._endings = endings
+        self._values = values
+        self._biases: dict[str, NDArray[np.float32]] = {}
         self._masks: dict[LineState, NDArray[np.bool_]] = {}
         total = len(meter)
         ending = lexicon.patterns_among(endings, 0, len(lexicon.words))
@@ -161,6 +177,29 @@ class FormedLine:
         word = self._lexicon.node(state.prefix).word
         size = len(self._lexicon.patterns[self._lexicon.pattern(word).bit_length() - 1])
         return LineState(state.position + size, "", character)
+
+    def bias(self, state: LineState) -> NDArray[np.float32] | None:
+        """Return the values of the favoured words below each letter, beyond those below here.
+
+        Over the letters of a word these add up to the value of the word.
+        """
+        if self._values is None:
+            return None
+        if state.prefix not in self._biases:
+            biases = np.zeros(VOCABULARY_SIZE, np.float32)
+            node = self._lexicon.node(state.prefix)
+            children = [
+                (child.letter, float(self._values[child.first : child.last].max()))
+                for child in node.children
+            ]
+            own = float(self._values[node.word]) if node.word >= 0 else 0.0
+            here = max([own, *(value for _, value in children)]) if state.prefix else 0.0
+            biases[:] = own - here
+            for letter, value in children:
+                for character in {letter, letter.upper()} & _TOKEN_OF.keys():
+                    biases[_TOKEN_OF[character]] = value - here
+            self._biases[state.prefix] = biases
+        return self._biases[state.prefix]
 
     def _following(self, state: LineState) -> str:
         position, prefix, last = state
@@ -316,6 +355,11 @@ class LineSearch:
         for particle, mass in zip(particles, masked.logsumexp(dim=-1).tolist(), strict=True):
             if not particle.done:
                 particle.log_weight += min(mass, 0.0)
+        biases = [
+            bias for particle in particles if (bias := constraint.bias(particle.state)) is not None
+        ]
+        if len(biases) == len(particles):
+            masked = masked + torch.from_numpy(np.stack(biases))
         return sample(masked, self.sampling, generator).tolist()
 
     def _append(self, particle: Particle, constraint: Constraint, token: int) -> None:

@@ -58,7 +58,7 @@ GUIDANCE_SCALE: Final = 0.5
 #: Weight of the difference from the base model in "contrast".
 CONTRAST: Final = 1.5
 #: Candidates of a line that must keep a form or a theme; of another line there is one.
-CANDIDATES: Final = 16
+CANDIDATES: Final = 12
 #: Of a line that nothing but rejected candidates were found for: attempts, and the factor of the
 #: temperature after each.
 _MAX_ATTEMPTS: Final = 24
@@ -401,7 +401,9 @@ class _Sampler:
         constraint: Constraint = FreeLine(may_be_empty=may_be_empty)
         if self._lexicon and self._forms[len(stanza)].meter:
             endings = self._endings(index, stanza)
-            constraint = FormedLine(self._lexicon, self._forms[len(stanza)].meter, endings)
+            meter = self._forms[len(stanza)].meter
+            values = self._theme.values(self._lexicon.words) if self._theme else None
+            constraint = FormedLine(self._lexicon, meter, endings, values)
         count = CANDIDATES if self._lexicon or self._theme else 1
         particle = self._find(constraint, count)
         by_word = self._by == "word" and not self._single
@@ -484,7 +486,9 @@ class _Sampler:
         ]
         partners = tuple(words[-1] for text in given if (words := normalised_words(text)))
         if not partners:
-            return self._ending_mask((), partners=letters.count(letter))
+            mask = self._ending_mask((), partners=letters.count(letter))
+            others = [normalised_words(line.text)[-1:] for line in stanza]
+            return mask & ~self._lexicon.sharing_rhyme([word for end in others for word in end])
         mask = self._ending_mask(partners)
         if not mask.any():
             raise BadArgument(

@@ -6,9 +6,12 @@ Mutual Information in Collocation Extraction", GSCL 2009) with the theme's words
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.lyrics.phonetics import normalised_words
@@ -21,9 +24,9 @@ _MIN_ASSOCIATION: Final = 0.12
 _MAX_WORDS: Final = 150
 #: What a word of the theme adds to the logarithm of a line's weight, and an associated word at
 #: most; a word counts less each time that it was used before.
-_THEME_BONUS: Final = 5.0
-_ASSOCIATED_BONUS: Final = 3.0
-_MAX_BONUS: Final = 8.0
+_THEME_BONUS: Final = 3.0
+_ASSOCIATED_BONUS: Final = 2.0
+_MAX_BONUS: Final = 4.0
 
 
 @dataclass(slots=True)
@@ -88,7 +91,17 @@ class Theme:
     def bonus(self, line: str) -> float:
         """Return what the words of a line add to the logarithm of its weight."""
         words = {*normalised_words(line)} & self.words.keys()
-        return min(sum(self.words[word] / (1 + self._used[word]) for word in words), _MAX_BONUS)
+        return min(
+            sum(self.words[word] / (1 + self._used[word]) ** 2 for word in words), _MAX_BONUS
+        )
+
+    def values(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Return what each of some words adds to the logarithm of its probability when sampled.
+
+        It is half the bonus, so that grammar comes first.
+        """
+        values = [self.words.get(word, 0.0) / (1 + self._used[word]) ** 2 for word in words]
+        return np.asarray(values, np.float32) * np.float32(0.5)
 
     def use(self, line: str) -> None:
         """Count the words of a line that was written."""
