@@ -215,8 +215,8 @@ def make_files(clips: Path, folder: Path) -> list[Path]:
     sources = sorted(clips.glob("*/*.ogg"))
     needed = SECONDS // 30
     for i, file in enumerate(files):
-        own = [sources[(i * 17 + k) % len(sources)] for k in range(needed)]
-        samples = np.concatenate([_clip(source) for source in own])
+        own_sources = [sources[(i * 17 + k) % len(sources)] for k in range(needed)]
+        samples = np.concatenate([_clip(source) for source in own_sources])
         _encode(file, samples, *ENCODERS[i % 3][1:])
     return files
 

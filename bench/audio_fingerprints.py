@@ -55,10 +55,10 @@ def main() -> None:
     prints = [fingerprint(_read(folder / name)) for name in names]
     near = _near(names, prints)
     pairs = len(names) * (len(names) - 1) // 2
-    found = [pair for pair in near if pair.similarity >= SAME_RECORDING_THRESHOLD]
+    duplicates = [pair for pair in near if pair.similarity >= SAME_RECORDING_THRESHOLD]
     sections = [
-        f"Seed {SEED}. Among the {pairs:,} pairs of {len(names)} clips, {len(found)} at or above "
-        f"the similarity of {SAME_RECORDING_THRESHOLD}. All pairs above {NEAR}, with the "
+        f"Seed {SEED}. Among the {pairs:,} pairs of {len(names)} clips, {len(duplicates)} at or "
+        f"above the similarity of {SAME_RECORDING_THRESHOLD}. All pairs above {NEAR}, with the "
         "correlation of their waveforms once aligned (1 is sample for sample the same):",
         "",
         "| similarity | lag (s) | clip | clip | waveforms | listed | judgement |",
@@ -80,19 +80,19 @@ def _near(names: list[str], prints: list[Fingerprint]) -> list[Pair]:
     pairs = []
     for i, first in enumerate(prints):
         for j in range(i):
-            found = match(first, prints[j])
-            if found.similarity >= NEAR:
-                pairs.append(Pair(found.similarity, found.lag_s, names[i], names[j]))
+            pair = match(first, prints[j])
+            if pair.similarity >= NEAR:
+                pairs.append(Pair(pair.similarity, pair.lag_s, names[i], names[j]))
     return sorted(pairs, reverse=True)
 
 
 def _pair_row(folder: Path, pair: Pair) -> str:
     waveforms = _correlation(folder / pair.first, folder / pair.second)
-    found = "yes" if pair.similarity >= SAME_RECORDING_THRESHOLD else "no"
-    one = "one recording" if waveforms >= SAME_WAVEFORM else "another mix, or shared loops"
+    is_found = "yes" if pair.similarity >= SAME_RECORDING_THRESHOLD else "no"
+    relation = "one recording" if waveforms >= SAME_WAVEFORM else "another mix, or shared loops"
     return (
         f"| {pair.similarity:.3f} | {pair.lag_s:.1f} | {pair.first} | {pair.second} "
-        f"| {waveforms:.3f} | {found} | {one} |"
+        f"| {waveforms:.3f} | {is_found} | {relation} |"
     )
 
 
@@ -123,20 +123,25 @@ def _copies(folder: Path, names: list[str], prints: list[Fingerprint]) -> list[s
     ]
     hits = 0
     for name, (codec, bit_rate) in FORMATS.items():
-        own, others, wrong = [], [], 0
+        similarities, others, wrong = [], [], 0
         for k, i in enumerate(chosen):
             samples = _cut(
                 _read(folder / names[i]).excerpts[0], rng, ("start", "end", "both")[k % 3]
             )
             copy = fingerprint(as_recording(through_codec(samples, codec, bit_rate)))
-            own.append(match(prints[i], copy).similarity)
-            rest = [match(prints[j], copy).similarity for j in range(len(names)) if j != i]
-            wrong += sum(similarity >= SAME_RECORDING_THRESHOLD for similarity in rest)
-            others.append(max(rest))
-        good = sum(similarity >= SAME_RECORDING_THRESHOLD for similarity in own)
+            similarities.append(match(prints[i], copy).similarity)
+            other_similarities = [
+                match(prints[j], copy).similarity for j in range(len(names)) if j != i
+            ]
+            wrong += sum(
+                similarity >= SAME_RECORDING_THRESHOLD for similarity in other_similarities
+            )
+            others.append(max(other_similarities))
+        good = sum(similarity >= SAME_RECORDING_THRESHOLD for similarity in similarities)
         hits += good
         lines.append(
-            f"| {name} | {good} of {COPIED} | {min(own):.3f} | {wrong} | {max(others):.3f} |"
+            f"| {name} | {good} of {COPIED} | {min(similarities):.3f} | {wrong} "
+            f"| {max(others):.3f} |"
         )
     recall = hits / (COPIED * len(FORMATS))
     return [*lines, "", f"Recall over all formats: {recall:.3f}."]

@@ -72,7 +72,7 @@ def main() -> None:
             recurrent(options, name)
         else:
             preset, side = name.split("/")
-            (chosen,) = {one for one, _ in SIDES if one == preset}
+            (chosen,) = {known for known, _ in SIDES if known == preset}
             both_sides(options, chosen, stereo=side == "stereo")
         return
     clips = game_music.read_clips(options.data / "audio" / "tracks.csv")
@@ -119,19 +119,19 @@ def kept(work: Path, run: str) -> Path:
 
 def recurrent(options: argparse.Namespace, step: str) -> None:
     clips = game_music.read_clips(options.data / "audio" / "tracks.csv")
-    shown = images(options.work, options.data / "audio", clips, "mel512")
+    images_of = images(options.work, options.data / "audio", clips, "mel512")
     training = SoundTraining(preset="conv", minutes=options.minutes, device="cpu", step=step)
     with Library.open(options.library) as lib:
         known = {track.path.parent.name + "/" + track.path.name: track for track in lib.tracks()}
     steps = [
         step_frames(known["/".join(Path(path).parts[-2:])], step, "mel512") for path in clips.paths
     ]
-    learn, validate = (
-        [replace(one, step_frames=steps[int(one.content_hash)]) for one in some]
-        for some in divided(clips, FOLD)
+    train, validate = (
+        [replace(example, step_frames=steps[int(example.content_hash)]) for example in part]
+        for part in divided(clips, FOLD)
     )
     _, _, trained = train_network(
-        training, learn, validate, lambda name: shown[int(name)],
+        training, train, validate, lambda name: images_of[int(name)],
         options.work / f"run-wish-step-{step}",
     )  # fmt: skip
     last = trained.history[-1]
@@ -163,7 +163,7 @@ def stretches(options: argparse.Namespace) -> list[ByteArray]:
     """Render pieces, and draw both channels of two stretches of each; kept in --work."""
     file = options.work / "stereo.npz"
     if not file.exists():
-        made: list[ByteArray] = []
+        excerpts: list[ByteArray] = []
         for path in sorted((options.data / "scores" / "multitrack").glob("*.mid")):
             score = symusic.Score.from_midi(path.read_bytes())
             wide = len({(track.program, track.is_drum) for track in score.tracks}) > 1
@@ -172,36 +172,36 @@ def stretches(options: argparse.Namespace) -> list[ByteArray]:
             sides = render(score, stereo=True)[:, : 2 * STRETCH_S * SAMPLE_RATE_HZ]
             for half in np.split(sides, 2, axis=1):
                 kind = LOG_MEL_SPECS["mel128"]
-                made.append(np.concatenate([log_mel_image(side, kind) for side in half]))
-                made.append(log_mel_image(half.mean(axis=0), kind))
-            if len(made) == 4 * PIECES:
+                excerpts.append(np.concatenate([log_mel_image(side, kind) for side in half]))
+                excerpts.append(log_mel_image(half.mean(axis=0), kind))
+            if len(excerpts) == 4 * PIECES:
                 break
-        np.savez(file, *made)
+        np.savez(file, *excerpts)
     with np.load(file) as arrays:
         return [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
 
 
 def both_sides(options: argparse.Namespace, preset: Preset, *, stereo: bool) -> None:
-    shown = stretches(options)[0 if stereo else 1 :: 2]
+    excerpts = stretches(options)[0 if stereo else 1 :: 2]
 
     def read(name: str) -> ByteArray:
-        return shown[int(name)]
+        return excerpts[int(name)]
 
     training = SoundTraining(preset, minutes=options.minutes, device="cpu", stereo=stereo)
     assert image_kind(training) == "mel128"
-    examples = [Example(str(number), str(number // 2)) for number in range(len(shown))]
-    learn = [one for one in examples if int(one.album) % 2 == 0]
-    validate = [one for one in examples if int(one.album) % 2]
+    examples = [Example(str(number), str(number // 2)) for number in range(len(excerpts))]
+    train = [example for example in examples if int(example.album) % 2 == 0]
+    validate = [example for example in examples if int(example.album) % 2]
     name = f"side:{preset}/{'stereo' if stereo else 'mono'}"
     config, network, trained = train_network(
-        training, learn, validate, read, options.work / f"run-{kept(Path(), name).stem}"
+        training, train, validate, read, options.work / f"run-{kept(Path(), name).stem}"
     )
-    sound = standardise_space(config, network, learn, read, {})
-    tiles = [tiles_of(sound.config, read(one.content_hash)) for one in validate]
+    sound = standardise_space(config, network, train, read, {})
+    tiles = [tiles_of(sound.config, read(example.content_hash)) for example in validate]
     np.savez(
         kept(options.work, name),
         vectors=sound.vectors(tiles, [0.0] * len(tiles)),
-        pieces=[one.album for one in validate],
+        pieces=[example.album for example in validate],
         validation=trained.best.validation_loss,
     )
 

@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench import result_tables, witten_bell
-from recipes.chorales import RUNS, costs, load_network, read_chorales, transpose
-from recipes.lm_training import Piece
+from recipes.chorales import RUNS, Piece, costs, load_network, read_chorales, transpose
 from segue.generate.harmony.chorale_network import (
     NUM_PITCHES,
     ChoraleConfig,

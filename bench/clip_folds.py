@@ -25,18 +25,18 @@ def divided(clips: game_music.Clips, fold: int) -> tuple[list[Example], list[Exa
         Example(str(number), package, artist)
         for number, (package, artist) in enumerate(zip(clips.packages, clips.artists, strict=True))
     ]
-    held = folds(clips) == fold
-    learn = [one for one, is_held in zip(examples, held, strict=True) if not is_held]
-    return learn, [one for one, is_held in zip(examples, held, strict=True) if is_held]
+    in_test = folds(clips) == fold
+    train = [example for example, is_held in zip(examples, in_test, strict=True) if not is_held]
+    return train, [example for example, is_held in zip(examples, in_test, strict=True) if is_held]
 
 
 def images(work: Path, audio: Path, clips: game_music.Clips, name: str) -> list[ByteArray]:
     """Return the log-mel images of all clips, made once and kept in `work`."""
     file = work / f"{name}.npz"
     if not file.exists():
-        made = [
+        images_ = [
             log_mel_image(game_music.read_clip(audio / p), LOG_MEL_SPECS[name]) for p in clips.paths
         ]
-        np.savez(file, *made)
+        np.savez(file, *images_)
     with np.load(file) as arrays:
         return [arrays[f"arr_{number}"] for number in range(len(clips.paths))]

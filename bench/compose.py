@@ -43,6 +43,7 @@ from segue.generate.notes.training import mean_losses as note_losses
 from segue.io.midi import read_midi, write_midi
 from segue.nn.sampling import Sampling
 from segue.nn.split import train_validation_split
+from segue.nn.trainer import fixed_batches
 from segue.records import Score
 from segue.score.harmony import estimate_key
 from segue.theory.instruments import DRUMS, instrument_name
@@ -63,7 +64,7 @@ BANDS: Final = (
 BAND_SEEDS: Final = range(21, 24)
 #: Pieces, and windows of them, on which two networks are compared.
 BESIDE: Final = 40
-BESIDE_WINDOWS: Final = 256
+BESIDE_BATCHES: Final = 4
 
 
 def main() -> None:
@@ -111,7 +112,7 @@ def losses(composer: Composer, sides: Pieces) -> str:
         for side in ("train", "test"):
             pieces = [one.piece for one in sides[side] if one.source == source]
             context = composer.network.config.stack.context
-            batches = ExampleSampler(pieces, context, 4).fixed(JUDGED, SEED)
+            batches = fixed_batches(ExampleSampler(pieces, context, 4).draw, JUDGED, SEED)
             with torch.inference_mode():
                 costs = [float(composer.network.loss(*batch)) for batch in batches]
             row.append(float(np.mean(costs)))
@@ -148,7 +149,7 @@ def beside(composer: Composer, sides: Pieces) -> str:
             if one.piece.name in words and (one.piece.name in held) == theirs
         ][:BESIDE]
         windows = WindowSampler([words[piece.name] for piece in chosen], model.vocabularies)
-        found = note_losses(model.network, windows.fixed(BESIDE_WINDOWS, SEED))
+        found = note_losses(model.network, fixed_batches(windows.draw, BESIDE_BATCHES, SEED))
         rows.append(
             [kind, len(chosen), found["notes"], found["durations"], *cost(composer, chosen)]
         )

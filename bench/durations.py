@@ -70,17 +70,17 @@ def ways() -> Iterator[Way]:
     yield Way("alac", ".m4a", ("-c:a", "alac"))
     for offset in (0, 0.4, 30, 3600):
         late = ("-output_ts_offset", str(offset))
-        at = f" from {offset} s" if offset else ""
+        offset_text = f" from {offset} s" if offset else ""
         opus, vorbis = ("-c:a", "libopus", "-b:a", "48k"), ("-c:a", "libvorbis", "-q:a", "1")
-        yield Way("opus" + at, ".opus", (*opus, *late), False)
-        yield Way("vorbis" + at, ".ogg", (*vorbis, *late), False)
-        yield Way("opus in webm" + at, ".webm", (*opus, *late))
-        yield Way("vorbis in mkv" + at, ".mkv", (*vorbis, *late))
-        yield Way("mp3 in mka" + at, ".mka", ("-c:a", "libmp3lame", *late))
-        yield Way("flac in mkv" + at, ".mkv", ("-c:a", "flac", *late))
-        yield Way("aac in mp4" + at, ".mp4", ("-c:a", "aac", *late))
-        yield Way("aac in mpegts" + at, ".ts", ("-c:a", "aac", *late), False)
-        yield Way("mp2 in mpegts" + at, ".ts", ("-c:a", "mp2", *late), False)
+        yield Way("opus" + offset_text, ".opus", (*opus, *late), False)
+        yield Way("vorbis" + offset_text, ".ogg", (*vorbis, *late), False)
+        yield Way("opus in webm" + offset_text, ".webm", (*opus, *late))
+        yield Way("vorbis in mkv" + offset_text, ".mkv", (*vorbis, *late))
+        yield Way("mp3 in mka" + offset_text, ".mka", ("-c:a", "libmp3lame", *late))
+        yield Way("flac in mkv" + offset_text, ".mkv", ("-c:a", "flac", *late))
+        yield Way("aac in mp4" + offset_text, ".mp4", ("-c:a", "aac", *late))
+        yield Way("aac in mpegts" + offset_text, ".ts", ("-c:a", "aac", *late), False)
+        yield Way("mp2 in mpegts" + offset_text, ".ts", ("-c:a", "mp2", *late), False)
     yield Way("opus in webm, live", ".webm", ("-c:a", "libopus", "-live", "1"), False)
     yield Way("flac", ".flac", ("-c:a", "flac"))
     yield Way("flac in Ogg", ".oga", ("-c:a", "flac"), False)
@@ -104,16 +104,16 @@ def main() -> None:
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
-        for made in files(Path(folder), draw, arguments.files):
-            verdict = judged(made.path, made.right_s, made.links, cut=made.cut)
-            counts[made.name][2 * made.cut] += 1
-            counts[made.name][2 * made.cut + 1] += int(bool(verdict))
+        for file in files(Path(folder), draw, arguments.files):
+            verdict = judged(file.path, file.right_s, file.links, cut=file.cut)
+            counts[file.name][2 * file.cut] += 1
+            counts[file.name][2 * file.cut + 1] += int(bool(verdict))
             if verdict:
-                cut = ", cut" if made.cut else ""
-                wrong.append(f"{made.name}, {made.right_s:.1f} s{cut}: {verdict}")
-            made.path.unlink()
+                cut = ", cut" if file.cut else ""
+                wrong.append(f"{file.name}, {file.right_s:.1f} s{cut}: {verdict}")
+            file.path.unlink()
     counts["all"] = [sum(column) for column in zip(*counts.values(), strict=True)]
-    rows = [(name, *found) for name, found in counts.items()]
+    rows = [(name, *counted) for name, counted in counts.items()]
     write_table(
         "durations",
         "Durations of audio files by container and encoder",
@@ -139,11 +139,11 @@ def files(folder: Path, draw: random.Random, count: int) -> Iterator[Made]:
         if number % 10 == 7:
             ending = CHAINED[(number // 10) % len(CHAINED)]
             links = draw.choice((2, 3, 5))
-            made, right_s = chained(folder / f"{number}{ending}", draw, links)
-            yield Made(made, right_s, f"chained {ending[1:]}", links=links)
+            path, right_s = chained(folder / f"{number}{ending}", draw, links)
+            yield Made(path, right_s, f"chained {ending[1:]}", links=links)
         elif number % 10 == 3:
             name = list(PIPED)[(number // 10) % len(PIPED)]
-            way = next(one for one in every if one.name == name)
+            way = next(candidate for candidate in every if candidate.name == name)
             target = target.with_suffix(way.ending)
             piped(wav, target, (*way.options, "-f", PIPED[name]))
             yield Made(target, length_s, f"{name}, written to a pipe")
@@ -188,8 +188,8 @@ def chained(target: Path, draw: random.Random, links: int) -> tuple[Path, float]
     for _ in range(links):
         length_s = draw.choice(LENGTHS_S[:4])
         part = target.with_name("part" + target.suffix)
-        other = ("-ar", draw.choice(("24000", "48000")), "-ac", draw.choice(("1", "2")))
-        rates = other if target.suffix in {".ogg", ".opus", ".oga"} else ()
+        other_format = ("-ar", draw.choice(("24000", "48000")), "-ac", draw.choice(("1", "2")))
+        rates = other_format if target.suffix in {".ogg", ".opus", ".oga"} else ()
         wav = sound(target.parent, length_s, draw)
         encode(wav, part, ("-c:a", codec.get(target.suffix, "aac"), *rates))
         whole += part.read_bytes()
@@ -201,16 +201,16 @@ def chained(target: Path, draw: random.Random, links: int) -> tuple[Path, float]
 def judged(path: Path, right_s: float, links: int, *, cut: bool) -> str:
     """Say what is wrong with what is read; "" where nothing is."""
     try:
-        found = read_recording(path, SAMPLE_RATE_HZ, lambda duration_s: [Span(0.0, duration_s)])
+        recording = read_recording(path, SAMPLE_RATE_HZ, lambda duration_s: [Span(0.0, duration_s)])
     except Unreadable as error:
         return "" if cut and right_s > 0 and "cut short" in str(error) else str(error)
-    there_s = sum(len(part) for part in found.excerpts) / SAMPLE_RATE_HZ
-    summary = f"{found.duration_s:.2f} s, of which {there_s:.2f} s are there"
+    there_s = sum(len(part) for part in recording.excerpts) / SAMPLE_RATE_HZ
+    summary = f"{recording.duration_s:.2f} s, of which {there_s:.2f} s are there"
     if cut:  # of loud and soft halves, the half of the bytes is not half of the time
-        half = right_s < 0 and abs(there_s - found.duration_s) <= TOLERANCE_S
-        return "" if half and 0 < found.duration_s < -2 * right_s else summary
+        half = right_s < 0 and abs(there_s - recording.duration_s) <= TOLERANCE_S
+        return "" if half and 0 < recording.duration_s < -2 * right_s else summary
     allowed_s = max(TOLERANCE_S * links, TOLERANCE * right_s)
-    good = abs(found.duration_s - right_s) <= allowed_s and abs(there_s - right_s) <= allowed_s
+    good = abs(recording.duration_s - right_s) <= allowed_s and abs(there_s - right_s) <= allowed_s
     return "" if good else summary
 
 

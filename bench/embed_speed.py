@@ -34,17 +34,19 @@ def main() -> None:
     options = parser.parse_args()
     audio = options.data / "audio"
     paths = game_music.read_clips(audio / "tracks.csv").paths[:CLIPS]
-    shown = [log_mel_image(game_music.read_clip(audio / p), LOG_MEL_SPECS["mel128"]) for p in paths]
+    images = [
+        log_mel_image(game_music.read_clip(audio / p), LOG_MEL_SPECS["mel128"]) for p in paths
+    ]
     config = LearnedConfig(AutoencoderConfig("dual-axis"), "mel128")
     torch.manual_seed(0)
-    one = np.ones(256, np.float32)
-    sound = LearnedSound(config, build(config), 0 * one, one, {})
+    unit = np.ones(256, np.float32)
+    sound = LearnedSound(config, build(config), 0 * unit, unit, {})
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         cache = Cache(Path(folder))
         names = [f"{number:032x}" for number in range(options.tracks)]
         for number, name in enumerate(names):
-            cache.write(name, shown[number % CLIPS])
+            cache.write(name, images[number % CLIPS])
         for threads in (1, 2):
             torch.set_num_threads(threads)
             rates = [options.tracks / seconds(cache, names, sound) for _ in range(ROUNDS)]
@@ -61,9 +63,9 @@ def main() -> None:
 
 def seconds(cache: Cache, names: list[str], sound: LearnedSound) -> float:
     began = time.perf_counter()
-    for at in range(0, len(names), AT_ONCE):
-        some = [cache.read(name) for name in names[at : at + AT_ONCE]]
-        tiles = [tiles_of(sound.config, image) for image in some if image is not None]
+    for start in range(0, len(names), AT_ONCE):
+        batch = [cache.read(name) for name in names[start : start + AT_ONCE]]
+        tiles = [tiles_of(sound.config, image) for image in batch if image is not None]
         sound.vectors(tiles, [0.0] * len(tiles))
     return time.perf_counter() - began
 

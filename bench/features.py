@@ -141,16 +141,16 @@ def _retrieval(packages: list[str], vectors: FloatArray) -> list[str]:
         _retrieval_row("features", space, packages),
         _retrieval_row("z-scored only", (vectors - vectors.mean(0)) / vectors.std(0), packages),
     ]
-    for group, at in SOUND_FEATURE_GROUPS.items():
-        lines.append(_retrieval_row(f"{group} alone", space[:, at], packages))
+    for group, columns in SOUND_FEATURE_GROUPS.items():
+        lines.append(_retrieval_row(f"{group} alone", space[:, columns], packages))
     return lines
 
 
 def _retrieval_row(name: str, space: FloatArray, packages: list[str]) -> str:
-    found = evaluate_retrieval(space, packages)
+    metrics = evaluate_retrieval(space, packages)
     return (
-        f"| {name} | {space.shape[1]} | {found.precision_at_1:.3f} "
-        f"| {found.precision_at_5:.3f} | {found.mean_average_precision:.3f} |"
+        f"| {name} | {space.shape[1]} | {metrics.precision_at_1:.3f} "
+        f"| {metrics.precision_at_5:.3f} | {metrics.mean_average_precision:.3f} |"
     )
 
 

@@ -47,9 +47,9 @@ def main() -> None:
     for way in ways.values():
         way(1, 4)
     rates = {
-        (name, rows): np.array(found)
+        (name, rows): np.array(of_way)
         for rows in BATCHES
-        for name, found in measured(ways, rows, options).items()
+        for name, of_way in measured(ways, rows, options).items()
     }
     best = {
         (side, rows): max(
@@ -94,14 +94,14 @@ def measured(
     ways: dict[str, Writing], rows: int, options: argparse.Namespace
 ) -> dict[str, list[float]]:
     """Return tokens a second of each way in each round, shape (rounds,)."""
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    rates: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(options.rounds):
         for name, way in ways.items():
             began = time.perf_counter()
             way(rows, options.tokens)
-            found[name].append(rows * options.tokens / (time.perf_counter() - began))
-            print(f"{rows} {name}: {found[name][-1]:.0f}", flush=True)
-    return found
+            rates[name].append(rows * options.tokens / (time.perf_counter() - began))
+            print(f"{rows} {name}: {rates[name][-1]:.0f}", flush=True)
+    return rates
 
 
 def segue(network: Transformer) -> dict[str, Writing]:
@@ -152,11 +152,11 @@ def hugging_face(model: Any) -> dict[str, Writing]:
         fast = copy.deepcopy(model).to(dtype)
 
         def generate(rows: int, count: int, fast: Any = fast) -> None:
-            given = prompt(rows)
+            prompt_tokens = prompt(rows)
             with torch.inference_mode():
                 fast.generate(
-                    given,
-                    attention_mask=torch.ones_like(given),
+                    prompt_tokens,
+                    attention_mask=torch.ones_like(prompt_tokens),
                     max_new_tokens=count,
                     min_new_tokens=count,
                     do_sample=True,

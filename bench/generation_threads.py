@@ -37,8 +37,8 @@ def main() -> None:
                 ending = "mid" if command == "compose" else "txt"
                 target = f"{folder}/made.{ending}"
                 how = ["--seed", "0", "--threads", str(threads), "-o", target]
-                asked = [command, *arguments, str(counts[command]), *how]
-                seconds = run(asked, Path(folder))
+                command_line = [command, *arguments, str(counts[command]), *how]
+                seconds = run(command_line, Path(folder))
                 length_text = f"{counts[command]} {'bars' if command == 'compose' else 'lines'}"
                 rows.append([f"`{command}`, {length_text}", threads, *seconds])
                 print(*rows[-1], flush=True)

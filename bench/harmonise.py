@@ -19,8 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench import result_tables
-from recipes.chorales import costs, read_chorales
-from recipes.lm_training import Piece
+from recipes.chorales import Piece, costs, read_chorales
 from segue.errors import BadArgument
 from segue.evaluation.generated import VoiceLeadingErrors, voice_leading_errors
 from segue.generate.harmony import harmonise

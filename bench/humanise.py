@@ -55,8 +55,8 @@ def main() -> None:
     ways = _ways(training, test, model)
     counts = {name: sum(len(item.steps) for item in test if item.drummer == name) for name in TEST}
     rows = [
-        [way, *(f"{_by_drummer(nats, test):.3f} / {nats.mean():.3f}" for nats in both)]
-        for way, both in ways.items()
+        [way, *(f"{_by_drummer(nats, test):.3f} / {nats.mean():.3f}" for nats in measures)]
+        for way, measures in ways.items()
     ]
     heads = ["", "timing (ms)", "velocity"]
     drummers = ", ".join(f"{name} ({count:,} hits)" for name, count in counts.items())
@@ -96,8 +96,8 @@ def _ways(
         values = np.concatenate([getattr(item, quantity) for item in test])
         centre = 0.0 if quantity == "timing" else known.mean()
         spread = np.sqrt(np.mean((known - centre) ** 2))
-        own = [known[known_groups == group] for group in range(len(DRUM_GROUPS))]
-        means, stds = (np.array([f(hits) for hits in own])[groups] for f in (np.mean, np.std))
+        of_group = [known[known_groups == group] for group in range(len(DRUM_GROUPS))]
+        means, stds = (np.array([f(hits) for hits in of_group])[groups] for f in (np.mean, np.std))
         deviations: Deviations = getattr(model, quantity)
         batch = batch_of(test, quantity, model.tempo_exponent)
         units = model.tempo_exponent * scale if quantity == "timing" else np.zeros(len(scale))

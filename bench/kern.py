@@ -100,17 +100,17 @@ def compare(content: bytes, row: Counter[str]) -> None:
 
 def matched(ours: list[tuple[float, int]], theirs: list[tuple[float, int]]) -> int:
     """Count the notes of both that have a pitch and about an onset in common, each once."""
-    found = 0
+    matches = 0
     for pitch in {pitch for _, pitch in ours}:
         mine, others = (sorted(on for on, p in notes if p == pitch) for notes in (ours, theirs))
-        at = 0
+        index = 0
         for on in mine:
-            while at < len(others) and others[at] < on - NEAR:
-                at += 1
-            if at < len(others) and others[at] <= on + NEAR:
-                found += 1
-                at += 1
-    return found
+            while index < len(others) and others[index] < on - NEAR:
+                index += 1
+            if index < len(others) and others[index] <= on + NEAR:
+                matches += 1
+                index += 1
+    return matches
 
 
 def played_by_verovio(text: str) -> list[tuple[float, int]]:
@@ -118,14 +118,14 @@ def played_by_verovio(text: str) -> list[tuple[float, int]]:
     toolkit = verovio.toolkit()
     toolkit.loadData(text)
     file = mido.MidiFile(file=io.BytesIO(base64.b64decode(toolkit.renderToMIDI())))
-    found = []
+    onsets = []
     for track in file.tracks:
-        at = 0
+        time = 0
         for message in track:
-            at += message.time
+            time += message.time
             if message.type == "note_on" and message.velocity:
-                found.append((at / file.ticks_per_beat, message.note))
-    return found
+                onsets.append((time / file.ticks_per_beat, message.note))
+    return onsets
 
 
 if __name__ == "__main__":

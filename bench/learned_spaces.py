@@ -135,18 +135,18 @@ def learn_one(
     work: Path, audio: Path, clips: game_music.Clips, preset: str, fold: int, minutes: float
 ) -> None:
     training = SoundTraining(preset=preset, minutes=minutes, device="cpu")  # type: ignore[arg-type]
-    shown = images(work, audio, clips, image_kind(training))
+    images_ = images(work, audio, clips, image_kind(training))
     test = folds(clips) == fold
-    learn, validate = divided(clips, fold)
-    read = lambda name: shown[int(name)]  # noqa: E731
+    train, validate = divided(clips, fold)
+    read = lambda name: images_[int(name)]  # noqa: E731
     config, network, trained = train_network(
-        training, learn, validate, read, work / f"run-{preset}-{fold}"
+        training, train, validate, read, work / f"run-{preset}-{fold}"
     )
     # A quarter of the clips is enough to standardise by.
-    sound = standardise_space(config, network, learn[::4], read, {})
-    vectors = np.zeros((len(shown), len(sound.mean)), np.float32)
+    sound = standardise_space(config, network, train[::4], read, {})
+    vectors = np.zeros((len(images_), len(sound.mean)), np.float32)
     for number in np.flatnonzero(test).tolist():
-        vectors[number] = sound.vectors([tiles_of(sound.config, shown[number])], [0.0])[0]
+        vectors[number] = sound.vectors([tiles_of(sound.config, images_[number])], [0.0])[0]
     last = trained.history[-1]
     np.savez(
         work / f"{preset}-{fold}.npz",
@@ -154,17 +154,17 @@ def learn_one(
         training=trained.best.loss,
         validation=trained.best.validation_loss,
         # The loss of the others is it already.
-        square=square_error(sound.network, shown, test) if preset == "conv" else np.nan,
+        square=square_error(sound.network, images_, test) if preset == "conv" else np.nan,
         epochs=last.epoch,
         seconds=last.seconds,
     )
 
 
 @torch.inference_mode()
-def square_error(network: torch.nn.Module, shown: Sequence[ByteArray], test: np.ndarray) -> float:
+def square_error(network: torch.nn.Module, images_: Sequence[ByteArray], test: np.ndarray) -> float:
     """Mean squared error of `conv` over clips held out, every fourth of them."""
     sums, count = 0.0, 0
-    for image in [one for one, held in zip(shown, test, strict=True) if held][::4]:
+    for image in [image_ for image_, in_test in zip(images_, test, strict=True) if in_test][::4]:
         x = to_tensor(evenly_spaced_tiles(image, image.shape[2] // 8 * 8, 1))
         sums += float(((network(x).float() - x) ** 2).mean())
         count += 1
@@ -191,7 +191,7 @@ def all_spaces(
     pooled = clean.patches.means.astype(np.float32)
     free = contrasted(heads, clips, clean, labels=False)
     labelled = contrasted(heads, clips, clean, labels=True)
-    drawn = Space(
+    random_space = Space(
         "`sound` drawn by album labels",
         tuple(
             sound_space.project(draw(head, vectors, clips, fold_of != k), clean)
@@ -209,7 +209,7 @@ def all_spaces(
         *learned.values(),
         free,
         labelled,
-        drawn,
+        random_space,
         blend(sound, learned["contrastive"], 0.1),
         blend(sound, learned["dual-axis"], 0.1),
         blend(sound, free, 0.5),
@@ -220,8 +220,8 @@ def all_spaces(
 def fixed(name: str, numbers: FloatArray, fold_of: np.ndarray) -> Space:
     standard = []
     for k in range(FOLDS):
-        learn = numbers[fold_of != k]
-        standard.append((numbers - learn.mean(axis=0)) / (learn.std(axis=0) + 1e-6))
+        train = numbers[fold_of != k]
+        standard.append((numbers - train.mean(axis=0)) / (train.std(axis=0) + 1e-6))
     return Space(name, tuple(standard))
 
 
@@ -238,8 +238,8 @@ def blend(a: Space, b: Space, weight: float) -> Space:
     return Space(f"{1 - weight:g} {a.name} + {weight:g} {b.name}", joined)
 
 
-def draw(head: Head, vectors: FloatArray, clips: game_music.Clips, learn: np.ndarray) -> Head:
-    return apply_wccn(head, vectors[learn], numbered(clips)[learn], LabelStrength())
+def draw(head: Head, vectors: FloatArray, clips: game_music.Clips, in_training: np.ndarray) -> Head:
+    return apply_wccn(head, vectors[in_training], numbered(clips)[in_training], LabelStrength())
 
 
 def numbered(clips: game_music.Clips) -> np.ndarray:
@@ -257,15 +257,15 @@ def contrasted(
     x = np.hstack([patches.means.astype(np.float32), clean.features])
     by_fold = []
     for k, start in enumerate(heads):
-        learn = fold_of != k
+        in_training = fold_of != k
         head = start
         if labels:
-            head = draw(head, sound_space.project(head, clean), clips, learn)
+            head = draw(head, sound_space.project(head, clean), clips, in_training)
         torch.manual_seed(0)
         network = build(ContrastiveConfig(source="musicnn"))
         network.start_from(head)  # type: ignore[operator]
         settings = default_training("musicnn", labelled=labels)
-        tracks = np.flatnonzero(learn)
+        tracks = np.flatnonzero(in_training)
         task = from_activations(
             heard, tracks, tracks[:2], numbered(clips) if labels else None, settings
         )
@@ -332,17 +332,17 @@ def qualities(spaces: Sequence[Space], clips: game_music.Clips) -> str:
     reference = album["**`sound`**"]
     rows = []
     for space in spaces:
-        found = album[space.name]
-        versus = bootstrap_difference(found, reference, "precision_at_1")
-        ranks = bootstrap_difference(found, reference, "mean_average_precision")
+        metrics = album[space.name]
+        versus = bootstrap_difference(metrics, reference, "precision_at_1")
+        ranks = bootstrap_difference(metrics, reference, "mean_average_precision")
         rows.append(
             (
                 space.name,
-                sound_space.ranged(bootstrap_interval(found)),
-                float(np.mean([one.precision_at_5 for one in found])),
-                float(np.mean([one.mean_average_precision for one in found])),
-                float(np.mean([one.macro_precision_at_1 for one in found])),
-                float(np.mean([one.precision_at_1 for one in artist[space.name]])),
+                sound_space.ranged(bootstrap_interval(metrics)),
+                float(np.mean([fold.precision_at_5 for fold in metrics])),
+                float(np.mean([fold.mean_average_precision for fold in metrics])),
+                float(np.mean([fold.macro_precision_at_1 for fold in metrics])),
+                float(np.mean([fold.precision_at_1 for fold in artist[space.name]])),
                 sound_space.ranged(versus, "+") if space.name != "**`sound`**" else "–",
                 sound_space.ranged(ranks, "+") if space.name != "**`sound`**" else "–",
             )
@@ -369,17 +369,17 @@ def confusions(spaces: Sequence[Space], clips: game_music.Clips, production: Flo
             hits, chance = [], []
             for k in range(FOLDS):
                 rows_of = np.flatnonzero(fold_of == k)
-                own = [clips.packages[i] for i in rows_of.tolist()]
-                near = nearest_elsewhere(space.by_fold[k][rows_of], own)
+                packages = [clips.packages[i] for i in rows_of.tolist()]
+                near = nearest_elsewhere(space.by_fold[k][rows_of], packages)
                 fifth = np.searchsorted(
                     np.quantile(numbers[rows_of], (0.2, 0.4, 0.6, 0.8)), numbers[rows_of]
                 )
-                asked = near >= 0
-                hits.append(np.mean(fifth[asked] == fifth[near[asked]]))
-                other = (
+                is_query = near >= 0
+                hits.append(np.mean(fifth[is_query] == fifth[near[is_query]]))
+                confused = (
                     np.array(clips.packages)[rows_of][:, None] != np.array(clips.packages)[rows_of]
                 )
-                chance.append(np.mean((fifth[:, None] == fifth)[other]))
+                chance.append(np.mean((fifth[:, None] == fifth)[confused]))
             ratios.append(float(np.mean(hits) / np.mean(chance)))
         rows.append((space.name, *ratios))
     return (

@@ -107,9 +107,11 @@ def trusted(lib: Library) -> str:
     for space in ("sound", "musicnn", "features"):
         for method in METHODS:
             start = time.perf_counter()
-            found = lib.atlas.map(space, ProjectionOptions(method, seed=1))
+            projection = lib.atlas.map(space, ProjectionOptions(method, seed=1))
             seconds = time.perf_counter() - start
-            rows.append((space, method, found.trustworthiness, found.continuity, f"{seconds:.1f}"))
+            rows.append(
+                (space, method, projection.trustworthiness, projection.continuity, f"{seconds:.1f}")
+            )
     return (
         f"The {len(lib.tracks())} clips, ten neighbours, default settings (those of nerv were "
         "tuned in `sound`; the other spaces test them), seconds within a running program:\n\n"
@@ -119,10 +121,10 @@ def trusted(lib: Library) -> str:
 
 def grouped(lib: Library) -> str:
     albums = {track.id: track.path.parent.name for track in lib.tracks()}  # packages
-    many = len(set(albums.values()))
+    count_albums = len(set(albums.values()))
     rows = []
     plane = lib.atlas.map(options=ProjectionOptions("tsne", perplexity=2.0, learning_rate=100.0))
-    for k in (8, many):
+    for k in (8, count_albums):
         published = KMeans(k, n_init=10, random_state=0).fit_predict(plane.points)
         truth = [albums[track] for track in plane.ids.tolist()]
         rows.append((f"k-means, k = {k}, on t-SNE as published",
@@ -130,18 +132,18 @@ def grouped(lib: Library) -> str:
     for name, method, count in (
         ("kmeans, -k auto", "kmeans", None),
         ("kmeans, -k 8", "kmeans", 8),
-        (f"kmeans, -k {many}", "kmeans", many),
-        (f"agglomerative, -k {many}", "agglomerative", many),
+        (f"kmeans, -k {count_albums}", "kmeans", count_albums),
+        (f"agglomerative, -k {count_albums}", "agglomerative", count_albums),
         ("hdbscan", "hdbscan", None),
     ):
-        found = lib.atlas.clusters(method=method, k=count)  # type: ignore[arg-type]
-        number = {i: g for g, group in enumerate(found.clusters) for i in group.ids.tolist()}
+        clusters = lib.atlas.clusters(method=method, k=count)  # type: ignore[arg-type]
+        number = {i: g for g, group in enumerate(clusters.clusters) for i in group.ids.tolist()}
         labels = [number.get(track, -1) for track in albums]
         rows.append(
-            (f"`segue groups`, {name}: {len(found.clusters)} groups",
+            (f"`segue groups`, {name}: {len(clusters.clusters)} groups",
              adjusted_rand_score(list(albums.values()), labels))
         )  # fmt: skip
-    return f"Clusters compared with the {many} packages:\n\n" + table(
+    return f"Clusters compared with the {count_albums} packages:\n\n" + table(
         ("", "adjusted Rand index"), rows
     )
 
@@ -153,17 +155,17 @@ def paths(lib: Library) -> str:
     distance = np.sqrt(np.maximum(2 - 2 * unit @ unit.T, 0))
     artists = {track.id: track.tags.artist for track in lib.tracks()}
     named = np.array([artists[track] for track in ids.tolist()])
-    again = (named[:, None] == named) & (named != "")
+    is_same = (named[:, None] == named) & (named != "")
     rng = np.random.default_rng(0)
     ratios, free, agreed, seconds = [], [], [], []
     for _ in range(PATHS):
         a, b = rng.choice(len(ids), 2, replace=False)
         start = time.perf_counter()
-        found = lib.journeys.path(int(ids[a]), int(ids[b]), LENGTH)
+        path = lib.journeys.path(int(ids[a]), int(ids[b]), LENGTH)
         seconds.append(time.perf_counter() - start)
-        rows = np.searchsorted(ids, [track.id for track in found.tracks])
-        inner = max(found.steps[1:-1])
-        ratios.append(inner / bottleneck(distance + 9.0 * again, int(a), int(b)))
+        rows = np.searchsorted(ids, [track.id for track in path.tracks])
+        inner = max(path.steps[1:-1])
+        ratios.append(inner / bottleneck(distance + 9.0 * is_same, int(a), int(b)))
         free.append(inner / forward_bottleneck(distance, int(a), int(b)))
         progress = distance[a, rows] - distance[b, rows]
         agreed.append(spearmanr(np.arange(len(rows)), progress).statistic)
@@ -236,7 +238,7 @@ def fill(folder: Path, n: int) -> None:
     with store.transaction():
         store.spaces.register(["sound"])
         store.files.add_root(b"/music")
-        other = {
+        other_vectors = {
             name: rng.standard_normal(space.dimension).astype(np.float32)
             for name, space in builtin_spaces("sound").items()
             if name != "sound"
@@ -245,7 +247,7 @@ def fill(folder: Path, n: int) -> None:
         for i in range(n):
             cluster = int(rng.integers(CLUSTERS))
             vector = (centres[cluster] + 0.6 * rng.standard_normal(256)).astype(np.float32)
-            vectors = other | {"sound": vector, "tags": tags[i]}
+            vectors = other_vectors | {"sound": vector, "tags": tags[i]}
             facts: dict[str, float | str] = {"tempo_bpm": float(rng.uniform(60, 180))}
             store.add_track(
                 f"/music/artist {cluster}/album {cluster % 7}/{i:06d} a title.mp3".encode(),
@@ -291,8 +293,8 @@ def cold(folder: Path) -> str:
                 time.perf_counter() - start,
             )
             processor_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            told = " ".join(["segue map", *more])
-            rows.append((f"{n:,}", told, f"{seconds:.1f}", f"{processor_s:.1f}"))
+            command_line = " ".join(["segue map", *more])
+            rows.append((f"{n:,}", command_line, f"{seconds:.1f}", f"{processor_s:.1f}"))
     return "The whole command, without cache:\n\n" + table(
         ("tracks", "command", "seconds", "processor seconds"), rows
     )
@@ -304,12 +306,12 @@ def cold(folder: Path) -> str:
 def pages(folder: Path, chromium: str) -> str:
     rows = []
     for n in (20_000, MANY):
-        made = folder / f"page-{n}"
+        library = folder / f"page-{n}"
         if n == MANY:
-            made = folder / "many"
+            library = folder / "many"
         else:
-            fill(made, n)
-        with Library.open(made) as lib:
+            fill(library, n)
+        with Library.open(library) as lib:
             page = folder / f"{n}.html"
             points = lib.atlas.map(options=ProjectionOptions("umap" if n == MANY else "pca"))
             lib.atlas.draw(points, page, "artist")
@@ -334,9 +336,9 @@ def by_plotly(points: FloatArray, lib: Library, target: Path) -> None:
     tracks = lib.tracks()
     scaled = (points - points.min(axis=0)) / np.ptp(points) * 65535
     artists = np.unique([track.tags.artist for track in tracks], return_inverse=True)[1]
-    told = [f"{track.tags.title}<br>{track.tags.artist}" for track in tracks]
+    labels = [f"{track.tags.title}<br>{track.tags.artist}" for track in tracks]
     marks = {"size": 5, "color": artists % 12, "colorscale": "Rainbow"}
-    dots = go.Scattergl(x=scaled[:, 0], y=scaled[:, 1], mode="markers", text=told, marker=marks)
+    dots = go.Scattergl(x=scaled[:, 0], y=scaled[:, 1], mode="markers", text=labels, marker=marks)
     go.Figure(dots).write_html(target)
 
 
@@ -345,17 +347,17 @@ def frames(page: Path, step: str, chromium: str) -> tuple[float, float]:
     text = page.read_text(encoding="utf-8")
     move = MOVE.replace("STEP", step).replace("SECONDS", str(FRAMES_S))
     served = text.replace("</body>", move + "</body>").encode()
-    found: list[tuple[float, float]] = []
+    measured: list[tuple[float, float]] = []
     done = threading.Event()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            told = parse_qs(urlparse(self.path).query)
+            query = parse_qs(urlparse(self.path).query)
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.end_headers()
-            if "fps" in told:
-                found.append((float(told["fps"][0]), float(told["slowest"][0])))
+            if "fps" in query:
+                measured.append((float(query["fps"][0]), float(query["slowest"][0])))
                 done.set()
             elif self.path == "/":
                 self.wfile.write(served)
@@ -382,7 +384,7 @@ def frames(page: Path, step: str, chromium: str) -> tuple[float, float]:
         browser.terminate()
         browser.wait()
         server.shutdown()
-    return found[0] if found else (0.0, 0.0)
+    return measured[0] if measured else (0.0, 0.0)
 
 
 def many(folder: Path) -> None:
@@ -393,14 +395,14 @@ def many(folder: Path) -> None:
         nearest_neighbours(store, "sound", 32)
         near_s = time.perf_counter() - start
         start = time.perf_counter()
-        found = lib.atlas.map()
+        map_ = lib.atlas.map()
         map_s = time.perf_counter() - start
         lib.journeys.path(1, 2, LENGTH)
         start = time.perf_counter()
         lib.journeys.path(3, 4, LENGTH)
         path_s = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(near_s, map_s, path_s, found.trustworthiness, peak)
+    print(near_s, map_s, path_s, map_.trustworthiness, peak)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def forms() -> dict[str, tuple[Network, int, torch.dtype]]:
     path = WEIGHTS / "musicnn.safetensors"
     weights = load_file(path)
     single, half = torch.float32, torch.bfloat16
-    found: dict[str, tuple[Network, int, torch.dtype]] = {}
+    variants: dict[str, tuple[Network, int, torch.dtype]] = {}
     for living in (False, True):
         filters = "living filters" if living else "all filters"
         convolutions: list[tuple[str, Convolve, torch.dtype]] = [
@@ -71,10 +71,10 @@ def forms() -> dict[str, tuple[Network, int, torch.dtype]]:
         if not living:
             convolutions.append(("low rank 32, float32", _low_rank(32), single))
         for name, convolve, dtype in convolutions:
-            found[f"{filters}, {name}"] = (_network(weights, convolve, living), 4, dtype)
+            variants[f"{filters}, {name}"] = (_network(weights, convolve, living), 4, dtype)
     for at_once in (1, 2, 4, 10, 20):
-        found[f"**segue**, {at_once} a call"] = (_logits_of(load_musicnn(path)), at_once, single)
-    return found
+        variants[f"**segue**, {at_once} a call"] = (_logits_of(load_musicnn(path)), at_once, single)
+    return variants
 
 
 def _logits_of(network: Musicnn) -> Network:
@@ -151,8 +151,8 @@ def _low_rank(rank: int) -> Convolve:
         if shape not in factors:
             u, s, v = torch.linalg.svd(kernel.flatten(1), full_matrices=False)
             factors[shape] = (v[:rank].view(-1, *shape[1:]), (u[:, :rank] * s[:rank]).T)
-        few, mixture = factors[shape]
-        product: Tensor = _unfolded(x, few).permute(0, 2, 3, 1) @ mixture
+        shared, mixture = factors[shape]
+        product: Tensor = _unfolded(x, shared).permute(0, 2, 3, 1) @ mixture
         return product.permute(0, 3, 1, 2)
 
     return convolve
@@ -198,21 +198,23 @@ def measured(patches: Tensor, repeats: int, *, slow_bfloat16: bool) -> list[list
     rows: list[list[object]] = []
     for name, (network, at_once, dtype) in forms().items():
         slow = slow_bfloat16 and dtype == torch.bfloat16
-        some = patches[:1] if slow else patches
+        batch = patches[:1] if slow else patches
         seconds, processor = [], []
         logits = torch.empty(0)
         for _ in range(1 if slow else repeats + 1):  # the first prepares
             start, start_processor = time.perf_counter(), time.process_time()
             with torch.inference_mode():
-                logits = torch.cat([network(part) for part in torch.split(some, at_once)])
-            scale = len(patches) / len(some)
+                logits = torch.cat([network(part) for part in torch.split(batch, at_once)])
+            scale = len(patches) / len(batch)
             seconds.append((time.perf_counter() - start) * scale)
             processor.append((time.process_time() - start_processor) * scale)
-        kept, busy = seconds[1:] or seconds, processor[1:] or processor
-        error = float((logits - exact[: len(some)]).abs().max())
+        wall_times, busy = seconds[1:] or seconds, processor[1:] or processor
+        error = float((logits - exact[: len(batch)]).abs().max())
         rate = GFLOP * len(patches) / min(busy)
-        median = statistics.median(kept)
-        rows.append([name, at_once, min(kept), median, min(busy), f"{rate:.0f}", f"{error:.5f}"])
+        median = statistics.median(wall_times)
+        rows.append(
+            [name, at_once, min(wall_times), median, min(busy), f"{rate:.0f}", f"{error:.5f}"]
+        )
         print(rows[-1], file=sys.stderr, flush=True)
     return rows
 
@@ -250,8 +252,8 @@ def compared(patches: FloatArray, counts: list[int], packages: list[str]) -> str
         means = np.stack(
             [part.mean(0) for part in np.split(values.numpy(), np.cumsum(counts)[:-1])]
         )
-        found = evaluate_retrieval((means - means.mean(0)) / (means.std(0) + 1e-8), packages)
-        figures = (found.precision_at_1, found.precision_at_5, found.mean_average_precision)
+        metrics = evaluate_retrieval((means - means.mean(0)) / (means.std(0) + 1e-8), packages)
+        figures = (metrics.precision_at_1, metrics.precision_at_5, metrics.mean_average_precision)
         rows.append([name, *figures])
     error = float((logits - expected).abs().max())
     return (

@@ -116,7 +116,9 @@ def by_music21(file: Path) -> object:
 
     stream = converter.parse(file, forceSource=True, storePickle=False)
     return [
-        (float(one.offset), pitch.midi) for one in stream.flatten().notes for pitch in one.pitches
+        (float(element.offset), pitch.midi)
+        for element in stream.flatten().notes
+        for pitch in element.pitches
     ]
 
 
@@ -128,15 +130,15 @@ def by_partitura(file: Path) -> object:
 def speed(sets: dict[str, list[Path]]) -> str:
     rows = []
     for name, files in sets.items():
-        few = files[: max(len(files) // 4, min(len(files), QUARTETS))]  # of what is slow
+        subset = files[: max(len(files) // 4, min(len(files), QUARTETS))]  # of what is slow
         segue, refused = per_s(by_segue, files)
         rows.append((name, "Segue", len(files), f"{segue:.1f}", refused, ""))
-        for other, read in (("music21", by_music21), ("partitura", by_partitura)):
-            if other == "partitura" and not installed(other):
+        for reader, read in (("music21", by_music21), ("partitura", by_partitura)):
+            if reader == "partitura" and not installed(reader):
                 continue
-            slow, refused = per_s(read, few)
-            ours, _ = per_s(by_segue, few)
-            rows.append((name, other, len(few), f"{slow:.2f}", refused, f"{ours / slow:.1f}"))
+            slow, refused = per_s(read, subset)
+            ours, _ = per_s(by_segue, subset)
+            rows.append((name, reader, len(subset), f"{slow:.2f}", refused, f"{ours / slow:.1f}"))
     return (
         "Files a second of processor time, each in a process of its own; Segue, times on the same "
         "files. Asked for: five times music21.\n\n"
@@ -209,30 +211,30 @@ def by_musescore(files: Sequence[Path], folder: Path) -> None:
         )
 
 
-def compare(file: Path, other: Score) -> tuple[int, int, float]:
+def compare(file: Path, reference: Score) -> tuple[int, int, float]:
     """Return how many bars as we play them sound in the other, of how many, and how much longer."""
     score = read_music_xml(file.read_bytes())
-    own, sounding = onsets(score), onsets(other)
-    shift = min(sounding) - min(own)
+    ours, sounding = onsets(score), onsets(reference)
+    shift = min(sounding) - min(ours)
     starts = bar_starts(score)
     good = count = 0
     by_bar: dict[int, list[tuple[int, set[int]]]] = defaultdict(list)
-    for at, pitches in own.items():
-        by_bar[bisect.bisect_right(starts, at)].append((at, pitches))
+    for tick, pitches in ours.items():
+        by_bar[bisect.bisect_right(starts, tick)].append((tick, pitches))
     for notes in by_bar.values():
-        found = sum(len(pitches & sounding.get(at + shift, set())) for at, pitches in notes)
+        matched = sum(len(pitches & sounding.get(tick + shift, set())) for tick, pitches in notes)
         count += 1
-        good += found >= RIGHT * sum(len(pitches) for _, pitches in notes)
-    return good, count, (max(own) + shift - max(sounding)) / GRID
+        good += matched >= RIGHT * sum(len(pitches) for _, pitches in notes)
+    return good, count, (max(ours) + shift - max(sounding)) / GRID
 
 
 def onsets(score: Score) -> dict[int, set[int]]:
     """Return the pitches that begin at each time."""
-    found: dict[int, set[int]] = defaultdict(set)
+    pitches_at: dict[int, set[int]] = defaultdict(set)
     for part in score.parts:
         for on, _, pitch, _ in part.notes.tolist():
-            found[round(on / score.ticks_per_quarter * GRID)].add(pitch)
-    return found
+            pitches_at[round(on / score.ticks_per_quarter * GRID)].add(pitch)
+    return pitches_at
 
 
 def bar_starts(score: Score) -> list[int]:

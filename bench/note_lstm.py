@@ -23,55 +23,58 @@ from segue.generate.notes.probing import Claim, evaluate_claims
 from segue.generate.notes.tokens import Vocabulary
 from segue.generate.notes.training import Piece, WindowSampler, mean_losses
 from segue.nn.split import train_validation_split
+from segue.nn.trainer import fixed_batches
 
 PUBLISHED: Final = ("0.1027", "0.0870")
 BY_HEART: Final = 20  # pieces
 OTHERS: Final = 20
-WINDOWS: Final = 512
+BATCHES: Final = 8
 
 
-def by_heart(learn: list[Piece], others: list[Piece], minutes: float) -> list[object]:
+def by_heart(train: list[Piece], others: list[Piece], minutes: float) -> list[object]:
     """Train on a few pieces for some minutes, without stopping where others get worse."""
     vocabularies = {
-        name: Vocabulary.build(getattr(piece.words, name) for piece in learn) for name in STREAMS
+        name: Vocabulary.build(getattr(piece.words, name) for piece in train) for name in STREAMS
     }
     torch.manual_seed(0)
     network = NoteLSTM(NoteLSTMConfig(*map(len, vocabularies.values())))
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, fused=True)
-    windows, held = WindowSampler(learn, vocabularies), WindowSampler(others, vocabularies)
+    windows, held_out = WindowSampler(train, vocabularies), WindowSampler(others, vocabularies)
     began, step = time.monotonic(), 0
     while (passed := (time.monotonic() - began) / 60) < minutes:
         for group in optimiser.param_groups:
             group["lr"] = LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * passed / minutes)) + 1e-5
         batch = windows.draw(np.random.default_rng([0, step]))
         with torch.autocast("cpu", torch.bfloat16):
-            found = network.loss(*batch)
+            losses_ = network.loss(*batch)
         optimiser.zero_grad()
-        total = found.notes + found.durations
+        total = losses_.notes + losses_.durations
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         step += 1
         if step % 50 == 0:
-            losses = [float(each.detach()) for each in (found.notes, found.durations)]
+            losses = [float(each.detach()) for each in (losses_.notes, losses_.durations)]
             print(step, *losses, flush=True)
-    known, new = (mean_losses(network, each.fixed(WINDOWS, 1)) for each in (windows, held))
+    known, new = (
+        mean_losses(network, fixed_batches(each.draw, BATCHES, 1)) for each in (windows, held_out)
+    )
     size = sum(each.numel() for each in network.parameters())
     return [
-        f"{len(learn)} pieces, overfitted, {step} steps, {size / 1e6:.1f} M numbers",
+        f"{len(train)} pieces, overfitted, {step} steps, {size / 1e6:.1f} M numbers",
         *(value for name in STREAMS for value in (known[name], new[name])),
     ]
 
 
-def unigrams(model: NoteModel, held: Sequence[Piece]) -> list[object]:
+def unigrams(model: NoteModel, held_out: Sequence[Piece]) -> list[object]:
     """Guess each word by how often it was met in training, one added to each."""
-    found: list[object] = ["unigram"]
+    row: list[object] = ["unigram"]
     for name in STREAMS:
         known = model.vocabularies[name]
         share = (np.array(known.counts) + 1.0) / (sum(known.counts) + len(known))
-        words = np.concatenate([known.ids(getattr(piece.words, name)) for piece in held])
-        found += ["", float(-np.log(share[words]).mean())]
-    return found
+        words = np.concatenate([known.ids(getattr(piece.words, name)) for piece in held_out])
+        row += ["", float(-np.log(share[words]).mean())]
+    return row
 
 
 def _four(model: NoteModel) -> list[object]:
@@ -116,13 +119,13 @@ def main() -> None:
     parser.add_argument("--by-heart-minutes", type=float, default=4.0)
     options = parser.parse_args()
     every = note_pieces(options.data / "scores")
-    learn, held = train_validation_split(every)
+    train, held_out = train_validation_split(every)
     words = sum(len(piece.words) for piece in every)
     print(f"{len(every)} pieces, {words} words", flush=True)
     model = NoteModel.pretrained()
     size = sum(each.numel() for each in model.network.parameters())
-    row = [f"bundled: {len(learn)} pieces, {size / 1e6:.1f} M numbers", *_four(model)]
-    native = [piece for piece in learn if not piece.name.startswith("pop909")]
+    row = [f"bundled: {len(train)} pieces, {size / 1e6:.1f} M numbers", *_four(model)]
+    native = [piece for piece in train if not piece.name.startswith("pop909")]
     heart = by_heart(
         native[:BY_HEART], native[BY_HEART : BY_HEART + OTHERS], options.by_heart_minutes
     )
@@ -132,7 +135,7 @@ def main() -> None:
         "Losses of the notes-and-durations LSTM, and music theory",
         [
             f"{len(every)} pieces (multitrack and POP909), {words:,} tokens each of notes and "
-            f"durations; {len(held)} pieces for validation. Nats per token, in windows of a "
+            f"durations; {len(held_out)} pieces for validation. Nats per token, in windows of a "
             "hundred. "
             "Versions of one piece were not detected: some may be in both sets.\n",
             table(
@@ -141,7 +144,7 @@ def main() -> None:
                     ["published", PUBLISHED[0], "–", PUBLISHED[1], "–"],
                     heart,
                     row,
-                    unigrams(model, held),
+                    unigrams(model, held_out),
                 ],
             ),
             f"Out of vocabulary in the validation set: {unknown['notes']:.2%} of notes, "

@@ -64,18 +64,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prompts = list(prepared(options.prompts, folder, options.pieces, options.bars))
-        for asked in ADDED:
+        for instrument in ADDED:
             for when, source in sources.items():
-                found = [added(source, file, score, asked) for file, score in prompts]
-                rows.append([f"`--add {asked}`", asked, when, *figures(found, asked)])
+                parts = [added(source, file, score, instrument) for file, score in prompts]
+                rows.append(
+                    [f"`--add {instrument}`", instrument, when, *figures(parts, instrument)]
+                )
         for instruments, *others in LINE_UPS:
             for when, source in sources.items():
                 score = written(source, folder, instruments, others, options.bars)
                 for part in [part for part in score.parts if not part.is_drum]:
                     called = instrument_name(part.program)
-                    found = [Found(part.notes[:, 2].tolist())]
+                    parts = [Found(part.notes[:, 2].tolist())]
                     option = f"`--instruments {instruments}`"
-                    rows.append([option, called, when, *figures(found, str(part.program))])
+                    rows.append([option, called, when, *figures(parts, str(part.program))])
     rows.sort(key=lambda row: (row[0], row[1], row[2]), reverse=True)
     result_tables.write_table(
         "part_ranges",
@@ -95,27 +97,27 @@ def main() -> None:
 
 def prepared(folder: Path, target: Path, count: int, length: int) -> Iterator[tuple[Path, Score]]:
     """Cut prompts without basses."""
-    made = 0
+    prompts = 0
     for file in sorted(folder.glob("*.mid")):
         try:
             score = read_midi(file.read_bytes())
             cut = excerpt(score, 0, length)
         except (SegueError, ValueError):
             continue
-        kept = tuple(part for part in cut.parts if part.is_drum or not unwanted(part))
-        cut = replace(cut, parts=kept)
-        if sum(not part.is_drum for part in kept) < 2 or len(bar_grid(cut)) < length:
+        parts = tuple(part for part in cut.parts if part.is_drum or not unwanted(part))
+        cut = replace(cut, parts=parts)
+        if sum(not part.is_drum for part in parts) < 2 or len(bar_grid(cut)) < length:
             continue
-        path = target / f"prompt-{made}.mid"
+        path = target / f"prompt-{prompts}.mid"
         path.write_bytes(write_midi(cut))
         yield path, cut
-        made += 1
-        if made == count:
+        prompts += 1
+        if prompts == count:
             return
 
 
 def unwanted(part: Part) -> bool:
-    return is_bass(part.program) or part.program in {parse_instrument(one) for one in ADDED}
+    return is_bass(part.program) or part.program in {parse_instrument(name) for name in ADDED}
 
 
 def run(source: Path, target: Path, arguments: Sequence[str | Path]) -> Score:
@@ -127,10 +129,10 @@ def run(source: Path, target: Path, arguments: Sequence[str | Path]) -> Score:
     return read_midi(target.read_bytes())
 
 
-def added(source: Path, file: Path, prompt: Score, asked: str) -> Found:
+def added(source: Path, file: Path, prompt: Score, instrument: str) -> Found:
     """Add a part, and look at its notes."""
-    score = run(source, file.with_name("made.mid"), [file, "--add", asked, "--seed", "0"])
-    number = parse_instrument(asked)
+    score = run(source, file.with_name("made.mid"), [file, "--add", instrument, "--seed", "0"])
+    number = parse_instrument(instrument)
     (part,) = [part for part in score.parts if part.program == number and not part.is_drum]
     divided = bar_grid(prompt)
     ticks = prompt.ticks_per_quarter / score.ticks_per_quarter
@@ -154,14 +156,14 @@ def written(
     return run(source, folder / "made.mid", arguments)
 
 
-def figures(found: Sequence[Found], asked: str) -> list[object]:
+def figures(parts: Sequence[Found], instrument: str) -> list[object]:
     """Return notes, the share in the typical register, the span, and the share of roots."""
-    pitches = np.array([pitch for one in found for pitch in one.pitches])
-    low, high = tessitura(parse_instrument(asked))
+    pitches = np.array([pitch for part in parts for pitch in part.pitches])
+    low, high = tessitura(parse_instrument(instrument))
     inside = float(((pitches >= low) & (pitches <= high)).mean())
-    span = [pitch_name(int(at)) for at in (pitches.min(), np.median(pitches), pitches.max())]
-    on_beats = sum(one.on_beats for one in found)
-    roots = f"{sum(one.roots for one in found) / on_beats:.2f}" if on_beats else ""
+    span = [pitch_name(int(pitch)) for pitch in (pitches.min(), np.median(pitches), pitches.max())]
+    on_beats = sum(part.on_beats for part in parts)
+    roots = f"{sum(part.roots for part in parts) / on_beats:.2f}" if on_beats else ""
     return [len(pitches), inside, *span, roots]
 
 

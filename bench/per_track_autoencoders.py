@@ -39,30 +39,33 @@ def main() -> None:
     steps: int = parser.parse_args().steps
     files = sorted(COLLECTION.rglob("*.ogg"))
     albums = [file.parent.name for file in files]
-    shown = [image(file) for file in files]
-    joint = learned(shown, steps * len(shown), seed=0)
-    together = np.stack([vector(joint, one) for one in shown])
-    apart = np.stack(
-        [vector(learned([one], steps, seed=number), one) for number, one in enumerate(shown)]
+    images = [image(file) for file in files]
+    joint = learned(images, steps * len(images), seed=0)
+    joint_vectors = np.stack([vector(joint, image_) for image_ in images])
+    own_vectors = np.stack(
+        [
+            vector(learned([image_], steps, seed=number), image_)
+            for number, image_ in enumerate(images)
+        ]
     )
-    same_start = np.stack([vector(learned([one], steps, seed=0), one) for one in shown])
-    untrained = learned(shown, 0, seed=0)
-    before = np.stack([vector(untrained, one) for one in shown])
+    same_start = np.stack([vector(learned([image_], steps, seed=0), image_) for image_ in images])
+    untrained = learned(images, 0, seed=0)
+    before = np.stack([vector(untrained, image_) for image_ in images])
     rows = []
     for name, vectors in (
-        ("one network for all tracks", together),
-        ("one network per track, different initial weights", apart),
+        ("one network for all tracks", joint_vectors),
+        ("one network per track, different initial weights", own_vectors),
         ("one network per track, the same initial weights", same_start),
         ("no training", before),
     ):
         standard = (vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + 1e-6)
-        found = evaluate_retrieval(standard, albums)
+        metrics = evaluate_retrieval(standard, albums)
         rows.append(
             (
                 name,
-                ranged(bootstrap_interval([found])),
-                found.precision_at_5,
-                found.mean_average_precision,
+                ranged(bootstrap_interval([metrics])),
+                metrics.precision_at_5,
+                metrics.mean_average_precision,
             )
         )
     write_table(
@@ -70,7 +73,7 @@ def main() -> None:
         "One autoencoder for all tracks, or one per track",
         [
             f"{len(files)} tracks, {steps} steps of {BATCH} tiles for each song, "
-            f"{found.queries} of them ask; chance {found.chance_precision:.3f}.\n",
+            f"{metrics.queries} of them ask; chance {metrics.chance_precision:.3f}.\n",
             table(("trained", "album P@1 (95 % over albums)", "P@5", "mAP"), rows),
         ],
     )
@@ -81,16 +84,16 @@ def image(file: Path) -> ByteArray:
     return log_mel_image(samples, LOG_MEL_SPECS["mel128"])
 
 
-def learned(shown: list[ByteArray], steps: int, seed: int) -> torch.nn.Module:
+def learned(images: list[ByteArray], steps: int, seed: int) -> torch.nn.Module:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = build(AutoencoderConfig("dual-axis"))
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     for _ in range(steps):
         tiles = []
-        for number in rng.integers(len(shown), size=BATCH):
-            most = shown[number].shape[2] - 128
-            tiles.append(tile_at(shown[number], int(rng.integers(most + 1)), 128))
+        for number in rng.integers(len(images), size=BATCH):
+            last_start = images[number].shape[2] - 128
+            tiles.append(tile_at(images[number], int(rng.integers(last_start + 1)), 128))
         with torch.autocast("cpu", torch.bfloat16):
             loss = network.loss(to_tensor(np.stack(tiles)))
         optimiser.zero_grad()
@@ -100,8 +103,8 @@ def learned(shown: list[ByteArray], steps: int, seed: int) -> torch.nn.Module:
 
 
 @torch.inference_mode()
-def vector(network: torch.nn.Module, shown: ByteArray) -> FloatArray:
-    tiles = to_tensor(evenly_spaced_tiles(shown, 128, 32))
+def vector(network: torch.nn.Module, image_: ByteArray) -> FloatArray:
+    tiles = to_tensor(evenly_spaced_tiles(image_, 128, 32))
     return np.asarray(network.vector(tiles).mean(0).numpy())  # type: ignore[operator]
 
 

@@ -31,14 +31,16 @@ def main() -> None:
         labels = [row for row in csv.DictReader(file) if (folder / row["path"]).suffix == ".txt"]
     for row in labels:
         text = decode_text((folder / row["path"]).read_bytes())
-        found = len(read_plain(text))
-        languages.setdefault(row["language"], []).append((int(row["poems"]), found))
+        estimate = len(read_plain(text))
+        languages.setdefault(row["language"], []).append((int(row["poems"]), estimate))
         for poem in re.split(r"\n{3,}", text.strip("\n")):
             alone["divided" if len(read_plain(poem)) > 1 else "one"] += 1
     for language, counts in sorted(languages.items()):
-        poems = sum(many for many, _ in counts)
-        wrong = sum(abs(found - many) for many, found in counts)
-        close = sum(abs(found - many) <= max(1, 0.05 * many) for many, found in counts)
+        poems = sum(reference for reference, _ in counts)
+        wrong = sum(abs(estimate - reference) for reference, estimate in counts)
+        close = sum(
+            abs(estimate - reference) <= max(1, 0.05 * reference) for reference, estimate in counts
+        )
         rows.append((language, len(counts), close, poems, wrong, 1 - wrong / poems))
     lines = split_lines(decode_text((folder / "whitman.txt").read_bytes()))
     joined = unwrap_lines(lines)

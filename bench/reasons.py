@@ -95,9 +95,9 @@ def _measure_reasons(
         for hit in lib.like(int(track), n=RESULTS, space=space):
             text = format_reasons(hit)
             unnamed = sum(r.share for r in hit.reasons if r.name == OTHER)
-            rest = float(text.rpartition("other ")[2]) if "other " in text else 0.0
+            rest_share = float(text.rpartition("other ")[2]) if "other " in text else 0.0
             others.append(abs(unnamed) / abs(hit.similarity))
-            printed.append(abs(rest) / abs(hit.similarity))
+            printed.append(abs(rest_share) / abs(hit.similarity))
             if number < 3 and hit.rank == 1:
                 names = [t.tags.title or t.path.stem for t in (lib.find(int(track))[0], hit.track)]
                 examples_of_space.append((*names, f"{hit.similarity:.2f}", text))
@@ -108,8 +108,8 @@ def _share_of_true_reasons(lib: Library, kind: Medium, space: str) -> float:
     """Return the share of printed reasons that agree with the measurements of both tracks."""
     ids, _ = lib.vectors(space)
     known, levels = levels_of(lib, kind, ids)
-    row = {track: at for at, track in enumerate(known.tolist())}
-    column = {name: at for at, name in reversed(list(enumerate(levels.names)))}
+    row = {track: index for index, track in enumerate(known.tolist())}
+    column = {name: index for index, name in reversed(list(enumerate(levels.names)))}
     right = []
     for track in np.random.default_rng(0).choice(known, QUERIES, replace=False).tolist():
         for hit in lib.like(track, n=RESULTS, space=space):
@@ -119,26 +119,28 @@ def _share_of_true_reasons(lib: Library, kind: Medium, space: str) -> float:
             for reason in hit.reasons:
                 if reason.description.startswith("both: ") and reason.description in printed:
                     high = reason.description == f"both: {aspect_named(reason.name).high}"
-                    both = levels.values[[row[track], row[hit.track.id]], column[reason.name]]
-                    right.append(bool((both > 0).all() if high else (both < 0).all()))
+                    pair = levels.values[[row[track], row[hit.track.id]], column[reason.name]]
+                    right.append(bool((pair > 0).all() if high else (pair < 0).all()))
     return float(np.mean(right))
 
 
 def _held_out(lib: Library, kind: Medium, space: str) -> float:
     vectors, levels, albums = examples_of(lib, kind, space)
-    fold = np.unique(albums, return_inverse=True)[1] % FOLDS
+    fold_of = np.unique(albums, return_inverse=True)[1] % FOLDS
     directed = list(dict.fromkeys(levels.names))
-    at = [levels.names.index(name) for name in directed]
+    indices = [levels.names.index(name) for name in directed]
     predicted = np.full((len(vectors), len(directed)), np.nan)
-    for held in range(FOLDS):
-        out = fold == held
-        found = fit_directions(vectors[~out], AspectLevels(levels.names, levels.values[~out]))
+    for fold in range(FOLDS):
+        out = fold_of == fold
+        directions = fit_directions(vectors[~out], AspectLevels(levels.names, levels.values[~out]))
         for column, name in enumerate(directed):
-            if name in found.names:
-                predicted[out, column] = vectors[out] @ found.rows[found.names.index(name)]
+            if name in directions.names:
+                predicted[out, column] = (
+                    vectors[out] @ directions.rows[directions.names.index(name)]
+                )
     known = [
         (measured[np.isfinite(estimated)], estimated[np.isfinite(estimated)])
-        for measured, estimated in zip(levels.values[:, at].T, predicted.T, strict=True)
+        for measured, estimated in zip(levels.values[:, indices].T, predicted.T, strict=True)
     ]
     return float(
         np.mean(

@@ -72,7 +72,7 @@ def main() -> None:
         f"training clips, {runs['default']['validate']} of other packages for validation, 256 "
         f"numbers for each tile of 128 × 128.\n"
     )
-    kept = table(
+    rows_table = table(
         ("network", "training MSE", "validation MSE", "epochs", "seconds of training"), rows
     )
     less = (
@@ -81,16 +81,22 @@ def main() -> None:
         "times less music, of other kinds, and less time.\n"
     )
     write_table(
-        "reconstruction", "Reconstruction error after equal training time", [summary, kept, less]
+        "reconstruction",
+        "Reconstruction error after equal training time",
+        [summary, rows_table, less],
     )
 
 
 def learn(work: Path, audio: Path, clips: game_music.Clips, preset: str, minutes: float) -> None:
     training = SoundTraining(preset=preset, minutes=minutes, device="cpu")  # type: ignore[arg-type]
-    shown = images(work, audio, clips, image_kind(training))
-    some, others = divided(clips, FOLD)
+    images_ = images(work, audio, clips, image_kind(training))
+    train, validation = divided(clips, FOLD)
     _, _, trained = train_network(
-        training, some, others, lambda name: shown[int(name)], work / f"run-reconstruction-{preset}"
+        training,
+        train,
+        validation,
+        lambda name: images_[int(name)],
+        work / f"run-reconstruction-{preset}",
     )
     last = trained.history[-1]
     (work / f"reconstruction-{preset}.json").write_text(
@@ -100,8 +106,8 @@ def learn(work: Path, audio: Path, clips: game_music.Clips, preset: str, minutes
                 "validation": trained.best.validation_loss,
                 "epochs": last.epoch,
                 "seconds": round(last.seconds),
-                "learn": len(some),
-                "validate": len(others),
+                "learn": len(train),
+                "validate": len(validation),
             }
         )
     )

@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    model = RollModel.shipped()
+    model = RollModel.pretrained()
     found = songs(options.data, options.work)
     held = [song for song in found if song.side == "test"]
     kinds = {

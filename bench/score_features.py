@@ -24,15 +24,20 @@ def main() -> None:
     scores = training_scores(arguments.data / "scores")
     begun = time.process_time()
     vectors = {
-        name: np.stack([score_features(one) for one in some]) for name, some in scores.items()
+        name: np.stack([score_features(score) for score in of_source])
+        for name, of_source in scores.items()
     }
     took_ms = (time.process_time() - begun) / sum(map(len, scores.values())) * 1000
     space = standardise_score(np.concatenate(list(vectors.values())))
     rows: list[tuple[object, ...]] = [
-        (group, at.stop - at.start, float(np.sqrt(np.mean((space[:, at] ** 2).sum(axis=1)))))
-        for group, at in SCORE_FEATURE_GROUPS.items()
+        (
+            group,
+            columns.stop - columns.start,
+            float(np.sqrt(np.mean((space[:, columns] ** 2).sum(axis=1)))),
+        )
+        for group, columns in SCORE_FEATURE_GROUPS.items()
     ]
-    counts = ", ".join(f"{len(some)} {name}" for name, some in scores.items())
+    counts = ", ".join(f"{len(of_source)} {name}" for name, of_source in scores.items())
     summary = f"Version {VERSION}; {counts}; {took_ms:.2f} ms of processor time each.\n"
     write_table(
         "score_features",

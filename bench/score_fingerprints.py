@@ -72,10 +72,10 @@ def _found(
     scores: list[Score], prints: NDArray[np.uint32], titles: list[str], books: list[str], half: str
 ) -> str:
     """Compare within a half, which is drawn by title, so that both of a pair are in one."""
-    mine = [at for at, title in enumerate(titles) if title and half_of(title) == half]
+    mine = [index for index, title in enumerate(titles) if title and half_of(title) == half]
     by_title = defaultdict(list)
-    for at in mine:
-        by_title[titles[at]].append(at)
+    for index in mine:
+        by_title[titles[index]].append(index)
     truth = {
         pair
         for same in by_title.values()
@@ -92,12 +92,12 @@ def _found(
     same_tune = {pair for pair in truth if alignment(scores, *pair) >= ALIKE}
     rows = []
     for least in LEAST:
-        found = {(i, j) for i, j, likeness in everything if likeness >= least}
-        titled, other = found & truth, found - truth
-        aligned = sum(alignment(scores, *pair) >= ALIKE for pair in other)
+        pairs = {(i, j) for i, j, likeness in everything if likeness >= least}
+        titled, untitled = pairs & truth, pairs - truth
+        aligned = sum(alignment(scores, *pair) >= ALIKE for pair in untitled)
         rows.append(
-            (least, len(found), len(titled), aligned, len(other) - aligned,
-             (len(titled) + aligned) / max(len(found), 1), len(titled) / max(len(truth), 1),
+            (least, len(pairs), len(titled), aligned, len(untitled) - aligned,
+             (len(titled) + aligned) / max(len(pairs), 1), len(titled) / max(len(truth), 1),
              len(titled & same_tune) / max(len(same_tune), 1))
         )  # fmt: skip
     rng = random.Random(0)
@@ -128,30 +128,30 @@ def alignment(scores: Sequence[Score], i: int, j: int) -> float:
 
     In whatever key and place; the other may be written at half or double length.
     """
-    one = _eighths(scores[i], 1.0)[:64]
+    first_line = _eighths(scores[i], 1.0)[:64]
     best = 0.0
     for scale in (0.5, 1.0, 2.0):
-        other = _eighths(scores[j], scale)
-        if len(other) < len(one):
-            one, other = other, one
-        places = np.lib.stride_tricks.sliding_window_view(other, len(one))
-        apart = (places - one) % 12
-        equal = max(int((apart == up).sum(axis=1).max()) for up in range(12))
-        best = max(best, equal / len(one) if len(one) >= 32 else 0.0)
+        second_line = _eighths(scores[j], scale)
+        if len(second_line) < len(first_line):
+            first_line, second_line = second_line, first_line
+        places = np.lib.stride_tricks.sliding_window_view(second_line, len(first_line))
+        interval = (places - first_line) % 12
+        equal = max(int((interval == up).sum(axis=1).max()) for up in range(12))
+        best = max(best, equal / len(first_line) if len(first_line) >= 32 else 0.0)
     return best
 
 
 def _eighths(score: Score, scale: float) -> NDArray[np.int64]:
     """Return the pitch that sounds at each eighth."""
     line = melodic_lines(score)[0]
-    at = np.arange(line.onset[0] * scale, line.onset[-1] * scale, 0.5)
-    return line.pitch[np.searchsorted(line.onset * scale, at + 0.01, side="right") - 1]
+    ticks = np.arange(line.onset[0] * scale, line.onset[-1] * scale, 0.5)
+    return line.pitch[np.searchsorted(line.onset * scale, ticks + 0.01, side="right") - 1]
 
 
 def _changed(folder: Path, folk: list[Score]) -> str:
     """Compare scores with themselves, changed as arrangers and programs change them."""
     rng = random.Random(0)
-    some = rng.sample(folk, 200) + [
+    sample = rng.sample(folk, 200) + [
         song.score for song in itertools.islice(songs(folder / "pop909.zip", "develop"), 100)
     ]
     rows = []
@@ -161,7 +161,7 @@ def _changed(folder: Path, folk: list[Score]) -> str:
         ("one part of those that play", _one_part),
         ("one note in ten left out", lambda score: _thinned(score, rng)),
     ):
-        likeness = [minhash_similarity(minhash(score), minhash(change(score))) for score in some]
+        likeness = [minhash_similarity(minhash(score), minhash(change(score))) for score in sample]
         rows.append((name, float(np.mean(likeness)), float(np.quantile(likeness, 0.05)),
                      float(np.mean(np.array(likeness) >= SAME_TUNE_THRESHOLD))))  # fmt: skip
     return "## The same score, changed (200 folk tunes, 100 songs of POP909)\n\n" + table(
@@ -209,12 +209,12 @@ def _thinned(score: Score, rng: random.Random) -> Score:
 def _speed(prints: NDArray[np.uint32], each_ms: float) -> str:
     """Look for the same among a hundred thousand: the tunes, and others made of their parts."""
     rng = np.random.default_rng(0)
-    many = prints[rng.integers(0, len(prints), (MANY, prints.shape[1])), np.arange(128)]
-    many[: len(prints)] = prints
+    copies = prints[rng.integers(0, len(prints), (MANY, prints.shape[1])), np.arange(128)]
+    copies[: len(prints)] = prints
     begun = time.perf_counter()
-    found = similar_pairs(many)
+    pairs = similar_pairs(copies)
     return (
-        f"Computing a fingerprint: {each_ms:.2f} ms. Among {MANY} fingerprints the {len(found)} "
+        f"Computing a fingerprint: {each_ms:.2f} ms. Among {MANY} fingerprints the {len(pairs)} "
         "pairs "
         f"that are similar are found in {time.perf_counter() - begun:.1f} s.\n"
     )

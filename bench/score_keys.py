@@ -52,21 +52,21 @@ def main() -> None:
 
 def _keys(pop: list[Song]) -> str:
     known = [(song.score, _full(song.key)) for song in pop]
-    some = random.Random(SEED).sample(known, SAMPLE)
+    sample = random.Random(SEED).sample(known, SAMPLE)
     rows = [
         _key_row("segue", known, lambda score: estimate_key(score).name),
-        _key_row("segue", some, lambda score: estimate_key(score).name),
-        _key_row("music21 analyze('key')", some, _music21),
+        _key_row("segue", sample, lambda score: estimate_key(score).name),
+        _key_row("music21 analyze('key')", sample, _music21),
         _key_row("the most frequent key", known, lambda _: "C major"),
     ]
     estimates = [estimate_key(score) for score, _ in known]
     right = [key.name == truth for key, (_, truth) in zip(estimates, known, strict=True)]
     sure = np.array([key.confidence for key in estimates])
     bands = [
-        (f"{low:.1f} to {high:.1f}", int(at.sum()), float(sure[at].mean()),
-         float(np.mean(np.array(right)[at])))
+        (f"{low:.1f} to {high:.1f}", int(is_sure.sum()), float(sure[is_sure].mean()),
+         float(np.mean(np.array(right)[is_sure])))
         for low, high in ((0.0, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01))
-        if (at := (sure >= low) & (sure < high)).any()
+        if (is_sure := (sure >= low) & (sure < high)).any()
     ]  # fmt: skip
     return (
         "## Keys of POP909, test half\n\n"
@@ -91,8 +91,8 @@ def _full(label: str) -> str:
 def _music21(score: Score) -> str:
     import music21
 
-    found = music21.converter.parseData(write_midi(score), format="midi").analyze("key")
-    return f"{PITCH_CLASSES[found.tonic.pitchClass]} {found.mode}"
+    key = music21.converter.parseData(write_midi(score), format="midi").analyze("key")
+    return f"{PITCH_CLASSES[key.tonic.pitchClass]} {key.mode}"
 
 
 def _folk(folk: list[Score]) -> str:
@@ -109,17 +109,17 @@ def _folk(folk: list[Score]) -> str:
 
 
 def _chords(pop: list[Song]) -> str:
-    found = np.concatenate([_beats(song, estimate_chords(song.score)) for song in pop])
+    estimates = np.concatenate([_beats(song, estimate_chords(song.score)) for song in pop])
     always = np.concatenate([_beats(song, _tonic_chord(song)) for song in pop])
     per_bar = np.mean(
         [len(estimate_chords(song.score)) / estimate_chords(song.score)[-1].bar for song in pop]
     )
     rows = [
         (name, *(float(x) for x in each.mean(axis=0)))
-        for name, each in (("segue", found), ("tonic chord throughout", always))
+        for name, each in (("segue", estimates), ("tonic chord throughout", always))
     ]
     return (
-        f"## Chords of POP909, test half\n\nAt {len(found)} beats that have a chord in "
+        f"## Chords of POP909, test half\n\nAt {len(estimates)} beats that have a chord in "
         f"the annotation; Segue names {per_bar:.2f} to the bar.\n\n"
         + table(("", "root", "root and triad", "root and full quality"), rows)
     )

@@ -45,8 +45,8 @@ class RetrievalTask:
         return unpack_bars(
             np.stack(
                 [
-                    self.songs[song].bars[at : at + WINDOW_BARS]
-                    for song, at in zip(
+                    self.songs[song].bars[start : start + WINDOW_BARS]
+                    for song, start in zip(
                         self.window_song[rows], self.window_start[rows], strict=True
                     )
                 ]
@@ -57,8 +57,10 @@ class RetrievalTask:
         """Return the queries, transposed, shape (n, 4, 48, 84, 5)."""
         return np.stack(
             [
-                transpose(unpack_bars(self.songs[song].bars[at : at + WINDOW_BARS]), int(shift))
-                for song, at, shift in zip(
+                transpose(
+                    unpack_bars(self.songs[song].bars[start : start + WINDOW_BARS]), int(shift)
+                )
+                for song, start, shift in zip(
                     self.query_song, self.query_start, self.query_shift, strict=True
                 )
             ]
@@ -67,7 +69,9 @@ class RetrievalTask:
     def embeddings(self, embed: Embed) -> tuple[FloatArray, FloatArray]:
         """Return unit embeddings of the candidates and the queries."""
         count = len(self.window_song)
-        embedded = [embed(self.windows(slice(at, at + AT_ONCE))) for at in range(0, count, AT_ONCE)]
+        embedded = [
+            embed(self.windows(slice(first, first + AT_ONCE))) for first in range(0, count, AT_ONCE)
+        ]
         return l2_normalise(np.concatenate(embedded)), l2_normalise(embed(self.queries()))
 
 
@@ -89,13 +93,13 @@ def retrieval_task(songs: Sequence[Song]) -> RetrievalTask:
     for song in songs:
         if song.source == "folk" or len(song.bars) < FEWEST_BARS:
             continue
-        at = starts(song)
-        if len(at) < FEWEST_STARTS:
+        first_bars = starts(song)
+        if len(first_bars) < FEWEST_STARTS:
             continue
         number = len(long_enough)
         long_enough.append(song)
-        windows += [(number, start) for start in at.tolist()]
-        chosen = rng.choice(at, QUERIES, replace=False).tolist()
+        windows += [(number, start) for start in first_bars.tolist()]
+        chosen = rng.choice(first_bars, QUERIES, replace=False).tolist()
         queries += [(number, start, int(rng.integers(-5, 7))) for start in chosen]
     return RetrievalTask(long_enough, *np.array(windows).T, *np.array(queries).T)
 
@@ -127,12 +131,12 @@ def similar(task: RetrievalTask, stored: FloatArray, query: FloatArray) -> Simil
                 np.abs(task.window_start[first:last] - task.query_start[row]) >= WINDOW_BARS
             )
             nearest[row, song] = similarity[row, is_disjoint].max() if is_disjoint.any() else -1
-            rest = stored[first:last][is_disjoint].sum(axis=0)
-            mean[row, song] = query[row] @ (rest / max(float(np.linalg.norm(rest)), 1e-9))
+            others = stored[first:last][is_disjoint].sum(axis=0)
+            mean[row, song] = query[row] @ (others / max(float(np.linalg.norm(others)), 1e-9))
     return Similar(nearest, mean)
 
 
 def ranks(similarity: FloatArray, task: RetrievalTask) -> NDArray[np.int64]:
     """Return the rank of the right song for each query; ties count against it."""
-    own = similarity[np.arange(len(similarity)), task.query_song]
-    return np.asarray((similarity >= own[:, None]).sum(axis=1))
+    own_similarity = similarity[np.arange(len(similarity)), task.query_song]
+    return np.asarray((similarity >= own_similarity[:, None]).sum(axis=1))

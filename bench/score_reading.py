@@ -46,23 +46,23 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    wanted = [options.only] if options.only else ["midi", "abc", "add"]
+    parts = [options.only] if options.only else ["midi", "abc", "add"]
     rng = random.Random(options.seed)
     scores = options.data / "scores"
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         folk = unpack(scores / "folk_tunes.zip", work / "folk", ".mid")
         multitrack = sorted((scores / "multitrack").glob("*.mid"))
-        if "midi" in wanted:
+        if "midi" in parts:
             read = midi(options, rng, {"multitrack": multitrack, "folk tunes": folk})
             write_table("score_reading_midi", "MIDI readers: speed", [read])
-        if "abc" in wanted:
+        if "abc" in parts:
             write_table(
                 "score_reading_abc",
                 "ABC readers: speed and agreement",
                 [tunes(rng, work, options.sample)],
             )
-        if "add" in wanted:
+        if "add" in parts:
             added_row = added(work / "folk", len(folk), work / "library")
             write_table("score_reading_add", "Adding folk tunes", [added_row])
 
@@ -143,10 +143,10 @@ def midi(options: argparse.Namespace, rng: random.Random, sets: dict[str, list[P
         whole, refused = per_s(read_scores, files)
         rows.append((name, "Segue", f"{segue:,.0f}", f"{whole:,.0f}", refused, "", ""))
         for reader, read in (("pretty_midi", by_pretty_midi), ("symusic", by_symusic)):
-            other, _ = per_s(read, sample, PASSES)
+            rate, _ = per_s(read, sample, PASSES)
             other_whole, refused = per_s(read, files)
-            rows.append((name, reader, f"{other:,.0f}", f"{other_whole:,.0f}", refused,
-                         f"{segue / other:.2g}", f"{whole / other_whole:.2g}"))  # fmt: skip
+            rows.append((name, reader, f"{rate:,.0f}", f"{other_whole:,.0f}", refused,
+                         f"{segue / rate:.2g}", f"{whole / other_whole:.2g}"))  # fmt: skip
             if reader in BARS:
                 bars.append(f"{name}, {reader}: {missed(whole / other_whole, BARS[reader])}")
         slow, refused = per_s(by_music21, sample[:SLOW])
@@ -183,9 +183,9 @@ def tunes(rng: random.Random, work: Path, count: int) -> str:
     rows: list[tuple[object, ...]] = []
     whole = len(texts)
     texts = rng.sample(texts, 50 * count)
-    some = texts[:count]
+    subset = texts[:count]
     begin = time.process_time()
-    for text in some:
+    for text in subset:
         by_music21_abc(text)
     rows.append(("music21", count, f"{count / (time.process_time() - begin):.1f}", "", ""))
     begin = time.process_time()
@@ -194,12 +194,12 @@ def tunes(rng: random.Random, work: Path, count: int) -> str:
     rows.append(("Segue", len(texts), f"{speed:.0f}", sum(s is None for s in read.values()), ""))
     more = texts[: 20 * count]
     begin = time.perf_counter()  # another process's work is not in ours
-    other = {text: by_abc2midi(text, work) for text in more}
+    by_reference = {text: by_abc2midi(text, work) for text in more}
     speed = len(more) / (time.perf_counter() - begin)
-    both = [(a, b) for text in more if (a := read[text]) and (b := other[text])]
-    same = sum(sounds(a, 0) == sounds(b, 1) for a, b in both)
-    silent = sum(one is None for one in other.values())
-    rows.append(("abc2midi", len(more), f"{speed:.0f}", silent, f"{same / len(both):.1%}"))
+    pairs = [(a, b) for text in more if (a := read[text]) and (b := by_reference[text])]
+    same = sum(sounds(a, 0) == sounds(b, 1) for a, b in pairs)
+    silent = sum(result is None for result in by_reference.values())
+    rows.append(("abc2midi", len(more), f"{speed:.0f}", silent, f"{same / len(pairs):.1%}"))
     return (
         f"Tunes of the {whole} in music21's corpus. abc2midi (by the clock) without "
         "accompaniment, grace notes, ornaments and the swing of hornpipes; onsets (1/24 quarter) "

@@ -66,23 +66,23 @@ def main() -> None:
     parser.add_argument("--side", choices=("test", "validation"), default="test")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    found = songs(options.data, options.work)
-    models = rows(found, options)
+    all_songs = songs(options.data, options.work)
+    models = rows(all_songs, options)
     side: Side = options.side
-    held = [song for song in found if song.side == side]
-    task = retrieval_task(held)
-    sections = [itself(models, held), others(models, task, options.work / f"placed-{side}")]
+    test_songs = [song for song in all_songs if song.side == side]
+    task = retrieval_task(test_songs)
+    sections = [itself(models, test_songs), others(models, task, options.work / f"placed-{side}")]
     write_table("score_retrieval", "Retrieval of scores", sections)
 
 
-def rows(found: Sequence[Song], options: argparse.Namespace) -> dict[str, RollModel]:
-    learn, validate = tracks(found, "train"), tracks(found, "validation")
+def rows(all_songs: Sequence[Song], options: argparse.Namespace) -> dict[str, RollModel]:
+    train, validate = tracks(all_songs, "train"), tracks(all_songs, "validation")
     names = ("classic", "classic-3", "lstm")
     models = {
-        name: trained_model(MODELS[name], learn, validate, options.work / name, options.minutes)
+        name: trained_model(MODELS[name], train, validate, options.work / name, options.minutes)
         for name in names
     }
-    return models | {"default": RollModel.shipped()}
+    return models | {"default": RollModel.pretrained()}
 
 
 LABELS = {
@@ -96,19 +96,19 @@ LABELS = {
 # ---- as published ------------------------------------------------------------------------
 
 
-def itself(models: dict[str, RollModel], held: Sequence[Song]) -> str:
-    items = drawn_items(held)
-    asked = drop_notes(items, DROPPED, np.random.default_rng(1))
+def itself(models: dict[str, RollModel], test_songs: Sequence[Song]) -> str:
+    items = drawn_items(test_songs)
+    queries_ = drop_notes(items, DROPPED, np.random.default_rng(1))
     body = [
         (
             f"{LABELS[name]} ({model.metadata['epochs']} × {STEPS_PER_EPOCH} steps)",
-            *sampled(model, items, asked),
+            *sampled(model, items, queries_),
             *encoding(model, items),
         )
         for name, model in models.items()
     ]
     packs = {name: pack_bars(cells).reshape(len(cells), -1) for name, cells in
-             (("items", items), ("asked", asked))}  # fmt: skip
+             (("items", items), ("asked", queries_))}  # fmt: skip
     rolls = [
         (name, "–", *(brute(how, packs[query], packs["items"]) for query in packs), "–")
         for name, how in (("Hamming, packed rolls", hamming), ("Jaccard, packed rolls", jaccard))
@@ -118,7 +118,7 @@ def itself(models: dict[str, RollModel], held: Sequence[Song]) -> str:
         "row", "KL, nats", "nearest is itself", "with 10 % of the query's notes dropped",
         "µs per comparison", "ms to encode four bars",
     )  # fmt: skip
-    songs_asked = len({song.name for song in held if song.source != "folk"})
+    songs_asked = len({song.name for song in test_songs if song.source != "folk"})
     return "\n".join(
         [
             "## Retrieval of the item itself, as published\n",
@@ -135,23 +135,25 @@ def itself(models: dict[str, RollModel], held: Sequence[Song]) -> str:
     )
 
 
-def drawn_items(held: Sequence[Song]) -> BoolArray:
+def drawn_items(test_songs: Sequence[Song]) -> BoolArray:
     """Draw windows, all different, as many of each song as of the others."""
     rng = np.random.default_rng(0)
-    some = [song for song in held if song.source != "folk" and len(song.bars) >= FEWEST_BARS]
-    places = {song.name: list(rng.permutation(starts(song))) for song in some}
+    candidates = [
+        song for song in test_songs if song.source != "folk" and len(song.bars) >= FEWEST_BARS
+    ]
+    places = {song.name: list(rng.permutation(starts(song))) for song in candidates}
     chosen: dict[bytes, NDArray[np.uint8]] = {}
     while len(chosen) < ITEMS and any(places.values()):
-        for song in some:
+        for song in candidates:
             if places[song.name] and len(chosen) < ITEMS:
-                at = int(places[song.name].pop())
-                bars = song.bars[at : at + WINDOW_BARS]
+                start = int(places[song.name].pop())
+                bars = song.bars[start : start + WINDOW_BARS]
                 chosen[bars.tobytes()] = bars
     return unpack_bars(np.stack(list(chosen.values())))
 
 
-def sampled(model: RollModel, items: BoolArray, asked: BoolArray) -> tuple[float | str, ...]:
-    (mean, spread), (mean_asked, spread_asked) = model.encode(items), model.encode(asked)
+def sampled(model: RollModel, items: BoolArray, queries_: BoolArray) -> tuple[float | str, ...]:
+    (mean, spread), (mean_asked, spread_asked) = model.encode(items), model.encode(queries_)
     kl = 0.5 * (mean**2 + np.exp(spread) - 1 - spread).sum(axis=1).mean()
     same, dropped = [], []
     began, compared = 0.0, 0
@@ -194,21 +196,21 @@ def brute(
     stored: NDArray[np.uint8],
 ) -> tuple[float, str]:
     """Compare each query with all; return how often the nearest is itself, and µs for one."""
-    words, asked = stored.view(np.uint64), query.view(np.uint64)
+    words, query_words = stored.view(np.uint64), query.view(np.uint64)
     start = time.perf_counter()
-    nearest = [int(distance(one, words).argmin()) for one in asked]
-    each = (time.perf_counter() - start) / len(asked) / len(words)
-    return float(np.mean(np.array(nearest) == np.arange(len(asked)))), f"{each * 1e6:.3f}"
+    nearest = [int(distance(word, words).argmin()) for word in query_words]
+    each = (time.perf_counter() - start) / len(query_words) / len(words)
+    return float(np.mean(np.array(nearest) == np.arange(len(query_words)))), f"{each * 1e6:.3f}"
 
 
-def hamming(one: NDArray[np.uint64], all_: NDArray[np.uint64]) -> NDArray[np.float64]:
-    return np.asarray(np.bitwise_count(one ^ all_).sum(axis=1), np.float64)
+def hamming(query: NDArray[np.uint64], items: NDArray[np.uint64]) -> NDArray[np.float64]:
+    return np.asarray(np.bitwise_count(query ^ items).sum(axis=1), np.float64)
 
 
-def jaccard(one: NDArray[np.uint64], all_: NDArray[np.uint64]) -> NDArray[np.float64]:
-    both = np.bitwise_count(one & all_).sum(axis=1)
-    either = np.bitwise_count(one | all_).sum(axis=1)
-    return np.asarray(1 - both / np.maximum(either, 1))
+def jaccard(query: NDArray[np.uint64], items: NDArray[np.uint64]) -> NDArray[np.float64]:
+    shared = np.bitwise_count(query & items).sum(axis=1)
+    either = np.bitwise_count(query | items).sum(axis=1)
+    return np.asarray(1 - shared / np.maximum(either, 1))
 
 
 # ---- other bars of the song --------------------------------------------------------------
@@ -222,9 +224,11 @@ def rhythm_and_intervals(cells: BoolArray) -> FloatArray:
     place = notes.step[1:] % STEPS_PER_BAR // 3
     keep_ = same & (notes.instrument[1:] > 0)
     size = 16 * (2 * CLASSES + 1)
-    found = np.zeros((len(cells), size), np.float32)
-    np.add.at(found, (notes.window[1:][keep_], (place * (2 * CLASSES + 1) + interval)[keep_]), 1)
-    return found
+    histogram = np.zeros((len(cells), size), np.float32)
+    np.add.at(
+        histogram, (notes.window[1:][keep_], (place * (2 * CLASSES + 1) + interval)[keep_]), 1
+    )
+    return histogram
 
 
 def once(task: RetrievalTask, embed: Embed, cache: Path) -> Similar:
@@ -299,13 +303,13 @@ def others(models: dict[str, RollModel], task: RetrievalTask, cache: Path) -> st
     ]
     differences = [
         (
-            f"{one} - {other}",
+            f"{first_} - {second_}",
             *(
                 with_interval(a - b)
-                for a, b in zip(reciprocal[one], reciprocal[other], strict=True)
+                for a, b in zip(reciprocal[first_], reciprocal[second_], strict=True)
             ),
         )
-        for one, other in pairs
+        for first_, second_ in pairs
     ]
     columns = ("space", "nearest: R@1", "nearest: MRR", "mean: R@1", "mean: MRR")
     return "\n".join(
@@ -328,8 +332,8 @@ def with_interval(values: NDArray[np.float64]) -> str:
     """Give a mean over queries with its bootstrap interval over songs."""
     each = values.reshape(-1, QUERIES).mean(axis=1)
     rng = np.random.default_rng(0)
-    drawn = each[rng.integers(len(each), size=(DRAWS, len(each)))].mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    means = each[rng.integers(len(each), size=(DRAWS, len(each)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
     return f"{each.mean():.3f} ({low:.3f} … {high:.3f})"
 
 

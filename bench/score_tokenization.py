@@ -44,21 +44,23 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[list[object]] = []
     counts = []
-    for source, found in (
+    for source, encoded in (
         ("multitrack", multitrack(options.data / "scores")),
         ("folk tunes", folk(options.data / "scores")),
     ):
-        names, scores = zip(*found, strict=True)
-        held = np.array([hashlib.sha256(name.encode()).digest()[0] % HELD == 0 for name in names])
+        names, scores = zip(*encoded, strict=True)
+        in_test = np.array(
+            [hashlib.sha256(name.encode()).digest()[0] % HELD == 0 for name in names]
+        )
         notes = np.array([sum(len(part.notes) for part in score.parts) for score in scores])
         counts.append(
-            f"{source}: {len(scores)} files, {notes.sum():,} notes, {held.sum()} in the test set"
+            f"{source}: {len(scores)} files, {notes.sum():,} notes, {in_test.sum()} in the test set"
         )
         ways = {"**Segue**": ([encode(score) for score in scores], VOCABULARY_SIZE)}
         ways |= {f"MidiTok {name}": streams(name, scores) for name in ("REMI", "TSD")}
         for name, (written, vocabulary) in ways.items():
             per_note = sum(map(len, written)) / notes.sum()
-            bits, length = cost(written, vocabulary, held, notes)
+            bits, length = cost(written, vocabulary, in_test, notes)
             rows.append([source, name, vocabulary, float(per_note), bits, length])
     result_tables.write_table(
         "score_tokenization",
@@ -114,24 +116,24 @@ def streams(name: str, scores: Sequence[Score]) -> tuple[Streams, int]:
         use_time_signatures=True,
     )
     scheme: Any = getattr(miditok, name)(config)
-    found = []
+    tokens = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "score.mid"
         for score in scores:
             path.write_bytes(write_midi(score))
-            found.append(np.array(scheme(path).ids, np.int64))
-    return found, len(scheme.vocab)
+            tokens.append(np.array(scheme(path).ids, np.int64))
+    return tokens, len(scheme.vocab)
 
 
 def cost(
-    written: Streams, vocabulary: int, held: NDArray[np.bool_], notes: NDArray[np.int64]
+    written: Streams, vocabulary: int, in_test: NDArray[np.bool_], notes: NDArray[np.int64]
 ) -> tuple[float, int]:
     """Return the bits of a note in the files held, and the context that tells them best."""
-    learn = [stream for stream, out in zip(written, held, strict=True) if not out]
-    judge = [stream for stream, out in zip(written, held, strict=True) if out]
+    train = [stream for stream, out in zip(written, in_test, strict=True) if not out]
+    judge = [stream for stream, out in zip(written, in_test, strict=True) if out]
     bits = [
-        float(nats.sum() / np.log(2) / notes[held].sum())
-        for nats in witten_bell.costs(learn, judge, vocabulary, list(ORDER))
+        float(nats.sum() / np.log(2) / notes[in_test].sum())
+        for nats in witten_bell.costs(train, judge, vocabulary, list(ORDER))
     ]
     return min(bits), int(np.argmin(bits))
 

@@ -73,12 +73,12 @@ def beside_faiss(n: int) -> list[tuple[object, ...]]:
 
     takes: dict[str, list[float]] = {"segue": [], "faiss IndexFlatIP": []}
     for query in queries:
-        found = []
+        neighbours = []
         for name, search in (("segue", segue), ("faiss IndexFlatIP", faiss_search)):
             start = time.perf_counter()
-            found.append(search(query))
+            neighbours.append(search(query))
             takes[name].append(1000 * (time.perf_counter() - start))
-        assert found[0] == found[1]
+        assert neighbours[0] == neighbours[1]
     ratio = statistics.median(a / b for a, b in zip(*takes.values(), strict=True))
     rows: list[tuple[object, ...]] = [
         (f"{n:,}", f"{name}, {threads} threads", *median_range(ms)) for name, ms in takes.items()
@@ -109,7 +109,7 @@ def make_library(folder: Path, n: int) -> Path:
     music.mkdir(parents=True)
     rng = np.random.default_rng(1)
     spaces = builtin_spaces("sound")
-    wanted = spaces if n <= 10_000 else {"sound": spaces["sound"]}
+    chosen_spaces = spaces if n <= 10_000 else {"sound": spaces["sound"]}
     store = Store(folder / "library", spaces.values())
     with store.transaction():
         store.spaces.register(["sound"])
@@ -122,7 +122,7 @@ def make_library(folder: Path, n: int) -> Path:
                 state = FileState(0, file.stat().st_mtime_ns)
             vectors = {
                 name: rng.standard_normal(space.dimension, dtype=np.float32)
-                for name, space in wanted.items()
+                for name, space in chosen_spaces.items()
             }
             facts: dict[str, float | str] = {"tempo_bpm": float(rng.uniform(60, 180))}
             prints = rng.integers(0, 2**32, 300, dtype=np.uint32)

@@ -30,18 +30,20 @@ def main() -> None:
     place = np.argsort(np.argsort(-cosines, axis=1), axis=1) / len(ids)
     rng = np.random.default_rng(0)
     pairs = [tuple(rng.choice(len(ids), 2, replace=False).tolist()) for _ in range(PAIRS)]
-    found: dict[int, list[tuple[float, ...]]] = {}
+    by_share: dict[int, list[tuple[float, ...]]] = {}
     for a, b in pairs:
         scores = unit @ query_vector([unit[a], unit[b]])
         scores[[a, b]] = -np.inf
         bin_ = int(SHARES * max(place[a, b], place[b, a]))
-        found.setdefault(bin_, []).append(_near(place, a, b, np.argsort(-scores)[:ANSWERS]))
+        by_share.setdefault(bin_, []).append(_near(place, a, b, np.argsort(-scores)[:ANSWERS]))
     row_of = {track: row for row, track in enumerate(ids.tolist())}
-    asked: dict[bool, list[tuple[float, ...]]] = {}
+    by_separate: dict[bool, list[tuple[float, ...]]] = {}
     for a, b in pairs[:ASKED]:
         hits = lib.like(int(ids[a]), int(ids[b]), n=ANSWERS)
         rows = np.array([row_of[hit.track.id] for hit in hits])
-        asked.setdefault(any(hit.asked_with for hit in hits), []).append(_near(place, a, b, rows))
+        by_separate.setdefault(any(hit.asked_with for hit in hits), []).append(
+            _near(place, a, b, rows)
+        )
     columns = (
         "pairs",
         "near the less represented query",
@@ -59,13 +61,19 @@ def main() -> None:
             "directions.\n",
             table(
                 ("distance rank", *columns),
-                [(f"{bin_ / SHARES:.1f}", *_means(some)) for bin_, some in sorted(found.items())],
+                [
+                    (f"{bin_ / SHARES:.1f}", *_means(values))
+                    for bin_, values in sorted(by_share.items())
+                ],
             ),
             f"The command `like`, for the first {ASKED} of these pairs: averaged if each is among "
             "the nearest 0.3 of the other, else in turn.\n",
             table(
                 ("results", *columns),
-                [("in turn" if way else "averaged", *_means(asked[way])) for way in sorted(asked)],
+                [
+                    ("in turn" if way else "averaged", *_means(by_separate[way]))
+                    for way in sorted(by_separate)
+                ],
             ),
         ],
     )
@@ -77,8 +85,8 @@ def _near(place: np.ndarray, a: int, b: int, rows: np.ndarray) -> tuple[float, .
     return fewer, (first & second).mean(), (first | second).mean(), float(fewer == 0)
 
 
-def _means(some: list[tuple[float, ...]]) -> tuple[float, ...]:
-    return len(some), *np.mean(some, axis=0).round(3).tolist()
+def _means(values: list[tuple[float, ...]]) -> tuple[float, ...]:
+    return len(values), *np.mean(values, axis=0).round(3).tolist()
 
 
 if __name__ == "__main__":

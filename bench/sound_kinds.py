@@ -15,7 +15,8 @@ import numpy as np
 from bench import result_tables
 from recipes.datasets import sound_kinds
 from recipes.sound_kinds import FOLDS, cross_validate, fit_classifier
-from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities, z_scores
+from segue.audio.features import MUSIC_THRESHOLD, SOUND_KINDS, sound_kind_probabilities
+from segue.builtin_spaces import feature_z_scores
 from segue.feature_names import SOUND_FEATURE_NAMES
 from segue.records import FloatArray
 
@@ -29,28 +30,30 @@ def main() -> None:
     parser.add_argument("--sounds", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     arguments = parser.parse_args()
-    found = sound_kinds.sounds(arguments.data, arguments.sounds, arguments.cache)
-    labels = np.array([SOUND_KINDS.index(label) for label in found.labels])
-    learn = np.array([side == "learn" for side in found.sides])
-    sources = np.array(found.sources)
-    scores = z_scores(found.vectors)
-    strength, chances = cross_validate(scores[learn], labels[learn], sources[learn])
-    model = fit_classifier(scores[learn], labels[learn], strength)
-    test = sound_kind_probabilities(scores[~learn])
+    sounds_ = sound_kinds.sounds(arguments.data, arguments.sounds, arguments.cache)
+    labels = np.array([SOUND_KINDS.index(label) for label in sounds_.labels])
+    in_training = np.array([side == "learn" for side in sounds_.sides])
+    sources = np.array(sounds_.sources)
+    scores = feature_z_scores("sound", sounds_.vectors)
+    strength, chances = cross_validate(
+        scores[in_training], labels[in_training], sources[in_training]
+    )
+    model = fit_classifier(scores[in_training], labels[in_training], strength)
+    test = sound_kind_probabilities(scores[~in_training])
     result_tables.write_table(
         "sound_kinds",
         "Classification of music, speech and noise",
         [
             f"Softmax regression of {len(SOUND_FEATURE_NAMES)} named features (C = {strength}, "
-            f"chosen by {FOLDS} folds of whole sources), trained on {learn.sum()} excerpts; "
-            f"tested on {(~learn).sum()} of other sources. Music is what has a probability of "
-            f"music of at least {MUSIC_THRESHOLD}.\n",
-            _classes(test, labels[~learn]),
+            f"chosen by {FOLDS} folds of whole sources), trained on {in_training.sum()} excerpts; "
+            f"tested on {(~in_training).sum()} of other sources. Music is what has a probability "
+            f"of music of at least {MUSIC_THRESHOLD}.\n",
+            _classes(test, labels[~in_training]),
             "\nBy threshold on the probability of music; cross-validated on the training set, "
             "and on the test set:\n",
-            _thresholds(chances, labels[learn], test, labels[~learn]),
+            _thresholds(chances, labels[in_training], test, labels[~in_training]),
             "\nTest set, by source:\n",
-            _by_source(test, labels[~learn], sources[~learn]),
+            _by_source(test, labels[~in_training], sources[~in_training]),
             "\nLargest weights:\n",
             _weights(model.coef_),
         ],
@@ -68,7 +71,7 @@ def _classes(chances: FloatArray, labels: np.ndarray) -> str:
     for kind, name in enumerate(SOUND_KINDS):
         hits = float(((predicted == kind) & (labels == kind)).sum())
         precision, recall = hits / max((predicted == kind).sum(), 1), hits / (labels == kind).sum()
-        counts = [int(((predicted == other) & (labels == kind)).sum()) for other in range(3)]
+        counts = [int(((predicted == label) & (labels == kind)).sum()) for label in range(3)]
         rows.append([name, int((labels == kind).sum()), precision, recall, *counts])
     return result_tables.table(
         ["", "excerpts", "precision", "recall", *(f"predicted {name}" for name in SOUND_KINDS)],

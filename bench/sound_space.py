@@ -70,13 +70,13 @@ def main() -> None:
     versions = read_versions(options.data, options.cache)
     config = SoundSpaceConfig()
 
-    def musly(learn: np.ndarray) -> tuple[FloatArray, None]:
-        return musly_distances(options.cache / "musly.npz", audio, clips, learn), None
+    def musly(in_training: np.ndarray) -> tuple[FloatArray, None]:
+        return musly_distances(options.cache / "musly.npz", audio, clips, in_training), None
 
     chance, bliss, *others = rows(versions, config)
     compared = [chance, bliss, Row("musly, timbre", musly, distances=True), *others]
-    found = [measure(row, clips) for row in compared]
-    sections = [quality(found, clips), steadiness(versions, config, audio, clips)]
+    measured = [measure(row, clips) for row in compared]
+    sections = [quality(measured, clips), steadiness(versions, config, audio, clips)]
     write_table("sound_space", "Retrieval quality of the spaces of recordings", sections)
 
 
@@ -87,26 +87,28 @@ def rows(versions: dict[str, Version], config: SoundSpaceConfig) -> list[Row]:
     clean, test = versions["clean"], versions[TEST]
 
     def standardised(a: FloatArray, b: FloatArray | None) -> Place:
-        def place(learn: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
-            mean, scale = a[learn].mean(axis=0), a[learn].std(axis=0) + 1e-6
+        def place(in_training: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
+            mean, scale = a[in_training].mean(axis=0), a[in_training].std(axis=0) + 1e-6
             return (a - mean) / scale, None if b is None else (b - mean) / scale
 
         return place
 
     def learned(place: Callable[[np.ndarray], Head]) -> Place:
-        def both(learn: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
-            head = place(learn)
+        def both(in_training: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
+            head = place(in_training)
             return project(head, clean), project(head, test)
 
         return both
 
-    def trial(learn: np.ndarray) -> Head:
-        head = fit_head(clean.patches.only(learn), [], features_of(versions).only(learn), TRIAL)
+    def trial(in_training: np.ndarray) -> Head:
+        head = fit_head(
+            clean.patches.only(in_training), [], features_of(versions).only(in_training), TRIAL
+        )
         return replace(head, blend=np.array([1, 0], np.float32))
 
-    def noise(learn: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
-        drawn = np.random.default_rng(0).standard_normal((2, len(learn), 64))
-        return drawn[0].astype(np.float32), drawn[1].astype(np.float32)
+    def noise(in_training: np.ndarray) -> tuple[FloatArray, FloatArray | None]:
+        random_vectors = np.random.default_rng(0).standard_normal((2, len(in_training), 64))
+        return random_vectors[0].astype(np.float32), random_vectors[1].astype(np.float32)
 
     pooled = clean.patches.means.astype(np.float32), test.patches.means.astype(np.float32)
     return [
@@ -121,12 +123,16 @@ def rows(versions: dict[str, Version], config: SoundSpaceConfig) -> list[Row]:
         Row(
             "`sound` without features",
             learned(
-                lambda learn: replace(
-                    fit_projection(versions, config, learn), blend=np.array([1, 0], np.float32)
+                lambda in_training: replace(
+                    fit_projection(versions, config, in_training),
+                    blend=np.array([1, 0], np.float32),
                 )
             ),
         ),
-        Row("**`sound`**", learned(lambda learn: fit_projection(versions, config, learn))),
+        Row(
+            "**`sound`**",
+            learned(lambda in_training: fit_projection(versions, config, in_training)),
+        ),
     ]
 
 
@@ -164,7 +170,7 @@ class Measured:
 
 def measure(row: Row, clips: Clips) -> Measured:
     metric: Literal["cosine", "precomputed"] = "precomputed" if row.distances else "cosine"
-    album, artist, asked, both = [], [], [], []
+    album, artist, degraded_query, degraded_both = [], [], [], []
     for fold in (0, 1):
         test = np.flatnonzero(clips.folds == fold)
         clean, changed = row.place(clips.folds != fold)
@@ -173,11 +179,13 @@ def measure(row: Row, clips: Clips) -> Measured:
         album.append(evaluate_retrieval(inside, packages, metric=metric))
         artist.append(evaluate_retrieval(inside, [clips.artists[i] for i in test], metric=metric))
         if changed is not None:
-            asked.append(evaluate_retrieval(clean[test], packages, queries=changed[test]))
-            both.append(evaluate_retrieval(changed[test], packages))
+            degraded_query.append(evaluate_retrieval(clean[test], packages, queries=changed[test]))
+            degraded_both.append(evaluate_retrieval(changed[test], packages))
     everything = np.ones(len(clips.paths), bool)
     whole = evaluate_retrieval(row.place(everything)[0], clips.packages, metric=metric)
-    return Measured(row.name, whole, tuple(album), tuple(artist), tuple(asked), tuple(both))
+    return Measured(
+        row.name, whole, tuple(album), tuple(artist), tuple(degraded_query), tuple(degraded_both)
+    )
 
 
 def mean(results: Sequence[RetrievalMetrics], figure: MetricName) -> float | str:
@@ -190,37 +198,37 @@ def ranged(estimate: Estimate, sign: str = "") -> str:
     return f"{estimate.value:{sign}.3f} ({estimate.low:{sign}.3f} … {estimate.high:{sign}.3f})"
 
 
-def quality(found: Sequence[Measured], clips: Clips) -> str:
+def quality(measured: Sequence[Measured], clips: Clips) -> str:
     columns = (
         "space", "all 693: P@1", "P@5", "mAP", "two folds: P@1 (95 % over albums)", "P@5", "mAP",
         "macro P@1", "artist P@1", "degraded query P@1", "all degraded P@1",
     )  # fmt: skip
     body = [
         (
-            one.name,
-            one.whole.precision_at_1,
-            one.whole.precision_at_5,
-            one.whole.mean_average_precision,
-            ranged(bootstrap_interval(one.album)),
-            mean(one.album, "precision_at_5"),
-            mean(one.album, "mean_average_precision"),
-            mean(one.album, "macro_precision_at_1"),
-            mean(one.artist, "precision_at_1"),
-            mean(one.asked, "precision_at_1"),
-            mean(one.both, "precision_at_1"),
+            row.name,
+            row.whole.precision_at_1,
+            row.whole.precision_at_5,
+            row.whole.mean_average_precision,
+            ranged(bootstrap_interval(row.album)),
+            mean(row.album, "precision_at_5"),
+            mean(row.album, "mean_average_precision"),
+            mean(row.album, "macro_precision_at_1"),
+            mean(row.artist, "precision_at_1"),
+            mean(row.asked, "precision_at_1"),
+            mean(row.both, "precision_at_1"),
         )
-        for one in found
+        for row in measured
     ]
-    *_, musicnn, trial, _, sound = found
+    *_, musicnn, trial, _, sound = measured
     figures: tuple[MetricName, ...] = ("precision_at_1", "precision_at_5", "mean_average_precision")
     differences = [
         (
-            f"`sound` − {other.name}",
-            *(ranged(bootstrap_difference(sound.album, other.album, f), "+") for f in figures),
+            f"`sound` − {reference.name}",
+            *(ranged(bootstrap_difference(sound.album, reference.album, f), "+") for f in figures),
         )
-        for other in (musicnn, trial)
+        for reference in (musicnn, trial)
     ]
-    chance = found[0].whole
+    chance = measured[0].whole
     return "\n".join(
         [
             f"Of {len(clips.paths)} clips {chance.queries} ask in the whole, "
@@ -271,7 +279,7 @@ def coverage(head: Head, audio: Path, clips: Clips) -> str:
             track = Recording(pieces, tuple(spans), duration_s, SAMPLE_RATE_HZ, 1, "")
             patches = torch.from_numpy(musicnn_patches(track))
             pooled = [
-                network(some).pooled.numpy() for some in torch.split(patches, PATCHES_AT_ONCE)
+                network(batch).pooled.numpy() for batch in torch.split(patches, PATCHES_AT_ONCE)
             ]
             vectors.append(head.project(np.concatenate(pooled), describe(track).vector))
         full, analysed, cut_vector = vectors

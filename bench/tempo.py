@@ -31,18 +31,18 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     arguments = parser.parse_args()
     known = annotated_tempo.timed(arguments.data, arguments.cache)
-    test = [one for one in known if one.half == "test" and one.today_bpm > 0]
-    chosen = {one.name: estimate_tempo(one.onsets, one.today_bpm) for one in test}
+    test = [piece for piece in known if piece.half == "test" and piece.today_bpm > 0]
+    chosen = {piece.name: estimate_tempo(piece.onsets, piece.today_bpm) for piece in test}
     result_tables.write_table(
         "tempo", "Tempo estimation", [*_accuracies(test, chosen), _confidence(test, chosen)]
     )
 
 
-def folded(bpm: float, least: float = FOLD_BPM[0], most: float = FOLD_BPM[1]) -> float:
+def folded(bpm: float, lowest: float = FOLD_BPM[0], highest: float = FOLD_BPM[1]) -> float:
     """Double or halve a tempo until it lies in a range."""
-    while 0 < bpm < least:
+    while 0 < bpm < lowest:
         bpm *= 2
-    while bpm > most:
+    while bpm > highest:
         bpm /= 2
     return bpm
 
@@ -56,31 +56,33 @@ def accuracy(tempos: Sequence[float], pieces: Sequence[Timed]) -> tuple[float, f
 
 def _accuracies(test: Sequence[Timed], chosen: dict[str, Tempo]) -> list[str]:
     ways: dict[str, Callable[[Timed], float]] = {
-        "Segue": lambda one: chosen[one.name].bpm,
-        "strongest pulse": lambda one: one.today_bpm,
-        "strongest pulse, folded to 70-180": lambda one: folded(one.today_bpm),
-        "strongest pulse, folded to 84-168": lambda one: folded(one.today_bpm, 84.0, 168.0),
+        "Segue": lambda piece: chosen[piece.name].bpm,
+        "strongest pulse": lambda piece: piece.today_bpm,
+        "strongest pulse, folded to 70-180": lambda piece: folded(piece.today_bpm),
+        "strongest pulse, folded to 84-168": lambda piece: folded(piece.today_bpm, 84.0, 168.0),
     }
-    sources = {source: [one for one in test if one.source == source] for source in SOURCES}
-    midi = [one for one in test if one.source in ("multitrack", "groove", "pop909")]
-    sources = {name: some for name, some in sources.items() if some} | {"the three of MIDI": midi}
+    sources = {source: [piece for piece in test if piece.source == source] for source in SOURCES}
+    midi = [piece for piece in test if piece.source in ("multitrack", "groove", "pop909")]
+    sources = {name: pieces for name, pieces in sources.items() if pieces} | {
+        "the three of MIDI": midi
+    }
     rows = [
         [name, *(f"{acc1:.3f} / {acc2:.3f}" for acc1, acc2 in
-                 (accuracy([way(one) for one in some], some) for some in sources.values()))]
+                 (accuracy(list(map(way, pieces)), pieces) for pieces in sources.values()))]
         for name, way in ways.items()
     ]  # fmt: skip
-    heads = [f"{name} ({len(some)})" for name, some in sources.items()]
-    beside = [one for one in test if one.librosa_bpm]
-    found = [
-        [name, *accuracy([way(one) for one in beside], beside)]
-        for name, way in (ways | {"librosa beat_track": lambda one: one.librosa_bpm}).items()
+    heads = [f"{name} ({len(pieces)})" for name, pieces in sources.items()]
+    with_librosa = [piece for piece in test if piece.librosa_bpm]
+    librosa_rows = [
+        [name, *accuracy([way(piece) for piece in with_librosa], with_librosa)]
+        for name, way in (ways | {"librosa beat_track": lambda piece: piece.librosa_bpm}).items()
     ]
     return [
         "Accuracy 1 / accuracy 2, test set; which of the\n"
         "report's patterns an earlier fit had wrong was known when this one was made:\n",
         result_tables.table(["", *heads], rows),
-        f"\nOn the {len(beside)} of them that librosa was tried on:\n",
-        result_tables.table(["", "accuracy 1", "accuracy 2"], found),
+        f"\nOn the {len(with_librosa)} of them that librosa was tried on:\n",
+        result_tables.table(["", "accuracy 1", "accuracy 2"], librosa_rows),
     ]
 
 
@@ -88,9 +90,11 @@ SOURCES: Final = ("report", "multitrack", "groove", "pop909", "bands")
 
 
 def _confidence(test: Sequence[Timed], chosen: dict[str, Tempo]) -> str:
-    midi = [one for one in test if one.source != "bands"]
-    sure = np.array([chosen[one.name].confidence for one in midi])
-    right = np.array([abs(chosen[one.name].bpm / one.tempo_bpm - 1) <= TOLERANCE for one in midi])
+    midi = [piece for piece in test if piece.source != "bands"]
+    sure = np.array([chosen[piece.name].confidence for piece in midi])
+    right = np.array(
+        [abs(chosen[piece.name].bpm / piece.tempo_bpm - 1) <= TOLERANCE for piece in midi]
+    )
     rows = [
         [f"{least:.2f}", float((sure >= least).mean()), float(right[sure >= least].mean())]
         for least in CONFIDENCES

@@ -56,7 +56,7 @@ def main() -> None:
         [
             table(
                 ("texts", "language", "encoding", "count", *DECODERS),
-                [(*key, *found) for key, found in sorted(counts.items())],
+                [(*key, *counted) for key, counted in sorted(counts.items())],
             ),
             "Texts that are ASCII in their encoding are left out. Constants were chosen on "
             "titles and pages, none on held-out titles and poems.",
@@ -66,18 +66,24 @@ def main() -> None:
 
 def made() -> Iterator[tuple[str, str, str, str, bytes]]:
     """Yield kind, language, encoding, text and bytes of what was written for this."""
-    held = ""
+    held_out = ""
     for row in TEXTS.read_text(encoding="utf-8").splitlines():
         if row.startswith("#"):
-            held = "held-out " if row.startswith("# held") else held
+            held_out = "held-out " if row.startswith("# held") else held_out
             continue
         language, encodings, text = row.split(" | ", 2)
         titles = " / " in text
         for encoding in encodings.split():
-            for one in text.split(" / ") if titles else [text.replace("\\n", "\n")]:
-                data = encoded(one, encoding)
+            for part in text.split(" / ") if titles else [text.replace("\\n", "\n")]:
+                data = encoded(part, encoding)
                 if data and (not data.isascii() or b"\x1b" in data):
-                    yield held + ("titles" if titles else "pages"), language, encoding, one, data
+                    yield (
+                        held_out + ("titles" if titles else "pages"),
+                        language,
+                        encoding,
+                        part,
+                        data,
+                    )
 
 
 def poems(folder: Path) -> Iterator[tuple[str, str, str, str, bytes]]:
@@ -108,23 +114,23 @@ def _apart(letter: str) -> str:
     """Divide a Vietnamese letter into what cp1258 has: letter, and mark of its tone."""
     for split in range(3):
         parts = unicodedata.normalize("NFD", letter)
-        found = [parts, unicodedata.normalize("NFC", parts[:2]) + parts[2:], letter][split]
-        found = (
+        forms = [parts, unicodedata.normalize("NFC", parts[:2]) + parts[2:], letter][split]
+        forms = (
             unicodedata.normalize("NFC", parts[0] + parts[2:3]) + parts[1:2]
             if split == 0
-            else found
+            else forms
         )
         try:
-            found.encode("cp1258")
+            forms.encode("cp1258")
         except UnicodeEncodeError:
             continue
-        return found
+        return forms
     return letter
 
 
-def same(one: str, other: str) -> bool:
+def same(first: str, second: str) -> bool:
     """Tell whether two texts are the same characters, composed or not."""
-    return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
+    return unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def compare(folder: Path, rounds: int, steps: int, threads: int) -> None:
     for worker in (*workers, peak):
         worker.end()
     peak_of = {
-        precision: statistics.median(one[precision] for one in peaks)
+        precision: statistics.median(turn[precision] for turn in peaks)
         for precision in ("float32", "bfloat16")
     }
     speed = [[BATCH * steps / turn.wall_s for turn in of_row] for of_row in times]

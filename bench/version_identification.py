@@ -86,33 +86,33 @@ def copies(sounds: Sequence[FloatArray]) -> str:
                 target.write_bytes(encoded(change(sound), FLAC, 0))
         with segue.Library.open(Path(folder) / "library") as library:
             library.add([music])
-            found = {
+            scores_of = {
                 frozenset((twin.first.path, twin.second.path))
                 for twin in library.atlas.duplicates()
             }
             paths = [track.path for track in library.tracks()]
     by_name = {(path.parent.name, path.stem): path for path in paths}
-    wanted = [name.replace("/", " per ") for name in COPIES]
+    labels = [name.replace("/", " per ") for name in COPIES]
     rows = []
-    for name in wanted:
+    for name in labels:
         pairs = [
-            frozenset((by_name[name, str(n)], by_name[other, str(n)]))
+            frozenset((by_name[name, str(n)], by_name[heading, str(n)]))
             for n in range(len(sounds))
-            for other in wanted
-            if other != name
+            for heading in labels
+            if heading != name
         ]
-        share = float(np.mean([pair in found for pair in pairs]))
+        share = float(np.mean([pair in scores_of for pair in pairs]))
         rows.append((name.replace(" per ", "/"), len(pairs), share))
     right = {
-        frozenset((by_name[one, str(n)], by_name[other, str(n)]))
+        frozenset((by_name[label, str(n)], by_name[heading, str(n)]))
         for n in range(len(sounds))
-        for one in wanted
-        for other in wanted
-        if one != other
+        for label in labels
+        for heading in labels
+        if label != heading
     }
     return (
-        f"Same recordings: {len(paths)} files in one library; {len(found)} pairs listed, "
-        f"{len(found - right)} of them wrong:\n\n"
+        f"Same recordings: {len(paths)} files in one library; {len(scores_of)} pairs listed, "
+        f"{len(scores_of - right)} of them wrong:\n\n"
         + table(("copy", "pairs with the other copies", "recall"), rows)
     )
 
@@ -171,24 +171,24 @@ def asked(
     versions: Sequence[ByteArray], originals: Sequence[ByteArray]
 ) -> tuple[float, float, float, float, int]:
     """Rank the originals by each version; and list what is likely one piece, among all."""
-    known = np.stack([fourier_signature(one) for one in originals])
+    known = np.stack([fourier_signature(tune) for tune in originals])
     rough, fine = [], []
     for number, version in enumerate(versions):
         rough.append(rank(known @ fourier_signature(version), number))
         fine.append(rank(qmax_similarities(version, originals), number))
     n = len(originals)
-    found = set(version_pairs([*originals, *versions]))
+    pairs = set(version_pairs([*originals, *versions]))
     right = {(number, n + number) for number in range(n)}
     # What is alike among the originals themselves was not made by the change.
-    wrong = {pair for pair in found - right if pair[0] < n <= pair[1]}
-    known_alike = {pair for pair in found if pair[1] < n}
-    wrong = {(one, other) for one, other in wrong
-             if tuple(sorted((one, other - n))) not in known_alike}  # fmt: skip
+    wrong = {pair for pair in pairs - right if pair[0] < n <= pair[1]}
+    known_alike = {pair for pair in pairs if pair[1] < n}
+    wrong = {(tune, version) for tune, version in wrong
+             if tuple(sorted((tune, version - n))) not in known_alike}  # fmt: skip
     return (
         float(np.mean([1 / r for r in rough])),
         float(np.mean([1 / r for r in fine])),
         float(np.mean([r == 1 for r in fine])),
-        len(found & right) / n,
+        len(pairs & right) / n,
         len(wrong),
     )
 
@@ -215,10 +215,12 @@ def tunes(data: Path) -> str:
         for key in labels[::2]
         for content in (first[key], second[key])
     ]
-    signatures = np.stack([fourier_signature(one) for one in courses])
-    aligned = np.stack([qmax_similarities(one, courses) for one in courses]).astype(np.float32)
-    found = version_pairs(courses)
-    right = sum(labels[one] == labels[other] for one, other in found)
+    signatures = np.stack([fourier_signature(course) for course in courses])
+    aligned = np.stack([qmax_similarities(course, courses) for course in courses]).astype(
+        np.float32
+    )
+    pairs = version_pairs(courses)
+    right = sum(labels[i] == labels[j] for i, j in pairs)
     rows: list[tuple[object, ...]] = []
     for name, measured in (
         ("signature", evaluate_retrieval(signatures, labels, min_tracks=2)),
@@ -232,14 +234,16 @@ def tunes(data: Path) -> str:
     return (
         f"Versions: {len(labels) // 2} pairs of tunes that stand under one title in O'Neill's and "
         "in Ryan's collection, rendered; many of a title are different tunes. "
-        f"`segue duplicates` would list {len(found)} pairs, {right} of one title:\n\n"
+        f"`segue duplicates` would list {len(pairs)} pairs, {right} of one title:\n\n"
         + table(("by", "mean AP", "95 %", "rank 1"), rows)
     )
 
 
 def title(content: bytes) -> str:
-    at = content.find(b"\xff\x03")
-    return content[at + 3 : at + 3 + content[at + 2]].decode("latin-1") if at >= 0 else ""
+    start = content.find(b"\xff\x03")
+    return (
+        content[start + 3 : start + 3 + content[start + 2]].decode("latin-1") if start >= 0 else ""
+    )
 
 
 def bare(text: str) -> str:

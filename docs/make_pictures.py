@@ -11,8 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 import segue
-from segue.cli import output
-from segue.cli.commands import app
+from segue.cli import load_program, output
 from segue.library import Library
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -40,7 +39,7 @@ font-size: {char_height}px; line-height: {line_height}px; }}
 def main() -> None:
     """Run the commands that the README shows, and draw what they print and make."""
     draw_like()
-    app([*COMPOSE.split(), "-o", str(PICTURES / "roll.png")], standalone_mode=False)
+    load_program()([*COMPOSE.split(), "-o", str(PICTURES / "roll.png")], standalone_mode=False)
 
 
 def draw_like() -> None:
@@ -57,7 +56,7 @@ def draw_like() -> None:
         console.print(f'$ segue like "{QUERY}" -n 6', style="bold")
         console.print()
         with redirect_stdout(remarks):
-            app(["like", QUERY, "-n", "6", "--library", folder], standalone_mode=False)
+            load_program()(["like", QUERY, "-n", "6", "--library", folder], standalone_mode=False)
     console.print(remarks.getvalue().rstrip())
     console.save_svg(str(PICTURES / "like.svg"), title="segue", code_format=FRAME)
 

@@ -8,17 +8,21 @@ from pathlib import Path
 import typer.main
 from typer.testing import CliRunner
 
-from segue.cli.commands import app
+from segue.cli import load_program
 
 TARGET = Path(__file__).parent / "reference" / "cli.md"
 
 
 def reference() -> str:
     """Return the help of every command as Markdown."""
+    program = load_program()
     parts = ["# The command line\n\nMade from the program by `make docs`.\n"]
-    for words in [[], *_commands(typer.main.get_command(app), [])]:
+    for words in [[], *_commands(typer.main.get_command(program), [])]:
         result = CliRunner().invoke(
-            app, [*words, "--help"], prog_name="segue", env={"COLUMNS": "90", "TERM": "dumb"}
+            load_program(),
+            [*words, "--help"],
+            prog_name="segue",
+            env={"COLUMNS": "90", "TERM": "dumb"},
         )
         title = " ".join(["segue", *words])
         text = "\n".join(line.rstrip() for line in result.output.splitlines())

@@ -9,16 +9,18 @@ The first trains one of `RUNS`, or continues it; the second writes its best weig
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from recipes.lm_training import Piece, Tokens, load_best, print_progress, train_lm
+from recipes import print_progress
+from segue.errors import TrainingFailed
 from segue.generate.harmony.chorale_network import (
     CHECKPOINT_KIND,
     NUM_PITCHES,
@@ -30,10 +32,12 @@ from segue.generate.harmony.chorale_network import (
     load_chorale_network,
 )
 from segue.nn.checkpoint import save_model
-from segue.nn.lm_training import LMTrainingConfig
+from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm, load_best
 from segue.nn.quantization import quantize_weights
-from segue.nn.trainer import STATE
+from segue.nn.trainer import STATE, Batch, FitResult, ProgressCallback, data_fingerprint
 from segue.nn.transformer import StackConfig
+
+Tokens = NDArray[np.int64]
 
 TRAINING: Final = LMTrainingConfig(
     context=256,
@@ -81,6 +85,169 @@ TAUGHT: Final = 0.7
 MOVED_ON: Final = 64
 
 
+# --- windows of pieces ---
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """A piece of a training or validation set.
+
+    Attributes
+    ----------
+    name : str
+        Identifies the piece.
+    tokens : ndarray, shape (T,) or (T, voices), int64
+        The whole piece.
+    """
+
+    name: str
+    tokens: Tokens
+
+
+#: Transposes tokens by semitones; None where they would leave the pitch range.
+Transpose = Callable[[Tokens, int], Tokens | None]
+
+
+class WindowSampler:
+    """Samples windows of pieces; a window never spans two pieces.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+    training : LMTrainingConfig
+    transpose : callable
+    """
+
+    def __init__(
+        self, pieces: Sequence[Piece], training: LMTrainingConfig, transpose: Transpose
+    ) -> None:
+        self._pieces = pieces
+        self._training = training
+        self._transpose = transpose
+        lengths = np.array([len(piece.tokens) for piece in pieces], np.float64)
+        self._probabilities = lengths / lengths.sum()
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """Draw a batch: pieces in proportion to length, starts and transpositions uniformly."""
+        training = self._training
+        chosen = rng.choice(len(self._pieces), training.batch_size, p=self._probabilities).tolist()
+        windows = []
+        for index in chosen:
+            tokens = self._pieces[index].tokens
+            # One start beyond the last full window, so that ends are as likely as middles.
+            last = max(len(tokens) - training.context, 0)
+            starts = -(-last // training.stride) + 1
+            start = int(rng.integers(starts)) * training.stride
+            semitones = int(rng.integers(-training.max_transpose, training.max_transpose + 1))
+            transposed = self._transpose(tokens, semitones)
+            windows.append((tokens if transposed is None else transposed, start))
+        return collate(windows, training.context)
+
+    def all(self) -> list[Batch]:
+        """Return all pieces in consecutive windows, for validation."""
+        context = self._training.context
+        windows = [
+            (piece.tokens, start)
+            for piece in self._pieces
+            for start in range(0, len(piece.tokens), context)
+        ]
+        windows.sort(key=lambda window: min(len(window[0]) - window[1], context))
+        size = self._training.batch_size
+        return [
+            collate(windows[first : first + size], context)
+            for first in range(0, len(windows), size)
+        ]
+
+
+def collate(windows: Sequence[tuple[Tokens, int]], context: int) -> Batch:
+    """Pad windows to a batch.
+
+    Parameters
+    ----------
+    windows : sequence of (ndarray, int)
+        Tokens of a piece, and start of the window.
+    context : int
+        Length of a window.
+
+    Returns
+    -------
+    tokens, targets : Tensor, shape (windows, T[, voices]), int64
+        `IGNORED` after the end of a piece. The first token is a target at the beginning of a
+        piece alone.
+    """
+    cut = [tokens[start : start + context] for tokens, start in windows]
+    longest = max(len(tokens) for tokens in cut)
+    batch = np.full((len(cut), longest, *cut[0].shape[1:]), IGNORED, np.int64)
+    for row, tokens in zip(batch, cut, strict=True):
+        row[: len(tokens)] = tokens
+    targets = batch.copy()
+    targets[[start > 0 for _, start in windows], 0] = IGNORED
+    return torch.from_numpy(batch), torch.from_numpy(targets)
+
+
+def train_lm(
+    network: nn.Module,
+    training: LMTrainingConfig,
+    train: Sequence[Piece],
+    validation: Sequence[Piece],
+    transpose: Transpose,
+    folder: Path,
+    *,
+    resume: bool = False,
+    watch: ProgressCallback | None = None,
+) -> FitResult:
+    """Train a network on pieces, and leave it with the best weights.
+
+    Parameters
+    ----------
+    network : Module
+        With a dataclass `config` and a method `loss(tokens, targets)`, such as a `Transformer`.
+    training : LMTrainingConfig
+        Hyperparameters.
+    train, validation : sequence of Piece
+        Disjoint sets.
+    transpose : callable
+        Transposes tokens by semitones.
+    folder : Path
+        Folder of the run's state.
+    resume : bool
+        Whether to continue the run in the folder.
+    watch : callable, optional
+        Called with a `Progress` after each step.
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    TrainingFailed
+        A set is empty, or the loss is not finite.
+    BadCheckpoint
+        The state to resume is missing, damaged, or of another run.
+    """
+    if not train or not validation:
+        raise TrainingFailed(
+            f"{len(train)} pieces to train on and {len(validation)} for validation; at least one "
+            "of each is needed"
+        )
+    torch.manual_seed(training.seed)
+    windows = WindowSampler(train, training, transpose)
+    batches = WindowSampler(validation, training, transpose).all()
+    fingerprint = data_fingerprint(
+        part
+        for piece in (*train, *validation)
+        for part in (f"{piece.name} {piece.tokens.shape}\n", piece.tokens)
+    )
+    metadata = {"pieces": fingerprint}
+    return fit_lm(
+        network, training, windows.draw, batches, folder, metadata, resume=resume, watch=watch
+    )
+
+
+# --- the chorale network ---
+
+
 def read_chorales(data: Path) -> dict[str, list[Piece]]:
     """Return the chorales of each set, as numbers of pitches, shape (frames, 4)."""
     path = data / "scores" / "jsb" / "Jsb16thSeparated.json"
@@ -94,9 +261,9 @@ def read_chorales(data: Path) -> dict[str, list[Piece]]:
     }
 
 
-def transpose(tokens: Tokens, by: int) -> Tokens | None:
+def transpose(tokens: Tokens, semitones: int) -> Tokens | None:
     """Transpose all sounding pitches, unless one would leave the range."""
-    moved = np.where(tokens > 0, tokens + by, 0)
+    moved = np.where(tokens > 0, tokens + semitones, 0)
     fits = moved.max() < NUM_PITCHES and bool(((moved > 0) == (tokens > 0)).all())
     return moved if fits else None
 
@@ -132,13 +299,13 @@ class _Student(ChoraleTransformer):
     def loss(self, frames: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return super().loss(frames, targets)
-        given, counts = frames.clamp(min=0), (targets >= 0).flatten()
+        inputs, counts = frames.clamp(min=0), (targets >= 0).flatten()
         with torch.no_grad():
             soft_targets = torch.stack(
-                [teacher(given).softmax(dim=-1) for teacher in self._teachers]
+                [teacher(inputs).softmax(dim=-1) for teacher in self._teachers]
             )
             soft_targets = soft_targets.float().mean(dim=0).flatten(0, 2)[counts]
-        log_probs: torch.Tensor = self(given).float().log_softmax(dim=-1).flatten(0, 2)[counts]
+        log_probs: torch.Tensor = self(inputs).float().log_softmax(dim=-1).flatten(0, 2)[counts]
         nll = -log_probs.gather(1, targets.flatten()[counts, None]).mean()
         return nll.lerp(-(soft_targets * log_probs).sum(dim=1).mean(), TAUGHT)
 
@@ -166,7 +333,7 @@ def costs(network: ChoraleTransformer, pieces: Sequence[Piece]) -> NDArray[np.fl
     """Return what each voice of each frame costs, shape (frames of all pieces, 4)."""
     network.eval()
     context = network.config.stack.context
-    found = []
+    all_costs = []
     for piece in pieces:
         frames = torch.from_numpy(piece.tokens)[None]
         cost = np.zeros(piece.tokens.shape)
@@ -180,8 +347,8 @@ def costs(network: ChoraleTransformer, pieces: Sequence[Piece]) -> NDArray[np.fl
             if done == len(piece.tokens):
                 break
         assert done == len(piece.tokens)
-        found.append(cost)
-    return np.concatenate(found)
+        all_costs.append(cost)
+    return np.concatenate(all_costs)
 
 
 def save_chorale_network(

@@ -45,9 +45,9 @@ def fit_constants(vectors: FloatArray) -> dict[str, FloatArray]:
     mean, scale = exact.mean(axis=0), exact.std(axis=0)
     standard = np.clip((exact - mean) / scale, -MAX_Z_SCORE, MAX_Z_SCORE)
     mix = np.zeros((len(SOUND_FEATURE_NAMES), len(SOUND_FEATURE_NAMES)))
-    for at in SOUND_FEATURE_GROUPS.values():
-        values, axes = np.linalg.eigh(np.cov(standard[:, at].T))
-        mix[at, at] = axes / np.sqrt(values + RIDGE) @ axes.T
+    for columns in SOUND_FEATURE_GROUPS.values():
+        values, axes = np.linalg.eigh(np.cov(standard[:, columns].T))
+        mix[columns, columns] = axes / np.sqrt(values + RIDGE) @ axes.T
     constants = {"mean": mean, "scale": scale, "mix": mix}
     return {name: x.astype(np.float32) for name, x in constants.items()}
 

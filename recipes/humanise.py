@@ -99,21 +99,23 @@ def _quantised(
     index = whole - whole.min()
     costs = [np.bincount(index, weights=offset**2) for offset in offsets]
     is_triplet = (costs[1] + TRIPLET_PENALTY < costs[0])[index]
-    grid, offset = (np.where(is_triplet, both[1], both[0]) for both in (grids, offsets))
+    grid, offset = (
+        np.where(is_triplet, candidates[1], candidates[0]) for candidates in (grids, offsets)
+    )
     steps = np.rint((whole + grid) * 4).astype(np.int64)
     groups = drum_groups(notes[:, 2])
     # Grace notes of flams and rolls are no notes of the grid: the loudest hit counts.
     order = np.lexsort((-notes[:, 3], groups, steps))
     distinct = np.unique(np.stack([steps, groups])[:, order], axis=1, return_index=True)[1]
-    kept = order[distinct]
-    kept = kept[np.lexsort((groups[kept], steps[kept]))]
+    chosen = order[distinct]
+    chosen = chosen[np.lexsort((groups[chosen], steps[chosen]))]
     return Drumming(
         drummer,
         bpm,
-        steps[kept],
-        groups[kept],
-        offset[kept] * 60_000 / bpm,
-        notes[kept, 3].astype(np.float64),
+        steps[chosen],
+        groups[chosen],
+        offset[chosen] * 60_000 / bpm,
+        notes[chosen, 3].astype(np.float64),
     )
 
 
@@ -225,8 +227,8 @@ def _fit_mixtures(batch: Batch, quantity: Quantity) -> tuple[Floats, ...]:
     residuals = values - level
     result = np.zeros((3, *shape, 2))
     for group in range(shape[0]):
-        own = residuals[places // POSITIONS == group]
-        prior = _mixture(own, MIN_STDS[quantity])
+        of_group = residuals[places // POSITIONS == group]
+        prior = _mixture(of_group, MIN_STDS[quantity])
         for position in range(POSITIONS):
             hits_here = residuals[places == group * POSITIONS + position]
             result[:, group, position] = _mixture(hits_here, MIN_STDS[quantity], prior)

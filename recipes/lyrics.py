@@ -27,8 +27,8 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
+from recipes import print_progress
 from recipes.datasets.poems import verse
-from recipes.lm_training import print_progress
 from segue.builtin_spaces import LYRICS_ENCODER, LYRICS_SPACE
 from segue.generate.copying import NgramFilter
 from segue.generate.lyrics.language_model import MODEL_FILE, PRETRAINED, LanguageModel

@@ -13,12 +13,13 @@ from typing import Final
 
 import torch
 
+from recipes import print_progress
 from recipes.datasets.lead_sheets import Song, songs
-from recipes.lm_training import load_best, print_progress
 from segue.generate.melody.lead_sheet import LeadSheet
 from segue.generate.melody.model import PRETRAINED, MelodyConfig, MelodyModel, MelodyNetwork
 from segue.generate.melody.training import MelodyTraining, build_melody_model, train_melody
 from segue.nn.checkpoint import load_checkpoint
+from segue.nn.lm_training import load_best
 from segue.nn.trainer import STATE
 from segue.nn.transformer import StackConfig
 

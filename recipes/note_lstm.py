@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 import torch
 
+from recipes import print_progress
 from recipes.datasets.piano_rolls import warped
-from recipes.lm_training import print_progress
 from segue.errors import SegueError
 from segue.generate.notes.network import PRETRAINED
 from segue.generate.notes.tokens import note_sequence

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recipes import print_progress
 from recipes.datasets.piano_rolls import Side, Song, Source, songs
-from recipes.lm_training import print_progress
 from segue.builtin_spaces import ROLL_VAE_WEIGHTS
 from segue.nn.checkpoint import MODEL
 from segue.nn.trainer import (
@@ -29,6 +29,7 @@ from segue.nn.trainer import (
     ProgressCallback,
     TrainerConfig,
     fit,
+    fixed_batches,
 )
 from segue.score.vae.model import RollModel
 from segue.score.vae.network import Losses, NoteEncoder
@@ -76,7 +77,7 @@ def main() -> None:
     for name in options.names:
         trained_model(MODELS[name], learn, validate, options.work / name, options.minutes)
     if options.finetune_bundled:
-        model = RollModel.shipped()
+        model = RollModel.pretrained()
         folder = options.work / "bundled-decoding"
         finetune_decoder(
             model, learn, validate, folder, options.finetune_bundled,
@@ -174,7 +175,7 @@ def finetune_decoder(
         kl = losses.kl.mean(dim=0).clamp(min=FREE_NATS).sum()
         return (losses.reconstruction + training.kl_weight * kl) * LOSS_SCALE
 
-    validation = validation_sampler.fixed_batches(VALIDATION_BATCHES, training.seed)
+    validation = fixed_batches(validation_sampler.batch, VALIDATION_BATCHES, training.seed)
     objective = Objective(network, train_sampler.batch, lambda: validation, loss)
     loop = TrainerConfig(
         EPOCHS, STEPS_PER_EPOCH, learning_rate=FINETUNING_RATE, optimiser="adamw",

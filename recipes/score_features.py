@@ -75,14 +75,14 @@ def fit_constants(vectors: FloatArray) -> dict[str, FloatArray]:
     standard = np.clip((exact - mean) / scale, -MAX_Z_SCORE, MAX_Z_SCORE)
     weight = np.ones(len(SCORE_FEATURE_NAMES))
     constants = {"mean": mean, "scale": scale, "weight": weight}
-    for group, at in SCORE_FEATURE_GROUPS.items():
-        inside = standard[:, at]
+    for group, columns in SCORE_FEATURE_GROUPS.items():
+        inside = standard[:, columns]
         if group != AS_ONE:
             values, axes = np.linalg.eigh(np.cov(inside.T))
             constants[group] = axes / np.sqrt(np.maximum(values, 0) + RIDGE) @ axes.T
             inside = inside @ constants[group]
         length = np.sqrt(np.mean((inside**2).sum(axis=1)))
-        weight[at] = GROUP_WEIGHTS.get(group, 1.0) / length
+        weight[columns] = GROUP_WEIGHTS.get(group, 1.0) / length
     return {name: x.astype(np.float32) for name, x in constants.items()}
 
 

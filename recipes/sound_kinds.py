@@ -14,8 +14,8 @@ from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
 
 from recipes.datasets import sound_kinds
-from segue.audio.features import SOUND_KINDS, z_scores
-from segue.builtin_spaces import WEIGHTS
+from segue.audio.features import SOUND_KINDS
+from segue.builtin_spaces import WEIGHTS, feature_z_scores
 from segue.records import FloatArray
 
 STRENGTHS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # inverse of the penalty
@@ -61,7 +61,7 @@ def main() -> None:
     dataset = sound_kinds.sounds(options.data, options.sounds, options.cache)
     train = np.array([side == "learn" for side in dataset.sides])
     labels = np.array([SOUND_KINDS.index(label) for label in dataset.labels])[train]
-    scores = z_scores(dataset.vectors)[train]
+    scores = feature_z_scores("sound", dataset.vectors)[train]
     strength, _ = cross_validate(scores, labels, np.array(dataset.sources)[train])
     model = fit_classifier(scores, labels, strength)
     weights = {"weights": model.coef_.T, "bias": model.intercept_}

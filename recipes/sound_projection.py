@@ -173,7 +173,7 @@ def _fit_pooled(clean: Patches, degraded: Sequence[Patches], config: SoundSpaceC
     # Scales of single patches: what varies only from patch to patch is not blown up.
     mean, scale = means.mean(axis=0), clean.pooled.std(axis=0, dtype=np.float64) + _TINY
     standard = (means - mean) / scale
-    copies = [standard, *((other.means - mean) / scale for other in degraded)]
+    copies = [standard, *((copy.means - mean) / scale for copy in degraded)]
     scatter = _scatter_within(clean, means, scale)
     for copy in copies[1:]:
         weight = config.pooled_production / len(degraded)

@@ -34,8 +34,10 @@ def fit_constants(raw: FloatArray) -> dict[str, FloatArray]:
     mean, scale = exact.mean(axis=0), np.maximum(exact.std(axis=0), LEAST_SCALE)
     standard = np.clip((exact - mean) / scale, -MAX_Z_SCORE, MAX_Z_SCORE)
     weight = np.ones(len(STYLE_FEATURE_NAMES))
-    for group, at in STYLE_FEATURE_GROUPS.items():
-        weight[at] = GROUP_WEIGHTS[group] / np.sqrt(np.mean((standard[:, at] ** 2).sum(axis=1)))
+    for group, columns in STYLE_FEATURE_GROUPS.items():
+        weight[columns] = GROUP_WEIGHTS[group] / np.sqrt(
+            np.mean((standard[:, columns] ** 2).sum(axis=1))
+        )
     constants = {"mean": mean, "scale": scale, "weight": weight}
     return {name: x.astype(np.float32) for name, x in constants.items()}
 

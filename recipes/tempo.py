@@ -111,22 +111,22 @@ class Examples:
 def _examples(pieces: Sequence[Timed]) -> Examples:
     """Describe all candidates of the pieces that have the right one among them."""
     known = []
-    counts = {source: sum(one.source == source for one in pieces) for source in SHARES}
+    counts = {source: sum(piece.source == source for piece in pieces) for source in SHARES}
     for piece in pieces:
         candidates = candidate_tempos(piece.today_bpm)
         hits = np.abs(candidates / piece.tempo_bpm - 1) <= TOLERANCE
         if hits.any():
             weight = SHARES[piece.source] / counts[piece.source]
             known.append((tempo_features(piece.onsets, candidates), hits, weight))
-    most = max(len(hits) for _, hits, _ in known)
-    features = np.zeros((len(known), most, known[0][0].shape[1]), np.float32)
-    there, right = np.zeros((2, len(known), most), bool)
+    longest = max(len(hits) for _, hits, _ in known)
+    features = np.zeros((len(known), longest, known[0][0].shape[1]), np.float32)
+    present, right = np.zeros((2, len(known), longest), bool)
     for row, (described, hits, _) in enumerate(known):
         features[row, : len(hits)] = described
-        there[row, : len(hits)] = True
+        present[row, : len(hits)] = True
         right[row, : len(hits)] = hits
     weights = np.array([weight for _, _, weight in known], np.float32)
-    return Examples(features, there, right, weights / weights.mean())
+    return Examples(features, present, right, weights / weights.mean())
 
 
 def _member(
@@ -152,8 +152,8 @@ def _member(
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-    kept = [first.weight.detach().T, first.bias.detach(), second.weight.detach()[0]]
-    a, b, c = (np.ascontiguousarray(one.numpy()) for one in kept)
+    parameters = [first.weight.detach().T, first.bias.detach(), second.weight.detach()[0]]
+    a, b, c = (np.ascontiguousarray(parameter.numpy()) for parameter in parameters)
     return a, b, c
 
 

@@ -11,17 +11,19 @@ import pretty_midi
 END = b"\0\xff\x2f\0"
 
 
-def midi(*tracks: bytes, kind: int = 1, quarter: int = 480, told: int | None = None) -> bytes:
-    """Put tracks into a file; `told` is how many the header says there are."""
-    count = len(tracks) if told is None else told
+def midi(
+    *tracks: bytes, kind: int = 1, quarter: int = 480, track_count: int | None = None
+) -> bytes:
+    """Put tracks into a file whose header states `track_count` tracks."""
+    count = len(tracks) if track_count is None else track_count
     chunks = b"".join(b"MTrk" + struct.pack(">I", len(track)) + track for track in tracks)
     return b"MThd" + struct.pack(">IHHH", 6, kind, count, quarter) + chunks
 
 
-def events(*told: tuple[int, bytes], end: int | None = None) -> bytes:
+def events(*messages: tuple[int, bytes], end: int | None = None) -> bytes:
     """Write events at ticks, and the end of the track at the last of them or at `end`."""
     found, before = b"", 0
-    for tick, event in told:
+    for tick, event in messages:
         found += number(tick - before) + event
         before = tick
     return found + number((before if end is None else end) - before) + END[1:]
@@ -78,5 +80,5 @@ def assert_conducted(path: Path) -> None:
     kinds = [{message.type for message in track} for track in plain.tracks]
     assert "set_tempo" in kinds[0], path.name
     assert "note_on" not in kinds[0], path.name
-    told = {"set_tempo", "time_signature", "key_signature"}
-    assert not any(told & later for later in kinds[1:]), path.name
+    global_messages = {"set_tempo", "time_signature", "key_signature"}
+    assert not any(global_messages & later for later in kinds[1:]), path.name

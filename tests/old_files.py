@@ -19,7 +19,7 @@ import segue.nn.trainer
 from conftest import little_score
 from melody_models import network as melody_network
 from melody_models import sheet
-from recipes.lm_training import Piece, train_lm
+from recipes.chorales import Piece, train_lm
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.contrastive import ContrastiveConfig
 from segue.audio.embedding import POOLED_SIZE
@@ -254,7 +254,7 @@ def small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(segue.generate.compose.training, "BATCH_SIZE", 2)
     patch.setattr(segue.generate.compose.training, "VALIDATION_BATCHES", 1)
     patch.setattr(note_lstm, "BATCH_SIZE", 4)
-    patch.setattr(note_lstm, "VALIDATION_WINDOWS", 4)
+    patch.setattr(note_lstm, "VALIDATION_BATCHES", 1)
     patch.setattr(score_windows, "BATCH_SIZE", 4)
     patch.setattr(score, "VALIDATION_BATCHES", 1)
     patch.setattr(score, "CALIBRATION_WINDOWS", 20)

@@ -73,7 +73,7 @@ def test_importing_segue_is_light() -> None:
 
 
 def test_help_is_light() -> None:
-    code = "import sys; sys.argv = ['segue', '--help']\nimport segue.cli.commands"
+    code = "from segue.cli import load_program; load_program()"
     assert not loaded_by(code) & {"torch", "librosa", "numpy", "av", "scipy", "rich"}
 
 
@@ -84,6 +84,22 @@ def test_searching_needs_no_torch(filled: Path) -> None:
 
 def test_workers_need_no_torch() -> None:
     assert not loaded_by("import segue.ingest.analysis") & {"torch", "librosa", "numba", "sklearn"}
+
+
+def test_training_on_scores_and_texts_needs_no_audio_decoder(tmp_path: Path) -> None:
+    (tmp_path / "tune.abc").write_text("X:1\nT:Tune\nL:1/4\nK:C\nCDEF|GABc|\n")
+    (tmp_path / "song.txt").write_text("The sea is wide\nAnd I must ride\n")
+    code = f"""
+import os
+import segue.training.run
+from segue.ingest.analysis import Decode, Identify, ReadScore, run_job
+for name, medium in (("tune.abc", "score"), ("song.txt", "lyrics")):
+    path = os.path.join({str(tmp_path)!r}, name).encode()
+    run_job(Identify(path, os.path.dirname(path), medium))
+    run_job(Decode(path, medium))
+run_job(ReadScore(os.path.join({str(tmp_path)!r}, "tune.abc").encode()))
+"""
+    assert "av" not in loaded_by(code)
 
 
 def test_neither_the_package_nor_recipes_import_benchmarks() -> None:

@@ -80,13 +80,13 @@ class Timed:
 def timed(data: Path, cache: Path) -> list[Timed]:
     """Return all of it, from the folder `cache` where that has it."""
     cache.mkdir(parents=True, exist_ok=True)
-    found = []
+    pieces = []
     for source, read in _SOURCES.items():
-        kept = cache / f"{source}.npz"
-        if not kept.exists():
-            _keep([_measured(*one) for one in read(data / "scores")], kept)
-        found += _load(source, kept)
-    return found
+        path = cache / f"{source}.npz"
+        if not path.exists():
+            _keep([_measured(*row) for row in read(data / "scores")], path)
+        pieces += _load(source, path)
+    return pieces
 
 
 def varied(piece: Timed, rng: np.random.Generator) -> Timed:
@@ -158,9 +158,9 @@ def _bands(scores: Path) -> Iterator[Rendered]:
     for piece in range(0, len(names), BANDS_EVERY):
         if not groups[piece].startswith("pop909-"):
             continue
-        here = range(first[piece], first[piece + 1])
+        indices = range(first[piece], first[piece + 1])
         written = []
-        for bar in here:
+        for bar in indices:
             low, high = np.searchsorted(of_bar, [bar, bar + 1])
             sounding = tuple(Note(*map(int, note)) for note in notes[:, low:high].T)
             written.append(Bar(int(bars[bar, 1]), int(bars[bar, 2]), sounding, ()))
@@ -207,33 +207,35 @@ def _digest(text: str) -> str:
 
 def _measured(name: str, half: str, tempo_bpm: float, recording: Recording) -> Timed:
     stretches = [frame_features(excerpt) for excerpt in recording.excerpts]
-    today_bpm = analyse_rhythm([onset_strength(one.mel_db) for one in stretches]).tempo_bpm
+    today_bpm = analyse_rhythm([onset_strength(excerpt.mel_db) for excerpt in stretches]).tempo_bpm
     librosa_bpm = 0.0
     if half == "test" and int(_digest(name), 16) % LIBROSA_EVERY == 0:
         samples = np.concatenate(recording.excerpts)
-        found = librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE_HZ)[0]
-        librosa_bpm = float(np.squeeze(found))
-    onsets = [band_onset_strength(one.mel_db) for one in stretches]
+        tempo = librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE_HZ)[0]
+        librosa_bpm = float(np.squeeze(tempo))
+    onsets = [band_onset_strength(excerpt.mel_db) for excerpt in stretches]
     return Timed(name, "", half, tempo_bpm, onsets, today_bpm, librosa_bpm)
 
 
-def _keep(some: list[Timed], path: Path) -> None:
+def _keep(pieces: list[Timed], path: Path) -> None:
     np.savez(
         path,
-        names=[one.name for one in some],
-        halves=[one.half for one in some],
-        tempos=[(one.tempo_bpm, one.today_bpm, one.librosa_bpm) for one in some],
-        frames=np.concatenate([np.concatenate(one.onsets) for one in some]).astype(np.float16),
-        lengths=[len(stretch) for one in some for stretch in one.onsets],
-        stretches=[len(one.onsets) for one in some],
+        names=[piece.name for piece in pieces],
+        halves=[piece.half for piece in pieces],
+        tempos=[(piece.tempo_bpm, piece.today_bpm, piece.librosa_bpm) for piece in pieces],
+        frames=np.concatenate([np.concatenate(piece.onsets) for piece in pieces]).astype(
+            np.float16
+        ),
+        lengths=[len(stretch) for piece in pieces for stretch in piece.onsets],
+        stretches=[len(piece.onsets) for piece in pieces],
     )
 
 
 def _load(source: str, path: Path) -> list[Timed]:
-    with np.load(path) as kept:
-        names, halves, tempos = (kept[key].tolist() for key in ("names", "halves", "tempos"))
-        cut = np.split(kept["frames"].astype(np.float32), np.cumsum(kept["lengths"])[:-1])
-        ends = np.cumsum(kept["stretches"]).tolist()
+    with np.load(path) as arrays:
+        names, halves, tempos = (arrays[key].tolist() for key in ("names", "halves", "tempos"))
+        cut = np.split(arrays["frames"].astype(np.float32), np.cumsum(arrays["lengths"])[:-1])
+        ends = np.cumsum(arrays["stretches"]).tolist()
     return [
         Timed(name, source, half, tempo, cut[start:end], today, librosa_)
         for name, half, (tempo, today, librosa_), start, end in zip(

@@ -138,28 +138,28 @@ def pattern(seed: int, seconds: float = 60.0) -> tuple[str, float, FloatArray]:
         start_s = bar * style.beats * beat_s
         root_hz = base_hz * 2 ** (roots[bar % 4] / 12)
         for layer, (times, sound, gain) in layers.items():
-            for at in times:
-                if fills and bar % 8 == 7 and at >= style.beats / 2 and layer != "snare":
+            for time in times:
+                if fills and bar % 8 == 7 and time >= style.beats / 2 and layer != "snare":
                     continue
-                loud = gain * rng.uniform(0.8, 1.0) * (1.0 if at % 1 == 0 else 0.85)
-                _place(samples, sound, start_s + at * beat_s + rng.normal(0, late_s), loud)
+                loud = gain * rng.uniform(0.8, 1.0) * (1.0 if time % 1 == 0 else 0.85)
+                _place(samples, sound, start_s + time * beat_s + rng.normal(0, late_s), loud)
         if fills and bar % 8 == 7:
-            for at in every(0.25, style.beats / 2, style.beats):
-                _place(samples, layers["snare"][1], start_s + at * beat_s, 0.4)
-        for at in bass:
+            for time in every(0.25, style.beats / 2, style.beats):
+                _place(samples, layers["snare"][1], start_s + time * beat_s, 0.4)
+        for time in bass:
             tone = _tone(root_hz, bass_s * beat_s, int(partials))
-            _place(samples, tone, start_s + at * beat_s, bass_gain)
-        for i, at in enumerate(chords):
+            _place(samples, tone, start_s + time * beat_s, bass_gain)
+        for i, time in enumerate(chords):
             until = chords[i + 1] if i + 1 < len(chords) else style.beats
             for interval in (0, 3 + seed % 2, 7):
-                tone = _tone(root_hz * 4 * 2 ** (interval / 12), 0.9 * (until - at) * beat_s, 5)
-                _place(samples, tone, start_s + at * beat_s, chord_gain * 0.4)
+                tone = _tone(root_hz * 4 * 2 ** (interval / 12), 0.9 * (until - time) * beat_s, 5)
+                _place(samples, tone, start_s + time * beat_s, chord_gain * 0.4)
     samples += rng.normal(0, 10 ** rng.uniform(-4.5, -2.5), len(samples))
     return name, bpm, (0.9 * samples / np.abs(samples).max()).astype(np.float32)
 
 
-def _pick(rng: np.random.Generator, some: tuple[Times, ...]) -> Times:
-    return some[rng.integers(len(some))]
+def _pick(rng: np.random.Generator, choices: tuple[Times, ...]) -> Times:
+    return choices[rng.integers(len(choices))]
 
 
 def _time(seconds: float) -> np.ndarray:

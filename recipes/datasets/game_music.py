@@ -74,14 +74,14 @@ def cached(folder: Path, audio: Path, clips: Clips, name: str) -> Version:
         arrays: Any = compute(audio, clips, name)
         np.savez(file, **arrays)
     with np.load(file) as arrays:
-        kept = {key: arrays[key] for key in arrays.files}
+        loaded = {key: arrays[key] for key in arrays.files}
     return Version(
-        Patches(kept["pooled"].astype(np.float32), kept["tracks"]),
-        kept["logits"],
-        kept["features"],
-        kept["halves"],
-        kept["production"],
-        kept["bliss"],
+        Patches(loaded["pooled"].astype(np.float32), loaded["tracks"]),
+        loaded["logits"],
+        loaded["features"],
+        loaded["halves"],
+        loaded["production"],
+        loaded["bliss"],
     )
 
 
@@ -92,7 +92,7 @@ def compute(audio: Path, clips: Clips, name: str) -> dict[str, np.ndarray]:
     for track, path in enumerate(clips.paths):
         samples = changed(read_clip(audio / path), name, path)
         patches = torch.from_numpy(musicnn_patches(recording(samples)))
-        parts = [network(some) for some in torch.split(patches, PATCHES_AT_ONCE)]
+        parts = [network(batch) for batch in torch.split(patches, PATCHES_AT_ONCE)]
         pooled += [part.pooled.numpy().astype(np.float16) for part in parts]
         logits.append(torch.cat([part.logits for part in parts]).mean(0).numpy())
         tracks += [track] * len(patches)
@@ -146,7 +146,7 @@ def recording(samples: FloatArray) -> Recording:
     return Recording((samples,), (Span(0.0, duration_s),), duration_s, SAMPLE_RATE_HZ, 1, "")
 
 
-def musly_distances(file: Path, audio: Path, clips: Clips, learn: np.ndarray) -> FloatArray:
+def musly_distances(file: Path, audio: Path, clips: Clips, in_training: np.ndarray) -> FloatArray:
     """Return the distances of musly's method "timbre", its scale set on the clips given."""
     from pymusly import MuslyJukebox
 
@@ -159,10 +159,10 @@ def musly_distances(file: Path, audio: Path, clips: Clips, learn: np.ndarray) ->
         np.savez(file, tracks=np.frombuffer(b"".join(heard), np.uint8).reshape(len(heard), -1))
     with np.load(file) as arrays:
         tracks = [box.deserialize_track(row.tobytes()) for row in arrays["tracks"]]
-    box.set_style([tracks[i] for i in np.flatnonzero(learn)])
+    box.set_style([tracks[i] for i in np.flatnonzero(in_training)])
     numbered = list(enumerate(tracks))
     box.add_tracks(numbered)
-    return np.array([box.compute_similarity(one, numbered) for one in numbered], np.float32)
+    return np.array([box.compute_similarity(model, numbered) for model in numbered], np.float32)
 
 
 def musly_samples(path: Path) -> FloatArray:

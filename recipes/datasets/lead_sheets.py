@@ -80,9 +80,9 @@ def songs(data: Path) -> list[Song]:
     data : Path
         The folder that holds `scores`.
     """
-    found = [*pop(data / "scores" / "pop909.zip"), *folk(data / "scores" / "folk_tunes.zip")]
+    all_songs = [*pop(data / "scores" / "pop909.zip"), *folk(data / "scores" / "folk_tunes.zip")]
     grouped = defaultdict(list)
-    for sheet in _grouped(found):
+    for sheet in _grouped(all_songs):
         grouped[sheet.group].append(sheet)
     return [Song(side_of(name), tuple(sheets)) for name, sheets in sorted(grouped.items())]
 
@@ -107,15 +107,15 @@ def pop(archive: Path) -> Iterator[LeadSheet]:
 
 
 def _in_four(archive: Path) -> set[str]:
-    found = set()
+    keys = set()
     with zipfile.ZipFile(archive) as opened:
         for path in opened.namelist():
             if path.endswith("beat_midi.txt"):
                 rows = [line.split() for line in opened.read(path).decode().splitlines()]
                 down = np.flatnonzero(np.array([float(row[2]) for row in rows]) > 0)
                 if (np.diff(down) == 4).mean() > 0.9:
-                    found.add(Path(path).parts[1])
-    return found
+                    keys.add(Path(path).parts[1])
+    return keys
 
 
 def _sung(song: pop909.Song, part: Part) -> Iterator[LeadSheet]:
@@ -147,10 +147,10 @@ def _chart(labels: Sequence[tuple[int, tuple[int, int, int]]], first: int, bars:
     """Cut a chart out of labels with their steps."""
     steps = bars * steps_per_bar((4, 4))
     rows: dict[int, tuple[int, int, int]] = {0: chord_row(NO_ROOT, NO_ROOT, ())}
-    for at, row in labels:
-        if at - first < steps:
-            rows[max(at - first, 0)] = row  # the last that begins before is the one that holds
-    return Chart((4, 4), bars, np.array([[at, *row] for at, row in sorted(rows.items())]))
+    for step, row in labels:
+        if step - first < steps:
+            rows[max(step - first, 0)] = row  # the last that begins before is the one that holds
+    return Chart((4, 4), bars, np.array([[step, *row] for step, row in sorted(rows.items())]))
 
 
 # ---- folk tunes --------------------------------------------------------------------------
@@ -192,14 +192,14 @@ def _tune(name: str, score: Score) -> LeadSheet | None:
     bars = -(-rows[-1][1] // bar)
     if bars < MIN_BARS or len(rows) < MIN_NOTES:
         return None
-    found: list[list[int]] = []
+    chord_rows: list[list[int]] = []
     for each in found_chords(placed):
         chord = parse_chord(each.name)
         row = chord_row(chord.root, chord.bass, chord.classes)
-        at = round(each.start / per_step)
-        if at < bars * bar:
-            found.append([at, *row])
-    chart = Chart((beats, unit), bars, np.array(found))
+        start = round(each.start / per_step)
+        if start < bars * bar:
+            chord_rows.append([start, *row])
+    chart = Chart((beats, unit), bars, np.array(chord_rows))
     melody = quantize_melody(rows, chart.steps)
     return LeadSheet(f"{score.title} ({name})", "folk", chart, melody, _plain(score.title) or name)
 
@@ -231,10 +231,10 @@ def _grouped(sheets: Sequence[LeadSheet]) -> list[LeadSheet]:
     shared: Counter[tuple[str, str]] = Counter()
     for names in holders.values():
         first, *others = sorted(names)
-        shared.update((first, other) for other in others)
-    for (one, other), count in sorted(shared.items()):
-        if count >= SHARED and root(one) != root(other):
-            low, high = sorted((root(one), root(other)))
+        shared.update((first, second_) for second_ in others)
+    for (first_, second_), count in sorted(shared.items()):
+        if count >= SHARED and root(first_) != root(second_):
+            low, high = sorted((root(first_), root(second_)))
             group[high] = low
     return [replace(sheet, group=root(sheet.group)) for sheet in sheets]
 
@@ -243,6 +243,6 @@ def _passages(melody: IntArray) -> set[bytes]:
     notes = melody[melody[:, 0] > 0]
     steps = np.column_stack([np.diff(notes[:, 0]), notes[:-1, 1]]).astype(np.int8)
     return {
-        hashlib.sha256(steps[at : at + PASSAGE].tobytes()).digest()[:8]
-        for at in range(len(steps) - PASSAGE + 1)
+        hashlib.sha256(steps[start : start + PASSAGE].tobytes()).digest()[:8]
+        for start in range(len(steps) - PASSAGE + 1)
     }

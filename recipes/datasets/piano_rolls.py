@@ -82,14 +82,14 @@ def songs(data: Path, cache: Path) -> list[Song]:
     cache : Path
         A folder for the packed rolls.
     """
-    kept = cache / "rolls.npz"
-    if not kept.exists():
+    path = cache / "rolls.npz"
+    if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _prepare(data / "scores", kept)
-    with np.load(kept) as found:
-        bars, starts = found["bars"], found["starts"]
+        _prepare(data / "scores", path)
+    with np.load(path) as arrays:
+        bars, starts = arrays["bars"], arrays["starts"]
         columns = zip(
-            *(found[key].tolist() for key in ("names", "sources", "groups", "sides", "common")),
+            *(arrays[key].tolist() for key in ("names", "sources", "groups", "sides", "common")),
             starts[:-1].tolist(),
             starts[1:].tolist(),
             strict=True,
@@ -100,12 +100,12 @@ def songs(data: Path, cache: Path) -> list[Song]:
         ]
 
 
-def _prepare(scores: Path, kept: Path) -> None:
+def _prepare(scores: Path, path: Path) -> None:
     read = [*multitrack(scores), *pop909(scores), *folk(scores)]
     print(f"{len(read)} songs on the grid", flush=True)
     grouped = _divided(_grouped(read))
     np.savez(
-        kept,
+        path,
         bars=np.concatenate([song.bars for song in grouped]),
         starts=np.cumsum([0, *(len(song.bars) for song in grouped)]),
         names=[song.name for song in grouped],
@@ -214,8 +214,8 @@ def warped(score: Score, beats: NDArray[np.float64]) -> Score:
             parts.append(replace(part, program=program, notes=notes))
     counts = np.diff(down).tolist()
     time_signatures = [
-        (int(at - first) * TICKS, count, 4)
-        for at, count, before in zip(down[:-1], counts, [0, *counts[:-1]], strict=True)
+        (int(beat - first) * TICKS, count, 4)
+        for beat, count, before in zip(down[:-1], counts, [0, *counts[:-1]], strict=True)
         if count != before
     ]
     tempo = 60 / float(np.median(np.diff(beats[:, 0])))
@@ -226,13 +226,13 @@ def warped(score: Score, beats: NDArray[np.float64]) -> Score:
 
 
 def _seconds(score: Score, ticks: NDArray[np.int32]) -> NDArray[np.float64]:
-    at, bpm = score.tempos.T
-    if not len(at) or at[0] > 0:
-        at, bpm = np.append(0.0, at), np.append(120.0, bpm)
+    ticks_, bpm = score.tempos.T
+    if not len(ticks_) or ticks_[0] > 0:
+        ticks_, bpm = np.append(0.0, ticks_), np.append(120.0, bpm)
     each = 60 / bpm / score.ticks_per_quarter
-    begins = np.append(0.0, np.cumsum(np.diff(at) * each[:-1]))
-    row = np.searchsorted(at, ticks, side="right") - 1
-    return np.asarray(begins[row] + (ticks - at[row]) * each[row])
+    begins = np.append(0.0, np.cumsum(np.diff(ticks_) * each[:-1]))
+    row = np.searchsorted(ticks_, ticks, side="right") - 1
+    return np.asarray(begins[row] + (ticks - ticks_[row]) * each[row])
 
 
 def _beat_of(seconds: NDArray[np.float64], beats: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -251,13 +251,13 @@ def stretches(bars: NDArray[np.uint8]) -> set[bytes]:
     """Return a hash of the onsets of each four bars that identify a piece, up to transposition."""
     cells = unpack_bars(bars)[..., 1:].any(axis=-1).reshape(-1, N_PITCHES)
     onsets = cells & ~np.pad(cells, ((1, 0), (0, 0)))[:-1]
-    found = set()
-    for at in range(len(bars) - 3):
-        step, pitch = np.nonzero(onsets[at * STEPS_PER_BAR : (at + 4) * STEPS_PER_BAR])
+    hashes = set()
+    for start in range(len(bars) - 3):
+        step, pitch = np.nonzero(onsets[start * STEPS_PER_BAR : (start + 4) * STEPS_PER_BAR])
         if len(step) >= FEWEST_NOTES:
             notes = np.stack([step, pitch - pitch.min()]).astype(np.uint8)
-            found.add(hashlib.sha256(notes.tobytes()).digest()[:8])
-    return found
+            hashes.add(hashlib.sha256(notes.tobytes()).digest()[:8])
+    return hashes
 
 
 def _grouped(read: Sequence[Song]) -> list[Song]:
@@ -276,11 +276,11 @@ def _grouped(read: Sequence[Song]) -> list[Song]:
     shared: dict[tuple[str, str], int] = defaultdict(int)
     for names in holders.values():
         first = names[0]
-        for other in set(names) - {first}:
-            shared[first, other] += 1
-    for (one, other), count in sorted(shared.items()):
+        for second_ in set(names) - {first}:
+            shared[first, second_] += 1
+    for (first_, second_), count in sorted(shared.items()):
         if count >= SHARED:
-            low, high = sorted((root(one), root(other)))
+            low, high = sorted((root(first_), root(second_)))
             group[high] = low
     return [replace(song, group=root(song.group)) for song in read]
 
@@ -291,8 +291,8 @@ def _divided(read: Sequence[Song]) -> list[Song]:
         groups = {song.group for song in read if song.source == source} - side.keys()
         ordered = sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest())
         for number, name in enumerate(ordered):
-            held: Side = "validation" if number < test + validation else "train"
-            side[name] = "test" if number < test else held
+            side_: Side = "validation" if number < test + validation else "train"
+            side[name] = "test" if number < test else side_
     return [replace(song, side=side[song.group]) for song in read]
 
 
@@ -302,13 +302,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     options = parser.parse_args()
-    found = songs(options.data, options.cache)
+    all_songs = songs(options.data, options.cache)
     for source in HELD:
         for side in ("train", "validation", "test"):
-            some = [song for song in found if song.source == source and song.side == side]
-            groups, bars = {song.group for song in some}, sum(len(song.bars) for song in some)
-            common = sum(song.common_time for song in some)
-            print(source, side, len(some), "songs", len(groups), "groups", bars, "bars", common)
+            chosen = [song for song in all_songs if song.source == source and song.side == side]
+            groups, bars = {song.group for song in chosen}, sum(len(song.bars) for song in chosen)
+            common = sum(song.common_time for song in chosen)
+            print(source, side, len(chosen), "songs", len(groups), "groups", bars, "bars", common)
 
 
 if __name__ == "__main__":

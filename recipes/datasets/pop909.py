@@ -121,10 +121,10 @@ def chords_by_quarter(song: Song, annotated: AnnotatedSong) -> NDArray[np.int64]
     """Return the chord that sounds in the middle of each quarter of the melody's bars."""
     first, last = annotated.slots.edges[[0, -1]].tolist()
     middle = np.arange(first, last, TICKS) / TICKS + 0.5
-    found = np.full(len(middle), NO_CHORD_STATE)
+    states = np.full(len(middle), NO_CHORD_STATE)
     for first, last, label in song.chords:
-        found[(middle >= first) & (middle < last)] = _chord_index(label)
-    return found
+        states[(middle >= first) & (middle < last)] = _chord_index(label)
+    return states
 
 
 def pitch_class(name: str) -> int:

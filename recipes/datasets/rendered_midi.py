@@ -209,8 +209,8 @@ def render(score: symusic.Score, *, stereo: bool = False, most_s: float = RENDER
 
 def _generate(synth: tinysoundfont.Synth, count: int) -> FloatArray:
     """Play on, shape (2, count)."""
-    both = np.frombuffer(bytes(synth.generate(count)), np.float32).reshape(-1, 2)
-    return np.asarray(both.T)
+    stereo = np.frombuffer(bytes(synth.generate(count)), np.float32).reshape(-1, 2)
+    return np.asarray(stereo.T)
 
 
 def _tempo(score: symusic.Score) -> float:

@@ -50,18 +50,18 @@ class Sounds:
     vectors: FloatArray  # (n, 124) of the space `features`
 
 
-def sounds(data: Path, folder: Path, kept: Path) -> Sounds:
+def sounds(data: Path, folder: Path, path: Path) -> Sounds:
     """Return all of it, from the file `kept` where that is there."""
-    if not kept.exists():
-        made = [
+    if not path.exists():
+        generated = [
             (source, label, side, standardise(describe(as_recording(samples)).vector))
             for source, label, side, samples in _all(data, folder)
         ]
-        sources, labels, sides, vectors = zip(*made, strict=True)
-        np.savez(kept, sources=sources, labels=labels, sides=sides, vectors=np.stack(vectors))
-    with np.load(kept) as found:
-        sources, labels, sides = (found[key].tolist() for key in ("sources", "labels", "sides"))
-        return Sounds(sources, labels, sides, found["vectors"])
+        sources, labels, sides, vectors = zip(*generated, strict=True)
+        np.savez(path, sources=sources, labels=labels, sides=sides, vectors=np.stack(vectors))
+    with np.load(path) as arrays:
+        sources, labels, sides = (arrays[key].tolist() for key in ("sources", "labels", "sides"))
+        return Sounds(sources, labels, sides, arrays["vectors"])
 
 
 def _all(data: Path, folder: Path) -> Iterator[Made]:
@@ -181,8 +181,8 @@ def _shaped(
 
 def _rain(rng: np.random.Generator, n: int) -> FloatArray:
     drops = np.zeros(n)
-    at = rng.integers(0, n - 400, int(rng.uniform(50, 900) * n / RATE))
-    for start in at:
+    starts = rng.integers(0, n - 400, int(rng.uniform(50, 900) * n / RATE))
+    for start in starts:
         length = int(rng.uniform(40, 300))
         drops[start : start + length] += rng.normal(0, rng.uniform(0.2, 1), length) * np.hanning(
             length
@@ -265,10 +265,10 @@ def _near(
     """Mix: speech over a bed of music or noise is speech, over loud music, as rap, music."""
     for side in ("learn", "test"):
         beds, voices, hiss = (
-            [one for one in some if one[2] == side] for some in (music, speech, noise)
+            [clip for clip in clips if clip[2] == side] for clips in (music, speech, noise)
         )
         for _ in range(40):
-            voice, bed = (some[rng.integers(len(some))] for some in (voices, beds))
+            voice, bed = (clips[rng.integers(len(clips))] for clips in (voices, beds))
             for label, low_db, high_db in (("speech", -24, -14), ("music", 0, 9)):
                 mixed = _mixed(voice[3], bed[3], rng.uniform(low_db, high_db))
                 yield (
@@ -288,7 +288,7 @@ def _near(
 
 def _mixed(voice: FloatArray, behind: FloatArray, level_db: float) -> FloatArray:
     n = min(len(voice), len(behind))
-    loud = [float(np.sqrt(np.mean(np.square(one[:n])))) + 1e-6 for one in (voice, behind)]
+    loud = [float(np.sqrt(np.mean(np.square(signal[:n])))) + 1e-6 for signal in (voice, behind)]
     gain = loud[0] / loud[1] * 10 ** (level_db / 20)
     return _level(voice[:n] + np.float32(gain) * behind[:n], 0.7)
 
@@ -312,7 +312,7 @@ def _loops(folder: Path) -> Iterator[Made]:
 
 def _joined(
     folder: Path,
-    most: int,
+    longest: int,
     *,
     gap_s: tuple[float, float],
     within: str = "",
@@ -328,12 +328,12 @@ def _joined(
             continue
         if within not in str(path) or without in str(path) or "silence" in str(path):
             continue
-        one = _read(path)
-        parts += [one, np.zeros(round(rng.uniform(*gap_s) * RATE), np.float32)]
+        piece = _read(path)
+        parts += [piece, np.zeros(round(rng.uniform(*gap_s) * RATE), np.float32)]
         if sum(map(len, parts)) > wanted_s * RATE:
             yield np.concatenate(parts)[: 45 * RATE]
             parts, wanted_s, count = [], rng.uniform(12, 30), count + 1
-            if count == most:
+            if count == longest:
                 return
 
 

@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 from safetensors.numpy import load_file
 
+from segue.feature_names import FEATURE_GROUPS
+from segue.media import MEDIA
 from segue.records import FloatArray, Medium, Space
 
 WEIGHTS: Final = Path(str(files("segue") / "weights"))
@@ -75,6 +77,30 @@ def clipped_z_scores(features: FloatArray, constants: Mapping[str, FloatArray]) 
     """Compute z-scores by the bundled mean and scale, clipped to ± `MAX_Z_SCORE`."""
     standard = (features - constants["mean"]) / constants["scale"]
     return np.asarray(np.clip(standard, -MAX_Z_SCORE, MAX_Z_SCORE))
+
+
+def feature_z_scores(medium: Medium, vectors: FloatArray) -> FloatArray:
+    """Recover the z-scores of the named features of tracks.
+
+    Parameters
+    ----------
+    medium : {"sound", "score", "lyrics"}
+        Medium of the tracks.
+    vectors : ndarray, shape (..., n_features), float32
+        Embeddings in the medium's space of features.
+
+    Returns
+    -------
+    ndarray, same shape, float32
+        Z-scores, -4 to 4, without the whitening and the weights of the groups.
+    """
+    constants = load_constants(MEDIA[medium].feature_space)
+    scores = vectors / constants["weight"] if "weight" in constants else vectors.copy()
+    whitening = {"mix": slice(None), **FEATURE_GROUPS[medium]}
+    for name in whitening.keys() & constants.keys():
+        group = scores[..., whitening[name]]
+        scores[..., whitening[name]] = np.linalg.solve(constants[name].T, group.T).T
+    return np.asarray(scores, np.float32)
 
 
 def standardise_tags(logits: FloatArray) -> FloatArray:

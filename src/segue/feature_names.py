@@ -8,6 +8,8 @@ ISMIR 2018) where it has them. Function words distinguish authors whatever their
 
 from typing import Final
 
+from segue.records import Medium
+
 DEGREES: Final = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 
 
@@ -334,3 +336,15 @@ STYLE_FEATURES_BY_GROUP: Final[dict[str, tuple[str, ...]]] = {
 STYLE_FEATURE_NAMES: Final = _names(STYLE_FEATURES_BY_GROUP)
 #: Where in a vector each group is.
 STYLE_FEATURE_GROUPS: Final = _slices(STYLE_FEATURES_BY_GROUP)
+
+#: Names and groups of the features of each medium.
+FEATURE_NAMES: Final[dict[Medium, tuple[str, ...]]] = {
+    "sound": SOUND_FEATURE_NAMES,
+    "score": SCORE_FEATURE_NAMES,
+    "lyrics": STYLE_FEATURE_NAMES,
+}
+FEATURE_GROUPS: Final[dict[Medium, dict[str, slice]]] = {
+    "sound": SOUND_FEATURE_GROUPS,
+    "score": SCORE_FEATURE_GROUPS,
+    "lyrics": STYLE_FEATURE_GROUPS,
+}

@@ -132,7 +132,7 @@ def test_tempo_of_clicks(tempo_bpm: float) -> None:
     assert float(facts["beat_interval_std_s"]) < 0.02
 
 
-def test_stretches_share_one_tempo() -> None:
+def test_excerpts_share_one_tempo() -> None:
     pieces = [clicks(100, seconds, seed) for seed, seconds in enumerate((6, 15, 6))]
     facts = describe(recording(*pieces)).facts
     ratio = float(facts["tempo_bpm"]) / 100
@@ -174,7 +174,7 @@ def test_vector_does_not_depend_on_the_key() -> None:
     np.testing.assert_allclose(low, high, atol=0.05)
 
 
-def test_every_classic_feature_is_told() -> None:
+def test_every_classic_feature_is_described() -> None:
     facts = describe(song(1, 12.0)).facts
     assert set(facts) >= {
         "sample_rate_hz",
@@ -201,14 +201,14 @@ def test_every_classic_feature_is_told() -> None:
 
 
 def test_container_facts_do_not_move_the_vector() -> None:
-    one = song(1, 12.0)
-    other = replace(one, file_rate_hz=8000, file_channels=6, duration_s=500.0)
-    np.testing.assert_array_equal(describe(one).vector, describe(other).vector)
+    recording = song(1, 12.0)
+    other = replace(recording, file_rate_hz=8000, file_channels=6, duration_s=500.0)
+    np.testing.assert_array_equal(describe(recording).vector, describe(other).vector)
 
 
 @pytest.mark.parametrize("count", [1, 700, 22_050])
 @pytest.mark.parametrize("kind", ["zeros", "constant", "sine", "noise", "impulse"])
-def test_odd_signals_give_finite_numbers(count: int, kind: str) -> None:
+def test_unusual_signals_give_finite_numbers(count: int, kind: str) -> None:
     signal = {
         "zeros": np.zeros(count),
         "constant": np.ones(count),
@@ -222,7 +222,7 @@ def test_odd_signals_give_finite_numbers(count: int, kind: str) -> None:
     assert np.isfinite(standardise(description.vector)).all()
 
 
-def test_nothing_and_no_numbers_are_refused() -> None:
+def test_empty_and_non_finite_recordings_are_refused() -> None:
     with pytest.raises(BadArgument, match="no samples"):
         describe(recording(np.zeros(0)))
     with pytest.raises(BadArgument, match="finite"):

@@ -57,19 +57,19 @@ def test_a_shift_moves_rows() -> None:
 
 def test_no_change_changes_nothing() -> None:
     excerpt = rng().random((2, 32, 40)).astype(np.float32)
-    found = augment(excerpt, [excerpt], rng(), NOTHING)
-    assert found == pytest.approx(excerpt, abs=1e-6)
-    assert found.dtype == np.float32
+    augmented = augment(excerpt, [excerpt], rng(), NOTHING)
+    assert augmented == pytest.approx(excerpt, abs=1e-6)
+    assert augmented.dtype == np.float32
 
 
 def test_changes_stay_in_range_and_leave_their_input_alone() -> None:
     excerpt = rng().random((1, 32, 40)).astype(np.float32)
     before = excerpt.copy()
-    found = [augment(excerpt, [before], rng(seed), Augmentation()) for seed in range(20)]
+    augmented = [augment(excerpt, [before], rng(seed), Augmentation()) for seed in range(20)]
     assert np.array_equal(excerpt, before)
-    assert min(x.min() for x in found) >= 0
-    assert max(x.max() for x in found) <= 1
-    assert len({x.tobytes() for x in found}) == 20
+    assert min(x.min() for x in augmented) >= 0
+    assert max(x.max() for x in augmented) <= 1
+    assert len({x.tobytes() for x in augmented}) == 20
 
 
 def test_mixing_adds_powers() -> None:

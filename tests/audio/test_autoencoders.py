@@ -4,8 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from segue.audio.autoencoders import AutoencoderConfig, Preset, TransformAutoencoder, build
-from segue.audio.published_autoencoders import ConvAutoencoder, slot_means
+from segue.audio.autoencoders import (
+    AutoencoderConfig,
+    ConvAutoencoder,
+    Preset,
+    TransformAutoencoder,
+    build,
+    slot_means,
+)
 from segue.errors import BadArgument
 
 SMALL: dict[Preset, AutoencoderConfig] = {
@@ -30,7 +36,7 @@ def _seed() -> None:
 
 
 @EVERY
-def test_what_is_decoded_has_the_size_of_what_was_encoded(config: AutoencoderConfig) -> None:
+def test_reconstructions_have_the_size_of_their_images(config: AutoencoderConfig) -> None:
     network = build(config)
     x = images(config)
     code = network.encode(x)
@@ -154,7 +160,7 @@ def test_steps_without_a_recurrent_encoder_are_refused() -> None:
         build(AutoencoderConfig("dual-axis", recurrent=True))
 
 
-def test_slots_are_the_means_of_their_stretches() -> None:
+def test_slots_are_means_of_their_frames() -> None:
     x = torch.arange(8.0)[None, None]
     whole = slot_means(x, torch.tensor([2.0]), 5)[0, :, 0]
     torch.testing.assert_close(whole, torch.tensor([0.5, 2.5, 4.5, 6.5, 0.0]))
@@ -167,7 +173,7 @@ def test_slots_are_the_means_of_their_stretches() -> None:
 # ---- the transform -----------------------------------------------------------------------
 
 
-def test_a_prepared_transform_starts_better_and_with_numbers_of_one_size() -> None:
+def test_preparation_lowers_the_first_loss_and_equalises_the_latents() -> None:
     config = SMALL["default"]
     network, x = build(config), images(config, 64)
     assert isinstance(network, TransformAutoencoder)

@@ -15,17 +15,17 @@ def made(config: ContrastiveConfig) -> TileEncoder | ActivationHead:
 
 
 def test_tiles_get_vectors_of_unit_length() -> None:
-    found = made(SMALL).vector(torch.rand(3, 1, 32, 64))
-    assert found.shape == (3, 16)
-    assert found.dtype == torch.float32
-    assert torch.allclose(found.norm(dim=1), torch.ones(3))
+    vectors = made(SMALL).vector(torch.rand(3, 1, 32, 64))
+    assert vectors.shape == (3, 16)
+    assert vectors.dtype == torch.float32
+    assert torch.allclose(vectors.norm(dim=1), torch.ones(3))
 
 
 def test_the_encoder_is_small() -> None:
     assert sum(weight.numel() for weight in made(ContrastiveConfig()).parameters()) <= 2_000_000
 
 
-def test_the_vector_tells_high_from_low() -> None:
+def test_the_embedding_distinguishes_high_from_low() -> None:
     low = torch.zeros(1, 1, 32, 64)
     low[:, :, 20:28] = 1
     vectors = made(SMALL).vector(torch.cat([low, low.flip(2), low.roll(5, 3)]))
@@ -65,9 +65,9 @@ def test_the_head_starts_as_the_space_sound() -> None:
     for seed in range(3):
         pooled, features = numbers(seed)
         with torch.no_grad():
-            found = network.vector(torch.from_numpy(np.concatenate([pooled, features]))[None])[0]
+            vector = network.vector(torch.from_numpy(np.concatenate([pooled, features]))[None])[0]
         expected = load_head().project(pooled[None], features)
-        assert found.numpy() == pytest.approx(expected, abs=1e-5)
+        assert vector.numpy() == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_head_comes_back_from_its_tensors() -> None:

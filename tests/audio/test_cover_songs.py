@@ -32,26 +32,26 @@ def melody(seed: int, frames: int = 300, faster: float = 1.0) -> ByteArray:
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10_000), st.integers(-5, 6))
-def test_another_key_is_told(seed: int, semitones: int) -> None:
-    one = melody(seed)
-    higher = np.roll(one, semitones, axis=1)
-    found = align(one, higher)
-    assert found.similarity > 0.99
-    assert found.semitones == semitones
-    assert found.tempo == pytest.approx(0, abs=0.02)
-    assert np.allclose(fourier_signature(one), fourier_signature(higher), atol=1e-5)
+def test_a_transposition_is_recognised(seed: int, semitones: int) -> None:
+    chroma = melody(seed)
+    higher = np.roll(chroma, semitones, axis=1)
+    alignment = align(chroma, higher)
+    assert alignment.similarity > 0.99
+    assert alignment.semitones == semitones
+    assert alignment.tempo == pytest.approx(0, abs=0.02)
+    assert np.allclose(fourier_signature(chroma), fourier_signature(higher), atol=1e-5)
 
 
-def test_another_tempo_and_a_passage_are_told() -> None:
-    one = melody(1, 400)
+def test_tempo_and_passage_of_an_alignment() -> None:
+    chroma = melody(1, 400)
     faster = melody(1, 250, faster=1.25)
-    assert align(one, faster).tempo == pytest.approx(0.25, abs=0.08)
-    passage = one[150:350]
-    found = align(one, passage)
-    assert found.similarity > 0.95
-    assert found.first.start_s == pytest.approx(150 / CHROMA_FRAMES_PER_SECOND, abs=1)
-    assert found.second.start_s == pytest.approx(0, abs=1)
-    assert found.first.end_s == pytest.approx(350 / CHROMA_FRAMES_PER_SECOND, abs=1)
+    assert align(chroma, faster).tempo == pytest.approx(0.25, abs=0.08)
+    passage = chroma[150:350]
+    alignment = align(chroma, passage)
+    assert alignment.similarity > 0.95
+    assert alignment.first.start_s == pytest.approx(150 / CHROMA_FRAMES_PER_SECOND, abs=1)
+    assert alignment.second.start_s == pytest.approx(0, abs=1)
+    assert alignment.first.end_s == pytest.approx(350 / CHROMA_FRAMES_PER_SECOND, abs=1)
 
 
 def test_other_pieces_are_not_taken_for_versions() -> None:
@@ -61,17 +61,17 @@ def test_other_pieces_are_not_taken_for_versions() -> None:
     assert max(float(mine @ fourier_signature(other)) for other in others) < 0.99
 
 
-def test_what_is_too_short_is_like_nothing() -> None:
-    one = melody(0)
-    assert qmax_similarities(one, [one[:3], one[:0]]).tolist() == [0, 0]
-    assert qmax_similarities(one[:3], [one]).tolist() == [0]
-    assert qmax_similarities(one, []).tolist() == []
-    assert align(one, one[:2]).similarity == 0
-    assert np.isfinite(fourier_signature(one[:0])).all()
-    silence, drone = np.zeros((100, 12), np.uint8), np.tile(one[:1], (100, 1))
+def test_short_sequences_match_nothing() -> None:
+    chroma = melody(0)
+    assert qmax_similarities(chroma, [chroma[:3], chroma[:0]]).tolist() == [0, 0]
+    assert qmax_similarities(chroma[:3], [chroma]).tolist() == [0]
+    assert qmax_similarities(chroma, []).tolist() == []
+    assert align(chroma, chroma[:2]).similarity == 0
+    assert np.isfinite(fourier_signature(chroma[:0])).all()
+    silence, drone = np.zeros((100, 12), np.uint8), np.tile(chroma[:1], (100, 1))
     for still in (silence, drone):
         assert (
-            qmax_similarities(still, [one, still, np.roll(still, 2, axis=1)]).max()
+            qmax_similarities(still, [chroma, still, np.roll(still, 2, axis=1)]).max()
             < COVER_THRESHOLD
         )
 
@@ -82,11 +82,11 @@ def test_what_is_too_short_is_like_nothing() -> None:
     st.floats(0.05, 0.6),
 )
 @settings(deadline=None, max_examples=40)
-def test_the_qmax_way_is_that_of_librosa(seed: int, widths: list[int], share: float) -> None:
+def test_qmax_equals_librosas(seed: int, widths: list[int], share: float) -> None:
     rng = np.random.default_rng(seed)
     plots: list[NDArray[np.bool_]] = [rng.random((25, width)) < share for width in widths]
-    found = _qmax(plots)
-    for plot, (length, row, column) in zip(plots, found, strict=True):
+    paths = _qmax(plots)
+    for plot, (length, row, column) in zip(plots, paths, strict=True):
         reference = librosa.sequence.rqa(
             plot.astype(float), gap_onset=5, gap_extend=0.5, backtrack=False
         )
@@ -95,13 +95,13 @@ def test_the_qmax_way_is_that_of_librosa(seed: int, widths: list[int], share: fl
         assert 0 <= column < plot.shape[1]
 
 
-def test_a_course_follows_the_pitches() -> None:
+def test_a_chroma_sequence_follows_the_pitches() -> None:
     time_s = np.arange(4 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     hz = np.where(time_s < 2, 440.0, 523.25)  # A, then C
-    found = quantised_chromagram(
+    chroma = quantised_chromagram(
         np.sin(2 * np.pi * np.cumsum(hz) / SAMPLE_RATE_HZ).astype(np.float32)
     )
-    assert found.dtype == np.uint8
-    assert found[3].argmax() == 9
-    assert found[-4].argmax() == 0
+    assert chroma.dtype == np.uint8
+    assert chroma[3].argmax() == 9
+    assert chroma[-4].argmax() == 0
     assert quantised_chromagram(np.zeros(SAMPLE_RATE_HZ, np.float32)).max() == 0

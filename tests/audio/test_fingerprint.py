@@ -61,13 +61,13 @@ def test_a_copy_is_recognised(samples: FloatArray) -> None:
 @pytest.mark.parametrize(("start_s", "end_s"), [(0.53, 0.0), (0.0, 2.21), (3.04, 1.77)])
 def test_a_trimmed_copy_is_recognised(samples: FloatArray, start_s: float, end_s: float) -> None:
     start, end = round(start_s * SAMPLE_RATE_HZ), round((SONG_S - end_s) * SAMPLE_RATE_HZ)
-    found = match(fingerprint(recording(samples)), fingerprint(recording(samples[start:end])))
-    assert found.similarity >= SAME_RECORDING_THRESHOLD
+    alignment = match(fingerprint(recording(samples)), fingerprint(recording(samples[start:end])))
+    assert alignment.similarity >= SAME_RECORDING_THRESHOLD
     # Of half a minute and less everything is compared.
-    assert found.lag_s == pytest.approx(start_s, abs=0.06)
+    assert alignment.lag_s == pytest.approx(start_s, abs=0.06)
 
 
-def test_a_long_track_is_recognised_although_the_stretches_move() -> None:
+def test_a_long_track_is_recognised_although_its_excerpts_move() -> None:
     long = song(6, 120.0).excerpts[0]
     whole, cut = recording(long), recording(long[2 * SAMPLE_RATE_HZ :])
     assert len(whole.excerpts) > 1
@@ -76,8 +76,8 @@ def test_a_long_track_is_recognised_although_the_stretches_move() -> None:
 
 def test_other_songs_are_not_taken_for_one() -> None:
     prints = [fingerprint(song(seed, SONG_S)) for seed in range(6)]
-    found = [match(a, b).similarity for i, a in enumerate(prints) for b in prints[:i]]
-    assert max(found) < SAME_RECORDING_THRESHOLD - 0.1
+    similarities = [match(a, b).similarity for i, a in enumerate(prints) for b in prints[:i]]
+    assert max(similarities) < SAME_RECORDING_THRESHOLD - 0.1
 
 
 def test_empty_sound_matches_nothing() -> None:
@@ -109,9 +109,9 @@ def test_too_little_sound_matches_nothing() -> None:
 def test_order_does_not_matter(samples: FloatArray) -> None:
     a = fingerprint(recording(samples))
     b = fingerprint(recording(samples[SAMPLE_RATE_HZ:]))
-    there, back = match(a, b), match(b, a)
-    assert there.similarity == pytest.approx(back.similarity)
-    assert there.lag_s == -back.lag_s
+    forward, backward = match(a, b), match(b, a)
+    assert forward.similarity == pytest.approx(backward.similarity)
+    assert forward.lag_s == -backward.lag_s
 
 
 def test_a_fingerprint_is_small_and_compared_quickly() -> None:
@@ -139,7 +139,7 @@ def test_golden_fingerprints() -> None:
             assert match(fingerprint(song(seed, 12.0)), expected).similarity > 0.99
 
 
-def test_the_longest_stretch_counts() -> None:
+def test_the_longest_excerpt_counts() -> None:
     long, short = song(1, 10.0).excerpts[0], song(2, 5.0).excerpts[0]
     spans = (Span(0.0, 5.0), Span(10.0, 20.0))
     both = Recording((short, long), spans, 20.0, SAMPLE_RATE_HZ, 1, "none")

@@ -61,7 +61,7 @@ def test_noise(make: Callable[[np.random.Generator], np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_what_is_like_a_voice_is_no_music(seed: int) -> None:
+def test_speech_like_signals_are_not_music(seed: int) -> None:
     facts = describe(recording(babble(np.random.default_rng(seed)))).facts
     assert facts["sound_kind"] == "speech"
 

@@ -36,7 +36,7 @@ def test_float32_reproduces_the_original_graph(
     torch.testing.assert_close(activations.logits, reference["logits"], rtol=0, atol=1e-4)
 
 
-def test_a_patch_alone_gives_what_it_gives_among_others(
+def test_patches_of_a_batch_do_not_interact(
     exact: Musicnn, reference: dict[str, torch.Tensor]
 ) -> None:
     together = exact(reference["log_mel"]).pooled

@@ -85,12 +85,12 @@ def test_a_minute_from_half_a_minute_on(duration_s: float, start_s: float, end_s
     assert (span.start_s, span.end_s) == (start_s, end_s)
 
 
-def test_a_wrong_shape_is_told() -> None:
+def test_a_wrong_shape_is_refused() -> None:
     with pytest.raises(BadArgument, match="mono samples"):
         log_mel_image(np.zeros((2, 100), np.float32), LOG_MEL_SPECS["mel128"])
 
 
-def test_the_sound_of_an_image_has_that_image() -> None:
+def test_inverting_an_image_gives_audio_with_that_image() -> None:
     kind = LOG_MEL_SPECS["mel128"]
     image = log_mel_image(music(), kind)[0]
     samples = image_to_audio(image / np.float32(255), kind)

@@ -48,7 +48,7 @@ def drums(bpm: float, pattern: tuple[tuple[float, ...], ...], seed: int = 0) -> 
         (168, DRUM_AND_BASS), (64, BALLAD), (72, BALLAD), (126, ROCK), (135, ROCK), (92, HIP_HOP),
     ],
 )  # fmt: skip
-def test_what_people_dance_to(bpm: float, pattern: tuple[tuple[float, ...], ...]) -> None:
+def test_tempos_of_dances(bpm: float, pattern: tuple[tuple[float, ...], ...]) -> None:
     facts = describe(recording(drums(bpm, pattern))).facts
     assert facts["tempo_bpm"] == pytest.approx(bpm, rel=0.04)
     assert 0.3 < float(facts["tempo_confidence"]) <= 1
@@ -56,13 +56,13 @@ def test_what_people_dance_to(bpm: float, pattern: tuple[tuple[float, ...], ...]
     assert facts["beat_interval_mean_s"] == pytest.approx(60 / bpm, rel=0.05)
 
 
-def test_candidates_are_what_people_tap() -> None:
+def test_candidate_tempos_are_in_the_range_of_tapping() -> None:
     assert candidate_tempos(0.0).size == 0
     for pulse_bpm in (30.0, 60.0, 120.0, 298.0):
-        found = candidate_tempos(pulse_bpm)
-        assert len(found) >= 3
-        assert found.min() >= 40
-        assert found.max() <= 250
+        candidates = candidate_tempos(pulse_bpm)
+        assert len(candidates) >= 3
+        assert candidates.min() >= 40
+        assert candidates.max() <= 250
     np.testing.assert_allclose(
         candidate_tempos(120.0), [40, 60, 80, 90, 120, 160, 180, 240], rtol=1e-6
     )

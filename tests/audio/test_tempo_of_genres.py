@@ -20,19 +20,19 @@ HALF_TIME = ((0, 1.5), (2,), EIGHTHS, (0,))
         ("Wiener Walzer", 150), ("Piano Ballad", 52), ("Reggaetón", 85),
     ],
 )  # fmt: skip
-def test_usual_tempos(genre: str, low_bpm: float) -> None:
-    found = genre_range_bpm(genre)
-    assert found is not None
-    assert found[0] == low_bpm
+def test_typical_tempos_of_genres(genre: str, low_bpm: float) -> None:
+    range_bpm = genre_range_bpm(genre)
+    assert range_bpm is not None
+    assert range_bpm[0] == low_bpm
 
 
 @pytest.mark.parametrize("genre", ["", "Rock", "Jazz", "Pop", "Bass", "Drum Solo", "Warehouse"])
-def test_most_genres_say_nothing(genre: str) -> None:
+def test_most_genres_have_no_range(genre: str) -> None:
     assert genre_range_bpm(genre) is None
     np.testing.assert_array_equal(genre_log_prior(genre, np.array([60, 120], np.float32)), 0)
 
 
-def test_inside_the_range_all_are_alike_and_no_range_holds_an_octave() -> None:
+def test_the_prior_is_flat_within_a_range_of_less_than_an_octave() -> None:
     tempos = np.array([43, 86, 172, 344], np.float32)
     prior = genre_log_prior("Jungle", tempos)
     assert prior[2] == 0
@@ -49,7 +49,7 @@ def test_inside_the_range_all_are_alike_and_no_range_holds_an_octave() -> None:
         (140, HALF_TIME, "Dubstep"),
     ],
 )
-def test_the_genre_has_a_say(
+def test_the_genre_decides_between_octaves(
     bpm: float, pattern: tuple[tuple[float, ...], ...], genre: str
 ) -> None:
     heard = recording(drums(bpm, pattern, seed=2))
@@ -58,7 +58,7 @@ def test_the_genre_has_a_say(
     np.testing.assert_array_equal(with_genre.vector, without.vector)
 
 
-def test_a_wrong_genre_does_not_overrule_what_is_clear() -> None:
+def test_a_wrong_genre_does_not_overrule_a_clear_tempo() -> None:
     heard = recording(drums(126, ((0, 1, 2, 3), (1, 3), EIGHTHS, (0.5, 1.5, 2.5, 3.5))))
     assert describe(heard, "Rock").facts == describe(heard).facts
     assert describe(heard, "Ballad").facts["tempo_bpm"] == pytest.approx(126, rel=0.04)

@@ -236,9 +236,9 @@ def test_results_name_the_query_and_give_reasons(filled: Path) -> None:
     assert "both: " in out
     hits = answer("like", "1", library=filled)["hits"]
     for hit in hits:
-        unnamed = sum(one["share"] for one in hit["reasons"] if one["name"] == "other")
+        unnamed = sum(reason["share"] for reason in hit["reasons"] if reason["name"] == "other")
         assert abs(unnamed) <= abs(hit["similarity"]) / 2 + 1e-6
-        assert all(one["says"] and one["family"] for one in hit["reasons"])
+        assert all(reason["says"] and reason["family"] for reason in hit["reasons"])
     assert "Like paniq" in segue("like", "paniq", library=filled).stdout
     far = segue("like", "1", "6", library=filled).stdout
     assert far.startswith("Like ")

@@ -69,6 +69,15 @@ def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path
         (["--time-signature", "4/3"], 2, "is not supported"),
         (["--tempo", "9999"], 2, "a tempo of"),
         (["--instruments", "pianoo"], 2, "did you mean"),
+        (["--chords", "Dm7 | Hm"], 2, "'Hm' is no chord; did you mean"),
+        (["--sections", "intro 4, verse"], 2, "no section 'verse'"),
+        (["--sections", "intro 4, verse 8", "--bars", "16"], 2, "the sections have 12 bars"),
+        (["--form", "AAB", "--bars", "16"], 2, "do not divide"),
+        (["--form", "AAB", "--sections", "intro 4"], 2, "give one of them"),
+        (["--style", "bosa"], 2, "did you mean bossa"),
+        (["--style", "rock", "--time-signature", "3/4"], 2, "those in 3/4 are waltz"),
+        (["--melody", "{prompt}", "--bars", "4"], 2, "leave out --bars"),
+        (["--melody", "{prompt}.txt"], 1, "there is no file"),
         (["--infill", "2-3"], 2, "need a score"),
         (["--add", "bass"], 2, "need a score"),
         (["--max-copy", "0"], 2, "bars copied"),
@@ -113,3 +122,40 @@ def test_midi_is_humanised_and_notation_is_not(nowhere: Path, tmp_path: Path) ->
         done = segue(*arguments, *wrong, "-o", files[0], library=nowhere)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
+
+
+def test_takes_are_compared_and_one_is_gone_on_with(nowhere: Path, tmp_path: Path) -> None:
+    arguments = ("compose", "--bars", "1", "--instruments", "piano", "--key", "Dm", "--seed", "2")
+    document = answer(*arguments, "--takes", "2", "-o", tmp_path / "a.mid", library=nowhere)
+    assert sorted(document["takes"]["ranking"]) == [1, 2]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"a-1.mid", "a-2.mid", "a.html", "a.takes.json"}
+    document = answer(
+        *("compose", tmp_path / "a.mid", "--keep", "2", "--bars", "1", "--seed", "3"),
+        library=nowhere,
+    )
+    assert [Path(file).name for file in document["compositions"][0]["files"]] == ["a-2-more.mid"]
+    take, longer = (
+        read_midi((tmp_path / name).read_bytes()) for name in ("a-2.mid", "a-2-more.mid")
+    )
+    notes = take.parts[0].notes
+    assert longer.parts[0].notes[: len(notes)].tolist() == notes.tolist()
+    assert longer.keys[-1, 1:].tolist() == take.keys[-1, 1:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name one, as -o new.mid"),
+        (["{folder}/a.takes.json", "-o", "b.mid"], "choose one of them, as --keep 2"),
+        (["{folder}/b.mid", "--keep", "1"], "there is no file"),
+        (["--takes", "2", "-n", "2", "-o", "{folder}/b.mid"], "give one of them"),
+    ],
+)
+def test_takes_are_not_guessed(
+    nowhere: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = segue("compose", *(each.format(folder=tmp_path) for each in arguments), library=nowhere)
+    assert message in done.stderr
+    assert done.returncode == 2
+    assert not list(tmp_path.iterdir())

@@ -77,12 +77,12 @@ def test_whatever_else_starts_a_program_is_known() -> None:
     """Only the pool of workers does, so that what holds of it holds of every command."""
     starts = ("import subprocess", "import multiprocessing", "os.system", "os.exec", "os.spawn")
     package = Path(PACKAGE_FOLDER)
-    found = {
+    modules = {
         str(file.relative_to(package))
         for file in package.rglob("*.py")
         if any(start in file.read_text() for start in starts)
     }
-    assert found == {"ingest/workers.py"}
+    assert modules == {"ingest/workers.py"}
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ def test_whatever_the_environment_says(
 def test_the_path_of_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lib").mkdir()
-    here = str(tmp_path)
+    folder = str(tmp_path)
     own = os.path.dirname(PACKAGE_FOLDER)
     site = os.path.join(sys.prefix, "lib", "python3", "site-packages")
-    monkeypatch.setattr(sys, "path", ["", ".", "lib", here, f"{here}/lib", "/a:b", site])
+    monkeypatch.setattr(sys, "path", ["", ".", "lib", folder, f"{folder}/lib", "/a:b", site])
     monkeypatch.delenv("PYTHONPATH", raising=False)
-    assert safe_import_path() == [f"{here}/lib", site, own]
+    assert safe_import_path() == [f"{folder}/lib", site, own]
     monkeypatch.setenv("PYTHONPATH", "lib")
     assert safe_import_path() == [site, own]
-    monkeypatch.setenv("PYTHONPATH", f"{here}:")
-    assert safe_import_path() == [here, f"{here}/lib", site, own]  # it was named by hand
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:")
+    assert safe_import_path() == [folder, f"{folder}/lib", site, own]  # it was named by hand

@@ -48,8 +48,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_filters_and_sort_order(library: Path, arguments: list[str], ids: list[int]) -> None:
-    found = answer("list", *arguments, library=library)["tracks"]
-    assert [track["id"] for track in found] == ids
+    tracks = answer("list", *arguments, library=library)["tracks"]
+    assert [track["id"] for track in tracks] == ids
 
 
 def test_columns(library: Path) -> None:

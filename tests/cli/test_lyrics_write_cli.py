@@ -44,14 +44,14 @@ def test_temperatures_stand_side_by_side(tmp_path: Path) -> None:
         "write", "--artist", "Robert Burns", "--lines", "3", "--temperature", "0,0.9",
         "--seed", "0", library=tmp_path,
     )["texts"]  # fmt: skip
-    assert [one["wishes"]["sampling"]["temperature"] for one in document] == [0, 0.9]
+    assert [verse["wishes"]["sampling"]["temperature"] for verse in document] == [0, 0.9]
     assert document[0]["lines"] != document[1]["lines"]
 
 
 def test_several_texts_have_consecutive_seeds(tmp_path: Path) -> None:
     arguments = ["write", "--artist", "Emily Dickinson", "--lines", "1", "-n", "2", "--seed", "7"]
     document = answer(*arguments, library=tmp_path)["texts"]
-    assert [one["seed"] for one in document] == [7, 8]
+    assert [verse["seed"] for verse in document] == [7, 8]
     assert document[0]["lines"] != document[1]["lines"]
 
 
@@ -72,9 +72,9 @@ def test_several_duets(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "seed 4: the same again" in done.stdout
     assert "seed 5: the same again" in done.stdout
-    one, other = target.read_text().strip().split("\n\n")
-    assert one != other
-    assert one.startswith("A  ")
+    verse, other = target.read_text().strip().split("\n\n")
+    assert verse != other
+    assert verse.startswith("A  ")
     assert other.startswith("A  ")
 
 

@@ -57,7 +57,7 @@ def test_trained_models_have_names_of_their_own(
 
 def _own(library: Path) -> dict[str, dict[str, object]]:
     listed = answer("models", library=library)["models"]
-    return {one["name"]: one for one in listed if one["own"]}
+    return {model["name"]: model for model in listed if model["own"]}
 
 
 def test_a_user_trained_model_does_not_replace_the_shipped_one(library: Path) -> None:
@@ -134,7 +134,7 @@ def test_leftovers_are_listed_and_removed(tmp_path: Path) -> None:
     (older / "models" / "link").symlink_to(outside)
     own = _own(older)
     assert set(own) == {"empty", "broken", "apart", "link"}
-    assert all("segue models remove" in str(one["note"]) for one in own.values())
+    assert all("segue models remove" in str(model["note"]) for model in own.values())
     assert "damaged" in str(own["broken"]["note"])
     for name in own:
         assert segue("models", "remove", name, library=older).returncode == 0

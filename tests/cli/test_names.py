@@ -13,9 +13,10 @@ import typer.main
 from test_cli import answer, segue
 
 from conftest import albums_of_three, little_score, write_score
+from segue.cli import load_program
 from segue.cli.app import OLD_OPTIONS
-from segue.cli.commands import app
 
+PROGRAM = typer.main.get_command(load_program())
 #: Commands as version 0.1 called them, then as they are called now, with arguments of both.
 COMMANDS: list[tuple[str, str, list[str]]] = [
     ("twins", "duplicates", ["--no-versions"]),
@@ -122,17 +123,17 @@ def test_help_lists_new_names_alone_in_six_groups() -> None:
     assert positions == sorted(positions)
     assert "\nCommands:" not in text
     listed = {line.split()[0] for line in text.splitlines() if line.startswith("  ")}
-    hidden = {name[0] for name, command in commands(typer.main.get_command(app)) if command.hidden}
+    hidden = {name[0] for name, command in commands(PROGRAM) if command.hidden}
     assert hidden == {old for old, new, _ in COMMANDS if new != "similar"}
     assert not listed & hidden
-    for name, command in commands(typer.main.get_command(app)):
+    for name, command in commands(PROGRAM):
         if not command.hidden and not getattr(command, "commands", None):
             words = segue(*name, "-h").stdout.split()
             assert not {*OLD_OPTIONS, "--wav", "--png"} & {word.rstrip(",") for word in words}
 
 
 def test_every_help_text_is_a_sentence_with_a_subject() -> None:
-    for name, command in commands(typer.main.get_command(app)):
+    for name, command in commands(PROGRAM):
         for parameter in command.params:
             text = getattr(parameter, "help", "") or ""
             if not getattr(parameter, "hidden", False):
@@ -144,7 +145,7 @@ def test_every_help_text_is_a_sentence_with_a_subject() -> None:
 
 def test_an_option_of_several_commands_has_one_wording() -> None:
     wordings: dict[str, set[str]] = {}
-    for _, command in commands(typer.main.get_command(app)):
+    for _, command in commands(PROGRAM):
         for option in command.params:
             wordings.setdefault(option.opts[0], set()).add(getattr(option, "help", "") or "")
     for name in (
@@ -201,3 +202,9 @@ def test_a_shell_completes(
     # The tests may run where no shell is found.
     monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     assert segue("--show-completion", "bash").returncode == 0
+
+
+def test_no_hidden_name_is_suggested() -> None:
+    assert "--library" in segue("list", "--librari").stderr
+    assert "--really" not in segue("prune", "--realy").stderr
+    assert "possible" not in segue("compose", "--wavv").stderr.lower()

@@ -58,7 +58,7 @@ def test_show_formats_tempo_and_key(run: Run) -> None:
 def test_list_and_json_mark_what_is_not_music(run: Run) -> None:
     assert run("list").count("speech") == 1
     listed = json.loads(run("list", "--json"))["tracks"]
-    assert {one["title"]: one["not_music"] for one in listed} == {
+    assert {track["title"]: track["not_music"] for track in listed} == {
         **{f"song {n}": None for n in range(4)},
         "podcast": "speech",
     }

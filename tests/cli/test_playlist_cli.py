@@ -151,7 +151,7 @@ def test_the_query_of_each_result_is_named(nine: Path, tmp_path: Path, run: Run)
 
     listed = json.loads(run(nine, "playlist", "--like", "1", "--like", "9", "-n", "4", "--json"))
     jsonschema.validate(listed, SCHEMA)
-    assert sorted(one["asked_with"] for one in listed["tracks"]) == [["1"]] * 2 + [["9"]] * 2
+    assert sorted(track["asked_with"] for track in listed["tracks"]) == [["1"]] * 2 + [["9"]] * 2
     output = run(nine, "playlist", "--like", "1", "--like", "9", "-n", "4")
     assert "are far apart" in output
 

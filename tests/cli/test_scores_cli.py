@@ -92,8 +92,8 @@ def test_reconstructed_notes_are_counted(scores: Path, tmp_path: Path) -> None:
     assert 0 <= document["notes_found"] <= min(document["notes"], document["notes_made"])
     counts = f"of {document['notes']} notes {document['notes_found']} came back"
     assert counts in done.stdout
-    kept = document["notes_found"] / document["notes"]
-    assert ("cannot draw this piece" in done.stdout) == (kept < 0.15)
+    recall = document["notes_found"] / document["notes"]
+    assert ("cannot draw this piece" in done.stdout) == (recall < 0.15)
 
 
 @pytest.mark.parametrize(

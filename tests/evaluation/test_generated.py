@@ -56,13 +56,13 @@ def test_empty_bars() -> None:
 
 def test_the_overlapping_area_is_scipys_densities_lower_one() -> None:
     rng = np.random.default_rng(1)
-    one, other = rng.normal(0, 1, 80), rng.normal(1, 2, 60)
+    first, second = rng.normal(0, 1, 80), rng.normal(1, 2, 60)
     grid = np.linspace(-15, 15, 20_001)
-    lower = np.minimum(gaussian_kde(one)(grid), gaussian_kde(other)(grid))
-    wanted = float(np.trapezoid(lower, grid))
-    assert overlapping_area(one, other) == pytest.approx(wanted, abs=1e-4)
-    assert overlapping_area(one, one) == pytest.approx(1, abs=1e-3)
-    assert overlapping_area(one, one + 100) < 1e-6
+    lower = np.minimum(gaussian_kde(first)(grid), gaussian_kde(second)(grid))
+    expected = float(np.trapezoid(lower, grid))
+    assert overlapping_area(first, second) == pytest.approx(expected, abs=1e-4)
+    assert overlapping_area(first, first) == pytest.approx(1, abs=1e-3)
+    assert overlapping_area(first, first + 100) < 1e-6
 
 
 def test_the_overlapping_area_of_what_never_varies() -> None:

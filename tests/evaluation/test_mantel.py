@@ -8,25 +8,25 @@ from segue.evaluation.projection import expected_max_cosine, l2_normalise, mante
 
 def test_rank_correlation_is_scipys() -> None:
     rng = np.random.default_rng(0)
-    one, other = rng.random((12, 12)), np.round(rng.random((12, 12)), 1)
+    first, second = rng.random((12, 12)), np.round(rng.random((12, 12)), 1)
     pairs = np.triu(np.ones((12, 12), np.bool_), 1)
-    found = mantel_test(one, other, pairs, np.zeros(12, np.int64), permutations=50)
-    assert found.rho == pytest.approx(spearmanr(one[pairs], other[pairs]).statistic)
-    assert found.pairs == 66
+    result = mantel_test(first, second, pairs, np.zeros(12, np.int64), permutations=50)
+    assert result.rho == pytest.approx(spearmanr(first[pairs], second[pairs]).statistic)
+    assert result.pairs == 66
 
 
-def test_chance_is_chance_and_order_is_order() -> None:
+def test_a_random_order_is_not_significant_and_a_perfect_one_is() -> None:
     rng = np.random.default_rng(1)
     kinds, pairs = np.zeros(10, np.int64), np.triu(np.ones((10, 10), np.bool_), 1)
-    apart = -np.abs(np.subtract.outer(np.arange(10.0), np.arange(10.0)))
+    similarity = -np.abs(np.subtract.outer(np.arange(10.0), np.arange(10.0)))
     noise = rng.random((10, 10))
-    clear = mantel_test(apart + 0.1 * (noise + noise.T), apart, pairs, kinds)
+    clear = mantel_test(similarity + 0.1 * (noise + noise.T), similarity, pairs, kinds)
     assert clear.rho > 0.9
     assert clear.p < 0.002
     p = []
     for seed in range(40):
         noise = np.random.default_rng(seed).random((10, 10))
-        p.append(mantel_test(noise + noise.T, apart, pairs, kinds, permutations=100).p)
+        p.append(mantel_test(noise + noise.T, similarity, pairs, kinds, permutations=100).p)
     assert 0.3 < np.mean(p) < 0.7
     assert 0.2 < clear.shuffled < 0.6
 
@@ -45,8 +45,8 @@ def test_the_nearest_of_random_vectors() -> None:
     assert expected_max_cosine(1, 7) == pytest.approx(0, abs=1e-6)
     assert expected_max_cosine(1, 2) == pytest.approx(0, abs=1e-6)
     rng = np.random.default_rng(0)
-    drawn = [
+    cosines = [
         float((vectors[1:] @ vectors[0]).max())
         for vectors in (l2_normalise(rng.standard_normal((31, 20))) for _ in range(2000))
     ]
-    assert expected_max_cosine(30, 20) == pytest.approx(np.mean(drawn), abs=0.01)
+    assert expected_max_cosine(30, 20) == pytest.approx(np.mean(cosines), abs=0.01)

@@ -15,23 +15,23 @@ def unit(n: int, d: int) -> np.ndarray:
 def test_it_agrees_with_scikit_learn() -> None:
     vectors = unit(120, 6)
     points = vectors[:, :2].copy()
-    found = trustworthiness_continuity(vectors, points)
-    assert found.trustworthiness == pytest.approx(
+    measured = trustworthiness_continuity(vectors, points)
+    assert measured.trustworthiness == pytest.approx(
         trustworthiness(vectors, points, n_neighbors=10), abs=1e-6
     )
-    assert found.continuity == pytest.approx(
+    assert measured.continuity == pytest.approx(
         trustworthiness(points, vectors, n_neighbors=10), abs=1e-6
     )
 
 
-def test_a_faithful_plane_is_trusted_wholly() -> None:
+def test_an_isometric_projection_has_full_trustworthiness() -> None:
     angles = np.random.default_rng(0).uniform(0, 1.2, 60)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    found = trustworthiness_continuity(circle, circle)
-    assert found.trustworthiness == found.continuity == 1
+    measured = trustworthiness_continuity(circle, circle)
+    assert measured.trustworthiness == measured.continuity == 1
 
 
-def test_of_many_tracks_a_sample_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queries_of_many_tracks_are_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = unit(400, 5)
     whole = trustworthiness_continuity(vectors, vectors[:, :2].copy())
     monkeypatch.setattr(projection, "MAX_QUERIES", 200)

@@ -36,9 +36,9 @@ def test_notes_are_found_by_onset_and_pitch() -> None:
 
 
 def test_empty_bars_and_pitch_classes() -> None:
-    some = bars((0, 0, 12, 40), (0, 12, 12, 52), (0, 24, 12, 43), count=4)
-    assert roll_empty_bar_rate(some) == 0.75
-    assert n_pitch_classes_used(some) == 2  # 40 and 52 are one; empty bars do not count
+    music = bars((0, 0, 12, 40), (0, 12, 12, 52), (0, 24, 12, 43), count=4)
+    assert roll_empty_bar_rate(music) == 0.75
+    assert n_pitch_classes_used(music) == 2  # 40 and 52 are one; empty bars do not count
     assert np.isnan(n_pitch_classes_used(bars()))
 
 
@@ -65,27 +65,27 @@ def test_tonal_centroids_are_those_of_harte() -> None:
     # By the published formula, of the single pitch classes C and G: fifths are neighbours on
     # the first circle, a seventh of 7 pi / 6 apart.
     c, g, f_sharp = np.eye(12)[[0, 7, 6]]
-    found = tonal_centroids(np.stack([c, g, f_sharp]))
-    assert found[0] == pytest.approx([0, 1, 0, 1, 0, 0.5])
+    centroids = tonal_centroids(np.stack([c, g, f_sharp]))
+    assert centroids[0] == pytest.approx([0, 1, 0, 1, 0, 0.5])
     turns = np.array([7 * 7 * np.pi / 6, 7 * 3 * np.pi / 2, 7 * 2 * np.pi / 3])
     expected = np.stack([np.sin(turns), np.cos(turns)], axis=1) * [[1], [1], [0.5]]
-    assert found[1] == pytest.approx(expected.ravel())
-    near, far = (float(np.linalg.norm(found[0] - other)) for other in found[1:])
+    assert centroids[1] == pytest.approx(expected.ravel())
+    near, far = (float(np.linalg.norm(centroids[0] - centroid)) for centroid in centroids[1:])
     assert near < far  # a fifth is nearer than a tritone
 
 
 def test_tonal_distance_is_over_beats_that_both_play() -> None:
-    one, other = bars((0, 0, 12, 36), (0, 12, 12, 36)), bars((0, 0, 12, 48), (1, 0, 12, 42))
-    assert tonal_distance(one, other) == pytest.approx(0)
+    first, second = bars((0, 0, 12, 36), (0, 12, 12, 36)), bars((0, 0, 12, 48), (1, 0, 12, 42))
+    assert tonal_distance(first, second) == pytest.approx(0)
     assert (
-        tonal_distance(one, bars((0, 12, 12, 42)))
+        tonal_distance(first, bars((0, 12, 12, 42)))
         == pytest.approx(np.linalg.norm([0, 2, 0, 0, 0, 0]), abs=1e-6)
-        or tonal_distance(one, bars((0, 12, 12, 42))) > 1
+        or tonal_distance(first, bars((0, 12, 12, 42))) > 1
     )
-    assert np.isnan(tonal_distance(one, bars((1, 0, 12, 40))))
+    assert np.isnan(tonal_distance(first, bars((1, 0, 12, 40))))
 
 
-def test_what_is_no_roll_is_refused() -> None:
+def test_other_shapes_are_refused() -> None:
     with pytest.raises(BadArgument, match="expected bars of shape"):
         roll_empty_bar_rate(np.zeros((48, 84), np.bool_))
     with pytest.raises(BadArgument, match="compare equals"):

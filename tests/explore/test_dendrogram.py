@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from conftest import fill_library
 from segue.errors import BadArgument, NotFound
-from segue.explore.dendrogram import Dendrogram, to_newick
-from segue.explore.drawing import save_dendrogram
+from segue.explore.dendrogram import Dendrogram, save_dendrogram, to_newick
 from segue.library import Library
 from segue.records import Tags
 from segue.render.map_plots import dendrogram_lines

@@ -220,7 +220,7 @@ def test_a_new_track_is_placed_amid_its_nearest_neighbours() -> None:
         (ProjectionOptions(seed=2**32), "the seed 4294967296"),
     ],
 )
-def test_numbers_that_are_none_are_told(
+def test_invalid_options_of_maps_are_refused(
     lib: Library, options: ProjectionOptions, message: str
 ) -> None:
     with pytest.raises(BadArgument, match=message):

@@ -80,9 +80,9 @@ def test_copies_of_copies_are_compared() -> None:
 def test_the_better_of_two_files(
     tmp_path: Path, first: tuple[str, float, float], second: tuple[str, float, float], better: str
 ) -> None:
-    one, other = (stored(tmp_path, number, *each) for number, each in enumerate((first, second)))
-    assert better_file(one, other) == better
-    assert better_file(other, one) == {"first": "second", "second": "first", "": ""}[better]
+    track, other = (stored(tmp_path, number, *each) for number, each in enumerate((first, second)))
+    assert better_file(track, other) == better
+    assert better_file(other, track) == {"first": "second", "second": "first", "": ""}[better]
 
 
 def test_redundant_files_are_all_but_the_best(tmp_path: Path) -> None:

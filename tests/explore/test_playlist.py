@@ -289,7 +289,7 @@ def test_invalid_options_are_refused() -> None:
 def test_keys_a_fifth_apart_and_relatives_mix() -> None:
     places = {camelot(f"{tonic} {mode}") for tonic in PITCH_CLASSES for mode in MODES}
     assert len(places) == 24
-    assert all(sum(keys_compatible(one, other) for other in places) == 4 for one in places)
+    assert all(sum(keys_compatible(place, other) for other in places) == 4 for place in places)
     assert keys_compatible("12A", "1A")
     assert not keys_compatible("8A", "9B")
     assert not keys_compatible("", "8A")

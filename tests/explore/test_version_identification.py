@@ -48,8 +48,8 @@ def test_playlists_have_one_version_of_a_piece(lib: Library, flow: Flow) -> None
     assert {1, 2, 6} <= listed
     assert 3 not in listed  # what was asked with stays, its version goes
     assert len({4, 5} & listed) == 1
-    asked = lib.journeys.playlist(1, 2, options=PlaylistOptions(flow=flow))
-    assert 3 not in {item.track.id for item in asked}
+    playlist = lib.journeys.playlist(1, 2, options=PlaylistOptions(flow=flow))
+    assert 3 not in {item.track.id for item in playlist}
     every = lib.journeys.playlist(1, options=PlaylistOptions(flow=flow, versions=True))
     assert {item.track.id for item in every} == {1, 2, 3, 4, 5, 6}
 

@@ -185,7 +185,7 @@ Library.open(sys.argv[1]).add([sys.argv[2]], workers=1, watch=watch)
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
-def test_what_was_finished_survives_a_blow(
+def test_finished_files_survive_a_kill(
     library: Opener, little_music: Path, tmp_path: Path, blow: signal.Signals
 ) -> None:
     process = subprocess.Popen(
@@ -259,9 +259,11 @@ def test_a_transient_failure_is_tried_again(
         failing(patched)
         for _ in range(2):
             failures = add(library, music).failures
-            assert [(one.path.stem, one.transient) for one in failures] == [(fault, True)]
+            assert [(failure.path.stem, failure.transient) for failure in failures] == [
+                (fault, True)
+            ]
     with library() as lib:
-        assert [one.transient for one in lib.failures()] == [True]
+        assert [failure.transient for failure in lib.failures()] == [True]
     assert add(library, music).added == 1
     with library() as lib:
         assert lib.failures() == []
@@ -275,7 +277,7 @@ def test_a_failure_of_the_content_is_tried_again_when_it_changes_or_is_asked_for
     with monkeypatch.context() as patched:
         failing(patched)
         failures = add(library, music).failures
-        assert [(one.path.stem, one.transient) for one in failures] == [(fault, False)]
+        assert [(each.path.stem, each.transient) for each in failures] == [(fault, False)]
     report = add(library, music)
     assert (report.added, report.failed_before) == (0, 1)
     with library() as lib:
@@ -297,7 +299,7 @@ def test_a_track_stays_while_its_changed_file_cannot_be_read(
     assert add(library, music).changed == 1
 
 
-def test_what_failed_in_an_older_version_is_tried_again(library: Opener, music: Path) -> None:
+def test_failures_of_an_older_version_are_tried_again(library: Opener, music: Path) -> None:
     (music / "bad.wav").write_bytes(b"no sound")
     add(library, music)
     with library() as lib, lib._store.transaction():
@@ -336,14 +338,14 @@ def test_what_cannot_be_stored_is_one_failure(
 )
 def test_no_text_ends_a_run(library: Opener, tmp_path: Path, ending: str, odd: str) -> None:
     words = f"over the hill {odd} and far\\nthe river runs\\nacross the hill" * 3
-    said = json.loads(f'"{words}"')
+    text = json.loads(f'"{words}"')
     record = f'{{"artist": "Ann", "title": "Song {odd}", "text": "{words}"}}'
     content = {
         "json": f"[{record}]",
         "jsonl": f"{record}\n{record.replace('river', 'water')}\n",
-        "csv": f'artist,title,text\nAnn,Song,"{said}"\n',
-        "md": f"# Song {odd}\n\n{said}\n",
-    }.get(ending, said)
+        "csv": f'artist,title,text\nAnn,Song,"{text}"\n',
+        "md": f"# Song {odd}\n\n{text}\n",
+    }.get(ending, text)
     (tmp_path / "songs").mkdir()
     (tmp_path / "songs" / "Ann - Well.txt").write_text("all is well\nand nothing is odd\n" * 5)
     (tmp_path / "songs" / f"Ann - Odd.{ending}").write_bytes(

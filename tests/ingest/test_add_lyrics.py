@@ -56,12 +56,12 @@ def test_a_folder_per_artist(library: Opener, lyrics: Path) -> None:
 
 def test_a_file_outside_the_library_as_query(library: Opener, lyrics: Path, tmp_path: Path) -> None:
     add(library, lyrics)
-    asked = tmp_path / "asked.txt"
-    asked.write_text(song("Bob Short", 9))
+    query = tmp_path / "asked.txt"
+    query.write_text(song("Bob Short", 9))
     with library() as lib:
-        assert {hit.track.tags.artist for hit in lib.like(asked, n=4)} == {"Bob Short"}
-        asked.write_text("# One\nla la\n# Two\nla\n")
-        asked.rename(tmp_path / "asked.md")
+        assert {hit.track.tags.artist for hit in lib.like(query, n=4)} == {"Bob Short"}
+        query.write_text("# One\nla la\n# Two\nla\n")
+        query.rename(tmp_path / "asked.md")
         with pytest.raises(BadArgument, match="2 songs"):
             lib.like(tmp_path / "asked.md")
 
@@ -95,7 +95,7 @@ def test_a_table_is_a_track_for_each_song(library: Opener, tmp_path: Path) -> No
         assert len(lib.tracks()) == 2
 
 
-def test_what_is_there_already_is_left_out(library: Opener, lyrics: Path) -> None:
+def test_known_lyrics_are_left_out(library: Opener, lyrics: Path) -> None:
     add(library, lyrics)
     shutil.copy(lyrics / "Ada Long" / "0 Song 0.txt", lyrics / "Ada Long" / "again.txt")
     (lyrics / "Ada Long" / "typed.txt").write_text(song("Ada Long", 1).lower() + "\noh")
@@ -112,7 +112,7 @@ def test_what_is_there_already_is_left_out(library: Opener, lyrics: Path) -> Non
         assert lib.lyrics.text(1).endswith("One line more")
 
 
-def test_what_is_kept_of_a_text(library: Opener, tmp_path: Path) -> None:
+def test_cleaning_of_a_text(library: Opener, tmp_path: Path) -> None:
     file = tmp_path / "song.txt"
     file.write_text("[Chorus]\nOne Line\n")
     with library() as lib:
@@ -128,10 +128,10 @@ def test_bad_texts_are_reported(library: Opener, lyrics: Path) -> None:
         file.truncate(100 << 20)
     report = add(library, lyrics)
     assert report.added == 9  # the quotation that never ends is read to the end of the file
-    told = {failure.path.name: failure.reason for failure in report.failures}
-    assert told["empty.txt"] == "an empty file"
-    assert "binary" in told["binary.txt"]
-    assert "100 MB, expected at most 4 MB" in told["huge.txt"]
+    reasons = {failure.path.name: failure.reason for failure in report.failures}
+    assert reasons["empty.txt"] == "an empty file"
+    assert "binary" in reasons["binary.txt"]
+    assert "100 MB, expected at most 4 MB" in reasons["huge.txt"]
 
 
 def test_a_line_half_remembered(library: Opener, lyrics: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_book_of_songs_that_is_interrupted_goes_on(
         return path
 
     def stop(progress: Progress) -> None:
-        told.append(progress.done)
+        counts.append(progress.done)
         if progress.done == 5:
             raise KeyboardInterrupt
 
@@ -215,12 +215,12 @@ def test_a_book_of_songs_that_is_interrupted_goes_on(
         embedded.append(text)
         return embed_lyrics(text, features)
 
-    told: list[int] = []
+    counts: list[int] = []
     embedded: list[str] = []
     monkeypatch.setattr("segue.ingest.embedding.embed_lyrics", embed)
     with Library.open(tmp_path / "library") as lib, pytest.raises(KeyboardInterrupt):
         lib.add([book(9)], workers=1, watch=stop)
-    assert told == [1, 2, 3, 4, 5]
+    assert counts == [1, 2, 3, 4, 5]
     for count, more in ((9, 9), (9, 9), (10, 10), (3, 10)):
         with Library.open(tmp_path / "library") as lib:
             report = lib.add([book(count)], workers=1)

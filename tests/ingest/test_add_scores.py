@@ -66,7 +66,7 @@ def test_scores_are_added_and_left_alone(library: Opener, scores: Path) -> None:
         assert {track.facts["metre"] for track in lib.tracks()} == {"4/4", "3/4"}
 
 
-def test_a_piece_in_no_4_4_is_asked_with_in_the_other_space(library: Opener, scores: Path) -> None:
+def test_a_query_without_4_4_uses_the_other_space(library: Opener, scores: Path) -> None:
     add(library, scores)
     with library() as lib:
         assert lib.default_space("Piece 0") == "roll-vae"
@@ -80,16 +80,16 @@ def test_a_piece_in_no_4_4_is_asked_with_in_the_other_space(library: Opener, sco
 def test_a_score_transposed_is_the_nearest(library: Opener, scores: Path, tmp_path: Path) -> None:
     write_score(scores / "higher.mid", little_score(1, transposed=3))
     add(library, scores)
-    asked = write_score(tmp_path / "asked.mid", little_score(1, transposed=-2))
+    query = write_score(tmp_path / "asked.mid", little_score(1, transposed=-2))
     with library() as lib:
         for space in (None, "score-features"):
-            hits = lib.like(asked, space=space, duplicates=True)
+            hits = lib.like(query, space=space, duplicates=True)
             assert {hit.track.path.name for hit in hits[:2]} == {"1.mid", "higher.mid"}
             assert all(
                 abs(sum(reason.share for reason in hit.reasons) - hit.similarity) < 1e-4
                 for hit in hits
             )
-        assert len([h for h in lib.like(asked, n=5) if h.track.path.name in
+        assert len([h for h in lib.like(query, n=5) if h.track.path.name in
                     ("1.mid", "higher.mid")]) == 1  # fmt: skip  # one of two copies
 
 
@@ -177,7 +177,7 @@ def test_recordings_and_scores_in_one_library(library: Opener, scores: Path) -> 
 
 
 @pytest.mark.parametrize(("waltzes", "space"), [(1, "roll-vae"), (4, "score-features")])
-def test_no_space_is_asked_in_that_holds_few_of_the_scores(
+def test_a_space_that_has_few_of_the_scores_is_not_the_default(
     library: Opener, scores: Path, waltzes: int, space: str
 ) -> None:
     for seed in range(20, 19 + waltzes):
@@ -185,13 +185,11 @@ def test_no_space_is_asked_in_that_holds_few_of_the_scores(
     add(library, scores)
     with library() as lib:
         assert lib.default_space("Piece 0") == space
-        found = len(lib.like("Piece 0", n=20))
-        assert found == (2 if space == "roll-vae" else 2 + waltzes)
+        n_hits = len(lib.like("Piece 0", n=20))
+        assert n_hits == (2 if space == "roll-vae" else 2 + waltzes)
 
 
-def test_a_file_that_is_no_score_cannot_be_asked_with(
-    library: Opener, scores: Path, tmp_path: Path
-) -> None:
+def test_a_file_that_is_no_score_is_no_query(library: Opener, scores: Path, tmp_path: Path) -> None:
     add(library, scores)
     broken = tmp_path / "broken.mid"
     broken.write_bytes(b"MThd nothing")

@@ -56,7 +56,7 @@ def found(folder: Path) -> list[str]:
 # ---- removed -----------------------------------------------------------------------------------
 
 
-def test_what_was_removed_stays_out_until_it_is_asked_for(library: Opener, texts: Path) -> None:
+def test_removed_files_stay_out_until_they_are_named(library: Opener, texts: Path) -> None:
     add(library, texts)
     remove(library, "a", "b")
     report = add(library, texts)
@@ -71,7 +71,7 @@ def test_what_was_removed_stays_out_until_it_is_asked_for(library: Opener, texts
     assert add(library, texts).unchanged == 3
 
 
-def test_what_was_removed_stays_out_where_its_folder_moves(library: Opener, texts: Path) -> None:
+def test_removed_files_stay_out_where_their_folder_moves(library: Opener, texts: Path) -> None:
     add(library, texts)
     remove(library, "a")
     elsewhere = texts.rename(texts.with_name("elsewhere"))
@@ -195,7 +195,7 @@ def test_excluding_is_for_one_run_and_takes_nothing_out(library: Opener, texts: 
         ".hidden.mp3",
     ],
 )
-def test_litter_is_passed_over_in_silence(tmp_path: Path, name: str) -> None:
+def test_litter_is_skipped_silently(tmp_path: Path, name: str) -> None:
     file = tmp_path / "music" / name
     file.parent.mkdir(parents=True)
     file.write_bytes(b"\0\5\x16\7 no music")
@@ -276,7 +276,9 @@ def test_a_given_artist_stays(library: Opener, texts: Path) -> None:
         assert {track.tags.album for track in lib.tracks()} == {"A Lad"}
 
 
-def test_a_library_of_before_loses_its_folders_for_albums(library: Opener, tmp_path: Path) -> None:
+def test_a_library_of_an_older_version_loses_its_folders_for_albums(
+    library: Opener, tmp_path: Path
+) -> None:
     music = tmp_path / "Downloads"
     music.mkdir()
     write_sound(music / "jet.wav", tune(1, 2.0, 16_000), 16_000)

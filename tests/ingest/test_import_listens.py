@@ -81,7 +81,7 @@ def test_a_track_that_is_added_later_is_matched(lib: Library, tmp_path: Path) ->
         assert later.listens().matched_plays == 4
 
 
-def test_the_space_is_learned_and_asked(lib: Library, tmp_path: Path) -> None:
+def test_the_space_of_listens_is_trained_and_searched(lib: Library, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no space is called 'listens'"):
         lib.like(1, space="listens")
     lib.import_listens([csv(tmp_path, *two_tastes())])
@@ -91,7 +91,7 @@ def test_the_space_is_learned_and_asked(lib: Library, tmp_path: Path) -> None:
     assert {info.space.name for info in lib.spaces() if info.trained} == {"listens"}
 
 
-def test_a_space_that_cannot_be_learned_any_more_goes(lib: Library, tmp_path: Path) -> None:
+def test_a_space_that_cannot_be_trained_any_more_is_removed(lib: Library, tmp_path: Path) -> None:
     lib.import_listens([csv(tmp_path, *two_tastes())])
     lib.remove([1, 2, 3, 4, 5, 6, 7])
     report = lib.import_listens([csv(tmp_path, "me,8,1")])
@@ -123,7 +123,7 @@ def test_a_file_of_no_known_form_does_not_stop_the_others(lib: Library, tmp_path
     assert report.summary.plays == 1
 
 
-def test_of_a_file_that_fails_nothing_is_kept(
+def test_a_file_that_fails_is_imported_not_at_all(
     lib: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from segue.io import listens
@@ -162,8 +162,8 @@ def test_no_row_ends_an_import(lib: Library, tmp_path: Path) -> None:
     ]
     file = lib.import_listens([csv(tmp_path, *rows)]).files[0]
     assert file.listens + file.invalid == len(rows)
-    told = {one.place: one.reason for one in file.first_invalid}
-    assert "no address of a file" in told["line 3"]
+    reasons = {row.place: row.reason for row in file.first_invalid}
+    assert "no address of a file" in reasons["line 3"]
     assert file.listens >= 4
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segue.ingest import messages
+import segue
+from segue.ingest import workers
 from segue.ingest.analysis import (
     Decode,
     DecodedFile,
@@ -17,8 +18,7 @@ from segue.ingest.analysis import (
     ReadSidecars,
     Representation,
 )
-from segue.ingest.messages import BadMessage, decode, encode
-from segue.ingest.workers import Fault, Workers
+from segue.ingest.workers import BadMessage, Fault, Workers, decode, encode
 from segue.records import Part, Score, Span, Tags
 
 PRINT = np.arange(4, dtype=np.uint32)
@@ -34,20 +34,20 @@ SCORE = Score(
 )
 
 
-def same(one: Any, other: Any) -> bool:
-    if dataclasses.is_dataclass(one):
-        return type(one) is type(other) and all(
-            same(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(one)
+def same(first: Any, second: Any) -> bool:
+    if dataclasses.is_dataclass(first):
+        return type(first) is type(second) and all(
+            same(getattr(first, f.name), getattr(second, f.name)) for f in dataclasses.fields(first)
         )
-    if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and bool(np.array_equal(one, other, equal_nan=True))
-    if isinstance(one, tuple | list):
+    if isinstance(first, np.ndarray):
+        return first.dtype == second.dtype and bool(np.array_equal(first, second, equal_nan=True))
+    if isinstance(first, tuple | list):
         return (
-            type(one) is type(other)
-            and len(one) == len(other)
-            and all(map(same, one, other))
+            type(first) is type(second)
+            and len(first) == len(second)
+            and all(map(same, first, second))
         )  # fmt: skip
-    return type(one) is type(other) and bool(one == other)
+    return type(first) is type(second) and bool(first == second)
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def same(one: Any, other: Any) -> bool:
     ],
     ids=repr,
 )
-def test_what_is_sent_arrives(value: object) -> None:
+def test_messages_round_trip(value: object) -> None:
     assert same(value, decode(encode(value)))
 
 
 def test_numbers_of_numpy_arrive_as_plain_ones() -> None:
     arrived = decode(encode((np.float32(0.5), np.int64(3), np.True_)))
     assert arrived == (0.5, 3, True)
-    assert [type(one) for one in arrived] == [float, int, bool]
+    assert [type(value) for value in arrived] == [float, int, bool]
 
 
 def test_arrays_may_be_written() -> None:
@@ -116,7 +116,7 @@ class ForeignRecord:
 @pytest.mark.parametrize(
     "value", [Foreign(), ForeignRecord(1), {1}, np.array([object()]), Path("/a"), print, int, Fault]
 )
-def test_nothing_else_is_sent(value: object) -> None:
+def test_other_types_are_not_sent(value: object) -> None:
     with pytest.raises(TypeError):
         encode((1, value))
 
@@ -159,13 +159,13 @@ def raw(plain: object, rest: bytes = b"") -> bytes:
         (200_008).to_bytes(8, "little") + b"[" * 200_008,
     ],
 )
-def test_a_message_that_is_none_makes_nothing(message: bytes) -> None:
+def test_malformed_messages_create_nothing(message: bytes) -> None:
     with pytest.raises(BadMessage):
         decode(message)
 
 
 def test_messages_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "MAX_BYTES", 1000)
+    monkeypatch.setattr(workers, "MAX_BYTES", 1000)
     assert len(decode(encode(b"x" * 900))) == 900
     with pytest.raises(BadMessage, match="holds more than Segue takes at once"):
         encode(b"x" * 1000)
@@ -178,15 +178,15 @@ def test_a_worker_that_was_taken_over_costs_its_job(
     """It sends a pickle, or a message without end."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     with Workers[str, str]("tasks:misbehave", 1) as workers:
-        for one in ("a", job, "b"):
-            workers.submit(one, 60.0)
+        for message in ("a", job, "b"):
+            workers.submit(message, 60.0)
         reason = "its decoder gave an answer that cannot be read"
         assert dict(workers.results()) == {"a": "A", "b": "B", job: Fault(reason)}
 
 
 def test_no_module_of_segue_reads_pickles() -> None:
     """Not by way of `Connection.recv` either."""
-    package = Path(messages.__file__).parent.parent
+    package = Path(segue.__file__).parent
     for file in package.rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         assert not any(each in text for each in ("import pickle", ".recv()", "pickle.load")), file

@@ -141,19 +141,19 @@ def test_music_moves_goes_and_comes_back(library: Opener, tmp_path: Path) -> Non
     assert tracks(library) == {"One.mp3": (1, PLAIN[:26])}
 
 
-def test_a_library_of_before_is_mended(library: Opener, tmp_path: Path) -> None:
+def test_a_library_of_an_older_version_is_updated(library: Opener, tmp_path: Path) -> None:
     music = tmp_path / "music"
     music.mkdir()
     for number in range(2):
         song(music / f"{number}.mp3", number, f"Song {number}", "Muldjord")
         words = (SYNCED, PLAIN)[number]
         (music / f"{number}.lrc").write_text(f"[ar:Muldjord]\n[00:01.00]{words}\n")
-    kept = music.rename(tmp_path / "kept")
+    moved = music.rename(tmp_path / "kept")
     music.mkdir()
-    for text in kept.glob("*.lrc"):  # added when there was no recording, so on their own
+    for text in moved.glob("*.lrc"):  # added when there was no recording, so on their own
         shutil.copy2(text, music)
     assert add(library, music).added == 2
-    for recording in kept.glob("*.mp3"):
+    for recording in moved.glob("*.mp3"):
         shutil.copy2(recording, music)
     report = add(library, music)
     assert (report.added, report.words, report.missing) == (2, 2, 0)
@@ -190,9 +190,9 @@ def test_scores_and_copies(library: Opener, tmp_path: Path) -> None:
     song(music / "Changes.mp3", 3)
     (music / "Other.txt").write_text("This text is of no recording here")
     assert add(library, music).added == 6
-    found = {name: words for name, (_, words) in tracks(library).items()}
+    words_by_name = {name: words for name, (_, words) in tracks(library).items()}
     god = "Out of the dark a god came down"
-    assert found == {
+    assert words_by_name == {
         "Air.mid": PLAIN[:26],
         "Both.mp3": god,
         "Both.flac": god,
@@ -230,7 +230,7 @@ def test_more_than_one_tune_has_no_text(library: Opener, tmp_path: Path) -> None
         assert [track.kind for track in lib.tracks()].count("lyrics") == 1
 
 
-def test_what_changed_is_read_again_after_an_interruption(
+def test_changed_files_are_read_again_after_an_interruption(
     library: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "m").mkdir()
@@ -252,14 +252,16 @@ def test_what_changed_is_read_again_after_an_interruption(
     assert mutagen.File(tmp_path / "m" / "One.mp3") is not None
 
 
-def test_a_text_says_what_its_recording_does_not(library: Opener, tmp_path: Path) -> None:
+def test_a_sidecar_text_completes_the_tags_of_its_recording(
+    library: Opener, tmp_path: Path
+) -> None:
     music = tmp_path / "music"
     music.mkdir()
-    said = "[ti:Chaos God]\n[ar:Muldjord]\n[al:Mimes]\n[00:01.00]Out of the dark\n"
+    lrc = "[ti:Chaos God]\n[ar:Muldjord]\n[al:Mimes]\n[00:01.00]Out of the dark\n"
     song(music / "02 untagged.mp3", 1)
     song(music / "tagged.mp3", 2, "Own Title", "Own Artist")
     for name in ("02 untagged.lrc", "tagged.lrc"):
-        (music / name).write_text(said)
+        (music / name).write_text(lrc)
 
     def known() -> list[tuple[str, str, str]]:
         with library() as lib:

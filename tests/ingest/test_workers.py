@@ -40,9 +40,9 @@ def test_all_jobs_are_answered() -> None:
 )
 def test_a_fault_costs_the_one_job_it_was_on(bad: str, reason: str) -> None:
     jobs = ["a", "b", bad, "c", "d", "e"]
-    found = answers(jobs, count=1)
-    assert found.pop(bad) == Fault(reason)
-    assert found == {job: job.upper() for job in jobs if job != bad}
+    results = answers(jobs, count=1)
+    assert results.pop(bad) == Fault(reason)
+    assert results == {job: job.upper() for job in jobs if job != bad}
 
 
 @pytest.mark.parametrize(
@@ -65,16 +65,16 @@ def test_processor_time_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each job by itself, of whatever code; a job that waits takes none."""
     monkeypatch.setattr(workers_module, "WALL_CLOCK_FACTOR", 1000.0)
     jobs = ["work", "wait", "work more", "spin", "a"]
-    found = answers(jobs, count=1, limit_s=1.0)
+    results = answers(jobs, count=1, limit_s=1.0)
     reason = "took more than 1 s of processor time"
-    assert found.pop("spin") == Fault(reason, transient=True)
-    assert found == {job: job.upper() for job in jobs if job != "spin"}
+    assert results.pop("spin") == Fault(reason, transient=True)
+    assert results == {job: job.upper() for job in jobs if job != "spin"}
 
 
 def test_a_job_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers_module, "WALL_CLOCK_FACTOR", 2.0)
-    found = answers(["a", "hang", "b"], count=1, limit_s=2.0)
-    assert found == {
+    results = answers(["a", "hang", "b"], count=1, limit_s=2.0)
+    assert results == {
         "a": "A", "b": "B", "hang": Fault("gave no answer for 4 s", transient=True)
     }  # fmt: skip
 

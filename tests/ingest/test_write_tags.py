@@ -32,10 +32,10 @@ def test_write_and_undo(music: Path) -> None:
     with Library.open(music / "library") as lib:
         write_fields(music / "a.mp3", {"bpm": "61"})
         lib.add([music], workers=1)
-        told = lib.file_tags.write(fields=["bpm", "key", "mood"], dry_run=True, **SURE)
+        planned = lib.file_tags.write(fields=["bpm", "key", "mood"], dry_run=True, **SURE)
         assert not read_fields(music / "b.flac")["key"]
         done = lib.file_tags.write(fields=["bpm", "key", "mood"], **SURE)
-        assert done.changes == told.changes
+        assert done.changes == planned.changes
         assert done.kept == 1  # somebody said already how fast it is
         assert read_fields(music / "a.mp3")["bpm"] == "61"
         facts = {track.path.name: track.facts for track in lib.tracks()}
@@ -57,7 +57,7 @@ def test_write_and_undo(music: Path) -> None:
         assert read_fields(music / "a.mp3")["bpm"] == "61"
 
 
-def test_a_tempo_of_0_is_none(music: Path) -> None:
+def test_a_tempo_of_0_counts_as_missing(music: Path) -> None:
     with Library.open(music / "library") as lib:
         write_fields(music / "a.mp3", {"bpm": "0"})
         lib.add([music], workers=1)
@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_changed_costs_itself_alone(music: Path) -> None:
             lib.file_tags.write(fields=[])
 
 
-def test_a_file_that_changed_is_not_taken_for_the_one_that_was_heard(music: Path) -> None:
+def test_a_file_that_changed_since_its_analysis_is_not_written(music: Path) -> None:
     with Library.open(music / "library") as lib:
         lib.add([music], workers=1)
         lib.file_tags.write("b", fields=["key"], **SURE)
@@ -124,7 +124,7 @@ def test_a_file_that_is_gone_bars_no_earlier_run(tmp_path: Path) -> None:
             lib.file_tags.undo()
 
 
-def test_what_was_written_to_a_disk_that_is_not_connected_stays_undoable(tmp_path: Path) -> None:
+def test_tags_on_a_disconnected_disk_stay_undoable(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     write_sound(disk / "a.flac", tune(1, 4.0))
@@ -253,7 +253,7 @@ def written(done: tag_writing.TagReport) -> set[tuple[str, str, str]]:
     return {(change.path.stem, change.field, change.written) for change in done.changes}
 
 
-def test_what_is_uncertain_and_what_is_no_music_are_left_out_and_counted(
+def test_uncertain_values_and_non_music_are_left_out_and_counted(
     uncertain: Library,
 ) -> None:
     with uncertain as lib:
@@ -283,7 +283,7 @@ def test_the_confidence_can_be_set(
 @pytest.mark.parametrize(
     ("notation", "key"), [("standard", "F#m"), ("camelot", "11A"), ("openkey", "4m")]
 )
-def test_keys_are_written_as_wanted(
+def test_keys_are_written_in_the_chosen_notation(
     uncertain: Library, notation: tag_writing.KeyNotation, key: str
 ) -> None:
     with uncertain as lib:

@@ -20,7 +20,7 @@ def midi(kind: int, *tracks: bytes, division: int = 480) -> bytes:
     """Return a MIDI file of tracks of events, which it ends."""
     head = b"MThd" + struct.pack(">IHHH", 6, kind, len(tracks), division)
     ended = [track + b"\0\xff\x2f\0" for track in tracks]
-    return head + b"".join(b"MTrk" + struct.pack(">I", len(one)) + one for one in ended)
+    return head + b"".join(b"MTrk" + struct.pack(">I", len(track)) + track for track in ended)
 
 
 def quarter(channel: int, pitch: int) -> bytes:

@@ -42,5 +42,5 @@ def everything() -> Score:
 
 if __name__ == "__main__":
     GOLDEN.parent.mkdir(exist_ok=True)
-    told = write_music_xml(everything()).decode()
-    GOLDEN.write_text(re.sub("Segue [0-9.]+", "Segue", told), encoding="utf-8")
+    xml = write_music_xml(everything()).decode()
+    GOLDEN.write_text(re.sub("Segue [0-9.]+", "Segue", xml), encoding="utf-8")

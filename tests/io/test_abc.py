@@ -58,8 +58,8 @@ def test_abc_pitches_follow_key_bar_and_tie(
     ],
 )
 def test_abc_lengths(read: Read, music: str, lengths: list[float]) -> None:
-    found = [length for _, length, _ in melody(read("a.abc", HEAD.format("C") + music))]
-    assert found == pytest.approx(lengths, abs=1 / 480)
+    durations = [length for _, length, _ in melody(read("a.abc", HEAD.format("C") + music))]
+    assert durations == pytest.approx(lengths, abs=1 / 480)
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ BOOK = "\n".join(
 def test_one_broken_tune_among_fifty_costs_one(tmp_path: Path) -> None:
     path = tmp_path / "Book.abc"
     path.write_text("% a book\n\n" + BOOK)
-    found = read_scores(path)
-    assert [n for n, tune in enumerate(found, 1) if isinstance(tune, UnreadableTune)] == [17]
-    assert "without a key" in found[16].reason  # type: ignore[union-attr]
+    tunes = read_scores(path)
+    assert [n for n, tune in enumerate(tunes, 1) if isinstance(tune, UnreadableTune)] == [17]
+    assert "without a key" in tunes[16].reason  # type: ignore[union-attr]
     tags = read_score_tags(path)
-    assert len(tags) == len(found) == 50
+    assert len(tags) == len(tunes) == 50
     assert (tags[16].title, tags[16].artist, tags[16].genre) == ("Tune 17", "Anon", "jig")
     assert (tags[16].album, tags[16].track_number) == ("Book", 17)
-    score = found[49]
+    score = tunes[49]
     assert isinstance(score, Score)
     assert (score.title, score.composer, score.genre) == ("Tune 50", "Anon", "jig")
 
@@ -172,7 +172,7 @@ def test_abc_opens_no_other_file(read: Read, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("no tune", "no ABC"),
         ("X:1\nT:Silence\nK:C\nz4|", "without a note"),
@@ -185,6 +185,6 @@ def test_abc_opens_no_other_file(read: Read, tmp_path: Path) -> None:
         ("X:1\nX:2\n", "none of its 2 tunes"),
     ],
 )
-def test_abc_that_is_no_music_says_why(read: Read, content: str, told: str) -> None:
-    with pytest.raises(Unreadable, match=told):
+def test_abc_that_is_no_music_says_why(read: Read, content: str, message: str) -> None:
+    with pytest.raises(Unreadable, match=message):
         read("a.abc", content)

@@ -62,8 +62,8 @@ def test_seven_modes_in_fifteen_keys(mode: str) -> None:
         signature = dict.fromkeys(SHARPS[:sharps], 1) if sharps > 0 else {}
         signature |= dict.fromkeys(FLATS[: max(-sharps, 0)], -1)
         for spelling in SPELLINGS[mode]:
-            found = parse_key_field(tonic + spelling)
-            assert found == ((sharps, int(mode == "m")), signature), tonic + spelling
+            parsed = parse_key_field(tonic + spelling)
+            assert parsed == ((sharps, int(mode == "m")), signature), tonic + spelling
 
 
 @pytest.mark.parametrize("mode", KEYS)
@@ -98,9 +98,9 @@ def test_the_keys_sound(read: Read, mode: str) -> None:
     ],
 )
 def test_other_keys(key: str, altered: dict[str, int]) -> None:
-    found = parse_key_field(key)
-    assert found
-    assert found[1] == altered
+    parsed = parse_key_field(key)
+    assert parsed
+    assert parsed[1] == altered
 
 
 @pytest.mark.parametrize("text", ["clef=bass", "bass", "treble-8", "octave=1", "transpose=2"])
@@ -147,8 +147,8 @@ def test_tuplets(read: Read, time_signature: str, count: int) -> None:
     ],
 )
 def test_tuplets_of_other_numbers(read: Read, music: str, lengths: list[float]) -> None:
-    found = [length for _, length, _ in melody(read("a.abc", f"{HEAD}K:C\n{music}|\n"))]
-    assert found == pytest.approx(lengths, abs=1 / 240)
+    durations = [length for _, length, _ in melody(read("a.abc", f"{HEAD}K:C\n{music}|\n"))]
+    assert durations == pytest.approx(lengths, abs=1 / 240)
 
 
 # ---- fields that go on -------------------------------------------------------------------
@@ -253,7 +253,7 @@ def test_what_a_book_says_of_all_tunes_holds_for_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "music", "played"),
+    ("directives", "music", "played"),
     [
         ("%%MIDI drummap C 36", "CD", [36, 62]),
         ("%%MIDI drummap C, 36", "CC,", [60, 36]),
@@ -263,8 +263,8 @@ def test_what_a_book_says_of_all_tunes_holds_for_each(tmp_path: Path) -> None:
         ("%%MIDI drummap H 36", "C", [60]),
     ],
 )
-def test_drums_are_mapped(read: Read, told: str, music: str, played: list[int]) -> None:
-    head = f"{HEAD}{told}\nK:C\n"
+def test_drums_are_mapped(read: Read, directives: str, music: str, played: list[int]) -> None:
+    head = f"{HEAD}{directives}\nK:C\n"
     score = read("a.abc", f"{head}%%MIDI channel 10\n{music}|\n")
     assert (pitches(score), score.parts[0].is_drum) == (played, True)
     tonal = read("b.abc", f"{head}{music}|\n")  # not in a voice of notes
@@ -278,7 +278,7 @@ def test_a_key_moves_a_drum_as_it_does_a_note(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "music", "count"),
+    ("directives", "music", "count"),
     [
         ("I:linebreak !", "CDEF!GABc!|", 8),
         ("I:linebreak $", "CDEF$GABc|", 8),
@@ -291,9 +291,9 @@ def test_a_key_moves_a_drum_as_it_does_a_note(read: Read) -> None:
     ],
 )
 def test_marks_between_notes_are_decorations_or_ends_of_lines(
-    read: Read, told: str, music: str, count: int
+    read: Read, directives: str, music: str, count: int
 ) -> None:
-    assert len(pitches(read("a.abc", f"{HEAD}{told}\nK:C\n{music}\n"))) == count
+    assert len(pitches(read("a.abc", f"{HEAD}{directives}\nK:C\n{music}\n"))) == count
 
 
 # ---- the order of playing ------------------------------------------------------------------
@@ -331,8 +331,8 @@ def test_marks_between_notes_are_decorations_or_ends_of_lines(
     ],
 )
 def test_da_capo_and_dal_segno_are_followed(read: Read, music: str, played: str) -> None:
-    found = pitches(read("a.abc", f"{HEAD}K:C\n{music}\n"))
-    assert "".join("CDEF"[[60, 62, 64, 65].index(pitch)] for pitch in found) == played
+    sounding = pitches(read("a.abc", f"{HEAD}K:C\n{music}\n"))
+    assert "".join("CDEF"[[60, 62, 64, 65].index(pitch)] for pitch in sounding) == played
 
 
 def test_an_order_of_parts_counts_before_da_capo(read: Read) -> None:
@@ -374,7 +374,7 @@ def test_every_letter_of_the_standard(letter: str) -> None:
         f"&#{ord(letter)};",
         f"&#x{code};",
     ]
-    assert {decode_text(f"x{one}y") for one in written} == {f"x{letter}y"}
+    assert {decode_text(f"x{escape}y") for escape in written} == {f"x{letter}y"}
 
 
 @pytest.mark.parametrize(
@@ -421,8 +421,8 @@ def test_escapes_in_titles_composers_and_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize("title", [r"50% of \'e & co", "R&eacute;", "a & b &c", r"back\\slash"])
 def test_titles_come_back_as_they_were(read: Read, title: str) -> None:
     score = read("a.abc", f"{HEAD}K:C\nCDEF|\n")
-    told = Score(title, *(getattr(score, name) for name in Score.__slots__[1:]))
-    assert read("b.abc", write_abc(told)).title == title
+    titled = Score(title, *(getattr(score, name) for name in Score.__slots__[1:]))
+    assert read("b.abc", write_abc(titled)).title == title
 
 
 @pytest.mark.parametrize(
@@ -455,11 +455,11 @@ def test_mutations_are_read_or_refused_in_a_line(tmp_path: Path) -> None:
     )
     started = time.process_time()
     for _ in range(200):
-        made = bytearray(whole[: rng.randrange(len(whole))] if rng.random() < 0.2 else whole)
-        for _ in range(rng.randrange(6) if made else 0):
-            at = rng.randrange(len(made))
-            made[at : at + rng.randrange(3)] = bytes([rng.choice(whole) if rng.random() < 0.7
+        mutated = bytearray(whole[: rng.randrange(len(whole))] if rng.random() < 0.2 else whole)
+        for _ in range(rng.randrange(6) if mutated else 0):
+            at = rng.randrange(len(mutated))
+            mutated[at : at + rng.randrange(3)] = bytes([rng.choice(whole) if rng.random() < 0.7
                                                        else rng.randrange(256)])  # fmt: skip
-        (tmp_path / "a.abc").write_bytes(made)
-        assert not any("\n" in told for told in outcomes(tmp_path / "a.abc"))
+        (tmp_path / "a.abc").write_bytes(mutated)
+        assert not any("\n" in message for message in outcomes(tmp_path / "a.abc"))
     assert time.process_time() - started < 30

@@ -24,9 +24,9 @@ def whole(path: Path) -> Recording:
 
 
 def lasts(path: Path, right_s: float) -> bool:
-    found = whole(path)
-    there_s = len(found.excerpts[0]) / SAMPLE_RATE_HZ
-    return abs(found.duration_s - right_s) < 0.15 and abs(there_s - right_s) < 0.15
+    recording = whole(path)
+    decoded_s = len(recording.excerpts[0]) / SAMPLE_RATE_HZ
+    return abs(recording.duration_s - right_s) < 0.15 and abs(decoded_s - right_s) < 0.15
 
 
 def written(
@@ -171,9 +171,9 @@ def test_a_passage_lies_where_players_have_it(tmp_path: Path, ending: str) -> No
         path.write_bytes(quiet.read_bytes() + loud.read_bytes())
     before_s = 0.0 if ending == ".mkv" else 6.0
     spans = [Span(before_s + 1.0, before_s + 2.0), Span(before_s + 2.5, before_s + 3.5)]
-    found = read_recording(path, SAMPLE_RATE_HZ, lambda _: spans)
+    recording = read_recording(path, SAMPLE_RATE_HZ, lambda _: spans)
     original = tune(1, 4.0, RATE_HZ)
-    for span, excerpt in zip(spans, found.excerpts, strict=True):
+    for span, excerpt in zip(spans, recording.excerpts, strict=True):
         assert len(excerpt) == pytest.approx(SAMPLE_RATE_HZ, abs=800)
         assert _shift_s(original, excerpt, span.start_s - before_s) < 0.06
 
@@ -214,8 +214,8 @@ def test_packets_that_say_their_length_roughly_do_not_add_up_to_another_place(
     tmp_path: Path,
 ) -> None:
     path = written(tmp_path / "a.mka", "matroska", "ac3", length_s=60.0, late_s=7.5)
-    found = read_recording(path, SAMPLE_RATE_HZ, lambda end_s: [Span(end_s - 3.0, end_s)])
-    assert len(found.excerpts[0]) / SAMPLE_RATE_HZ == pytest.approx(3.0, abs=0.06)
+    recording = read_recording(path, SAMPLE_RATE_HZ, lambda end_s: [Span(end_s - 3.0, end_s)])
+    assert len(recording.excerpts[0]) / SAMPLE_RATE_HZ == pytest.approx(3.0, abs=0.06)
 
 
 @pytest.mark.parametrize("junk", [bytes(5_000), np.random.default_rng(0).bytes(3_000)])

@@ -168,19 +168,19 @@ def test_what_is_written_is_readable_and_what_sounds_stays_exact() -> None:
     lengths = rng.integers(1, 60, len(on)).tolist()
     played = zip(on.tolist(), lengths, strict=True)
     notes = [[at, length, 60 + k % 12, 80] for k, (at, length) in enumerate(played)]
-    told = write_music_xml(score(part(73, notes))).decode()
-    assert not re.search("<type>(64th|128th)</type>", told)
-    (found,) = read_music_xml(told.encode()).parts
-    assert found.notes[:, :2].tolist() == [[20 * at, 20 * length] for at, length, _, _ in notes]
+    xml = write_music_xml(score(part(73, notes))).decode()
+    assert not re.search("<type>(64th|128th)</type>", xml)
+    (read_back,) = read_music_xml(xml.encode()).parts
+    assert read_back.notes[:, :2].tolist() == [[20 * at, 20 * length] for at, length, _, _ in notes]
 
 
 def test_drums_are_never_tied_and_show_no_key() -> None:
     beat = [[6 * k, 2, 42, 90] for k in range(0, 32, 3)] + [[0, 90, 36, 99]]
     beat.sort()
-    told = write_music_xml(score(part(0, beat, is_drum=True))).decode()
-    assert "<tie " not in told
-    assert '<key print-object="no">' in told
-    assert "<sign>percussion</sign>" in told
+    xml = write_music_xml(score(part(0, beat, is_drum=True))).decode()
+    assert "<tie " not in xml
+    assert '<key print-object="no">' in xml
+    assert "<sign>percussion</sign>" in xml
 
 
 @pytest.mark.parametrize(
@@ -200,15 +200,15 @@ def test_short_notes_are_beamed_by_the_beat(
 ) -> None:
     starts = np.cumsum([0, *lengths[:-1]]).tolist()
     notes = [[at, length, 72, 80] for at, length in zip(starts, lengths, strict=True)]
-    told = write_music_xml(score(part(73, notes), time_signature=time_signature)).decode()
-    found = [
+    xml = write_music_xml(score(part(73, notes), time_signature=time_signature)).decode()
+    beams_of_notes = [
         "+".join(beam.replace(" ", "_") for beam in re.findall(r"<beam[^>]*>([^<]*)<", note)) or "-"
-        for note in re.findall("<note.*?</note>", told)
+        for note in re.findall("<note.*?</note>", xml)
     ]
-    assert found == beams.split()
+    assert beams_of_notes == beams.split()
 
 
 def test_a_tempo_is_shown_as_a_whole_number_and_sounds_as_it_is() -> None:
-    told = write_music_xml(score(part(73, [[0, 24, 72, 80]]))).decode()
-    assert "<per-minute>95</per-minute>" in told
-    assert read_music_xml(told.encode()).tempos[0, 1] == pytest.approx(95.24)
+    xml = write_music_xml(score(part(73, [[0, 24, 72, 80]]))).decode()
+    assert "<per-minute>95</per-minute>" in xml
+    assert read_music_xml(xml.encode()).tempos[0, 1] == pytest.approx(95.24)

@@ -129,8 +129,8 @@ def test_ape_tags_of_an_mp3_that_has_no_others(sounds: Path, tmp_path: Path) -> 
     tags: Any = apev2.APEv2()
     tags["Title"], tags["Artist"], tags["Year"] = "Катюша", ["Ann", "Bob"], "1999"
     tags.save(path)
-    found = read_tags(path)
-    assert (found.title, found.artist, found.year) == ("Катюша", "Ann; Bob", 1999)
+    read = read_tags(path)
+    assert (read.title, read.artist, read.year) == ("Катюша", "Ann; Bob", 1999)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Older encodings are told from each other, in titles as in pages; Western texts stay."""
+"""Older encodings are distinguished, in titles as in pages; Western texts stay."""
 
 import unicodedata
 

@@ -29,7 +29,7 @@ def notes(score: Score, part: int = 0) -> list[tuple[float, float, int]]:
     return sorted(melody(score, part))
 
 
-def one(*lines: str) -> list[tuple[float, float, int]]:
+def part_notes(*lines: str) -> list[tuple[float, float, int]]:
     """Read the only part of a file: onset and length in quarters, pitch."""
     return notes(read_kern(kern("**kern", *lines).encode()))
 
@@ -46,20 +46,20 @@ def split_into(count: int) -> list[str]:
 def test_a_spine_splits_into_any_number_and_merges(count: int) -> None:
     pitches = ["c", "e", "g", "b", "dd", "ff", "aa", "ccc"][:count]
     low = ["C", "E", "G", "B", "D", "F", "A", "BB"][:count]
-    found = one(
+    result = part_notes(
         "*M2/4", "=1", *split_into(count),
         " ".join(f"4{pitch}" for pitch in pitches),
         " ".join(f"4{pitch}" for pitch in low),
         " ".join(["*v"] * count),
         "=2", "2cc", "*-",
     )  # fmt: skip
-    assert [at for at, *_ in found] == [0] * count + [1] * count + [2]
-    assert found[-1] == (2, 2, 72)
-    assert all(length == 1 for _, length, _ in found[:-1])
+    assert [at for at, *_ in result] == [0] * count + [1] * count + [2]
+    assert result[-1] == (2, 2, 72)
+    assert all(length == 1 for _, length, _ in result[:-1])
 
 
 @pytest.mark.parametrize(
-    ("lines", "found"),
+    ("lines", "result"),
     [
         # Split, split again, merged one by one.
         (["*^", "2c 4e", "* *^", ". 4f 4a", "* *v *v", "*v *v", "2g", "*-"],
@@ -87,13 +87,13 @@ def test_a_spine_splits_into_any_number_and_merges(count: int) -> None:
     ],
 )  # fmt: skip
 def test_spines_split_again_and_merge(
-    lines: list[str], found: list[tuple[float, float, int]]
+    lines: list[str], result: list[tuple[float, float, int]]
 ) -> None:
-    assert one(*lines) == sorted(found)
+    assert part_notes(*lines) == sorted(result)
 
 
 @pytest.mark.parametrize(
-    ("lines", "found"),
+    ("lines", "result"),
     [
         # Over the merge of four, a chord goes on.
         ([*split_into(4), "[4c [4e [4g [4cc", "*v *v *v *v", "4c],4e],4g],4cc]", "*-"],
@@ -115,9 +115,9 @@ def test_spines_split_again_and_merge(
     ],
 )  # fmt: skip
 def test_ties_hold_over_splits_and_merges(
-    lines: list[str], found: list[tuple[float, float, int]]
+    lines: list[str], result: list[tuple[float, float, int]]
 ) -> None:
-    assert one(*lines) == sorted(found)
+    assert part_notes(*lines) == sorted(result)
 
 
 def test_spines_of_other_parts_are_not_merged() -> None:
@@ -176,9 +176,9 @@ SECTIONS = ("*>A", "4c", "=2", "*>B", "4d", "=3", "*>C", "4e", "*-")
 def test_sections_are_played_as_listed(lists: list[str], played: str) -> None:
     bars = [line.replace(",", "\0") for line in lists]
     text = kern("**kern", "*M1/4", *bars, *SECTIONS).replace("\0", ",")
-    found = notes(read_kern(text.encode()))
-    assert "".join("cdefgab"[[60, 62, 64, 65].index(p)] for *_, p in found) == played
-    assert [at for at, *_ in found] == list(range(len(played)))
+    result = notes(read_kern(text.encode()))
+    assert "".join("cdefgab"[[60, 62, 64, 65].index(p)] for *_, p in result) == played
+    assert [at for at, *_ in result] == list(range(len(played)))
 
 
 def test_what_stands_before_the_first_section_is_played_once() -> None:
@@ -199,8 +199,8 @@ def test_what_stands_before_the_first_section_is_played_once() -> None:
     ],
 )
 def test_repeats_are_played(lines: list[str], played: str) -> None:
-    found = one("*M1/4", *lines)
-    assert "".join("cde"[[60, 62, 64].index(pitch)] for *_, pitch in found) == played
+    result = part_notes("*M1/4", *lines)
+    assert "".join("cde"[[60, 62, 64].index(pitch)] for *_, pitch in result) == played
 
 
 def test_a_list_that_never_ends_is_not_followed() -> None:
@@ -258,7 +258,7 @@ def test_what_a_score_says(read: Read) -> None:
         (["*M4/4", "=1", "1.c", "=2", "2d", "=3", "1e", "*-"], [[0, 4, 4]]),
         (["*M2+3/8", "=1", "8c", "2d", "=2", "8e", "2f", "*-"], [[0, 5, 8]]),
         (["*M3/0", "=1", "00.c", "=2", "00.d", "*-"], [[0, 6, 1]]),
-        (["=1", "4c", "=2", "2d", "*-"], [[0, 1, 4], [480, 2, 4]]),  # none is told
+        (["=1", "4c", "=2", "2d", "*-"], [[0, 1, 4], [480, 2, 4]]),  # no time signature
     ],
 )
 def test_bars_stand_where_they_are_written(
@@ -269,8 +269,8 @@ def test_bars_stand_where_they_are_written(
 
 
 def test_what_stands_behind_the_columns_is_nothing() -> None:
-    found = read_kern(b'**kern\t**kern\n*I""Coro\t*I"Violin\n4C\t4c\t\n4D\t4d \n*-\t*-\n')
-    assert [(part.name, len(part.notes)) for part in found.parts] == [("Violin", 2), ("Coro", 2)]
+    result = read_kern(b'**kern\t**kern\n*I""Coro\t*I"Violin\n4C\t4c\t\n4D\t4d \n*-\t*-\n')
+    assert [(part.name, len(part.notes)) for part in result.parts] == [("Violin", 2), ("Coro", 2)]
 
 
 def test_notes_without_a_pitch_are_drums() -> None:
@@ -280,11 +280,11 @@ def test_notes_without_a_pitch_are_drums() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "pitch"),
+    ("interpretation", "pitch"),
     [("*ITrd1c2", 60), ("*ITrd-1c-2", 60), ("*Trd1c2", 58), ("*Trd-2c-3", 63), ("*Trd0c0", 60)],
 )
-def test_pitches_sound_as_they_are_unless_transposed(said: str, pitch: int) -> None:
-    assert [p for *_, p in one(said, "4c", "*-")] == [pitch]
+def test_pitches_sound_as_they_are_unless_transposed(interpretation: str, pitch: int) -> None:
+    assert [p for *_, p in part_notes(interpretation, "4c", "*-")] == [pitch]
 
 
 def test_parts_meet_again_where_one_has_a_gap() -> None:
@@ -300,7 +300,7 @@ def test_parts_meet_again_where_one_has_a_gap() -> None:
 
 def test_grace_notes_and_comments_take_no_time() -> None:
     lines = ["4c", "!a,remark", "16qd", "16qe", "4f", "!!all", "8gq", "4g", "*-"]
-    assert one(*lines) == [(0, 1, 60), (1, 1, 65), (2, 1, 67)]
+    assert part_notes(*lines) == [(0, 1, 60), (1, 1, 65), (2, 1, 67)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
@@ -315,7 +315,7 @@ def test_old_files_are_read(encoding: str, ends: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [
         (["4c 4d", "*-"], r"line 2 has 2 columns, expected 1"),
         (["*^", "4c", "*-"], r"line 3 has 1 columns, expected 2"),
@@ -325,9 +325,9 @@ def test_old_files_are_read(encoding: str, ends: str) -> None:
         (split_into(2) + [" ".join(["*^"] * 2**n) for n in range(1, 12)], "expected at most 256"),
     ],
 )
-def test_damage_is_told_in_a_line(lines: list[str], told: str) -> None:
-    with pytest.raises(Unreadable, match=told) as raised:
-        one(*lines)
+def test_damage_is_reported_in_one_line(lines: list[str], message: str) -> None:
+    with pytest.raises(Unreadable, match=message) as raised:
+        part_notes(*lines)
     assert "\n" not in str(raised.value)
 
 
@@ -362,9 +362,9 @@ def test_mutations_are_read_or_refused_in_a_line() -> None:
     ).replace("\0", ",").encode()  # fmt: skip
     started = time.process_time()
     for _ in range(1000):
-        made = bytearray(whole[: rng.randrange(len(whole))] if rng.random() < 0.2 else whole)
-        for _ in range(rng.randrange(5) if made else 0):
+        mutated = bytearray(whole[: rng.randrange(len(whole))] if rng.random() < 0.2 else whole)
+        for _ in range(rng.randrange(5) if mutated else 0):
             byte = rng.choice(whole) if rng.random() < 0.7 else rng.randrange(256)
-            made[rng.randrange(len(made))] = byte
-        assert "\n" not in outcome(bytes(made))
+            mutated[rng.randrange(len(mutated))] = byte
+        assert "\n" not in outcome(bytes(mutated))
     assert time.process_time() - started < 20

@@ -345,8 +345,8 @@ def test_a_table_of_an_older_encoding(tmp_path: Path, encoding: str) -> None:
     titles = {"cp932": ["世界に一つだけの花"], "cp1252": ["Für Élise", "Où es-tu"]}
     names = titles.get(encoding, ["Группа крови", "Подмосковные вечера"])
     table = "user,track,plays\n" + "".join(f"me,Ann - {name},3\n" for name in names)
-    found = read(tmp_path / "listens.csv", table.encode(encoding))
-    assert [row.track for row in found if isinstance(row, Listen)] == [f"Ann - {n}" for n in names]
+    rows = read(tmp_path / "listens.csv", table.encode(encoding))
+    assert [row.track for row in rows if isinstance(row, Listen)] == [f"Ann - {n}" for n in names]
 
 
 # ---- What services hand out, packed or not -------------------------------------------------------
@@ -392,10 +392,10 @@ def unpacked(path: Path, files: dict[str, Any]) -> Path:
 def test_what_spotify_hands_out(
     tmp_path: Path, put: Callable[[Path, dict[str, Any]], Path]
 ) -> None:
-    found = list(read_listens(put(tmp_path / "my_spotify_data", HANDED_OUT)))
-    played = sorted((row.artist, row.title) for row in found if isinstance(row, Listen))
+    rows = list(read_listens(put(tmp_path / "my_spotify_data", HANDED_OUT)))
+    played = sorted((row.artist, row.title) for row in rows if isinstance(row, Listen))
     assert played == [("Ann", "Blue Door"), ("Ann", "Blue Door"), ("Bob", "Rio")]
-    assert len(found) == 3
+    assert len(rows) == 3
 
 
 @pytest.mark.parametrize("put", [packed, unpacked])
@@ -404,8 +404,8 @@ def test_months_of_listenbrainz_under_any_name(
     tmp_path: Path, put: Callable[[Path, dict[str, Any]], Path], name: str
 ) -> None:
     files = {name: json.dumps(BRAINZ) + "\n" + json.dumps(BRAINZ), "user.json": {"username": "rob"}}
-    found = list(read_listens(put(tmp_path / "export", files)))
-    assert [(row.artist, row.user) for row in found if isinstance(row, Listen)] == [
+    rows = list(read_listens(put(tmp_path / "export", files)))
+    assert [(row.artist, row.user) for row in rows if isinstance(row, Listen)] == [
         ("Cid", "rob")
     ] * 2
 
@@ -413,8 +413,8 @@ def test_months_of_listenbrainz_under_any_name(
 def test_a_month_of_listenbrainz_alone(tmp_path: Path) -> None:
     path = tmp_path / "1.jsonl"
     path.write_text(json.dumps(BRAINZ) + "\n{broken\n" + json.dumps(BRAINZ) + "\n")
-    found = list(read_listens(path))
-    assert [type(row) for row in found] == [Listen, InvalidRow, Listen]
+    rows = list(read_listens(path))
+    assert [type(row) for row in rows] == [Listen, InvalidRow, Listen]
 
 
 @pytest.mark.parametrize("put", [packed, unpacked])

@@ -53,7 +53,7 @@ def test_every_script_is_kept(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "an empty file"),
         (b"  \n\n", "no words"),
@@ -65,16 +65,16 @@ def test_every_script_is_kept(tmp_path: Path, text: str) -> None:
     ],
     ids=["empty", "blank", "numbers", "headers", "binary", "picture", "endless"],
 )
-def test_files_without_songs_are_reported(tmp_path: Path, content: bytes, said: str) -> None:
-    with pytest.raises(Unreadable, match=said):
+def test_files_without_songs_are_reported(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(Unreadable, match=message):
         read_lyrics(written(tmp_path / "a.txt", content))
 
 
-@pytest.mark.parametrize(("name", "said"), [("a.txt", "4 MB of lyrics"), ("a.csv", "100 MB")])
-def test_a_hundred_megabytes_are_refused_unread(tmp_path: Path, name: str, said: str) -> None:
+@pytest.mark.parametrize(("name", "message"), [("a.txt", "4 MB of lyrics"), ("a.csv", "100 MB")])
+def test_a_hundred_megabytes_are_refused_unread(tmp_path: Path, name: str, message: str) -> None:
     with (tmp_path / name).open("wb") as file:
         file.truncate(101 << 20)  # takes no room on the disk
-    with pytest.raises(Unreadable, match=said):
+    with pytest.raises(Unreadable, match=message):
         read_lyrics(tmp_path / name)
 
 
@@ -82,8 +82,8 @@ def test_sections_are_removed_or_kept(tmp_path: Path) -> None:
     text = "[Verse 1: A. Singer]\nOne line\nChorus:\nAnother [softly] line\n\n(Chorus)\nLast"
     file = written(tmp_path / "a.txt", text)
     assert only(file).text == "One line\n\nAnother [softly] line\n\nLast"
-    kept = only(file, TextOptions(keep_sections=True)).text
-    assert kept == (
+    lyrics = only(file, TextOptions(keep_sections=True)).text
+    assert lyrics == (
         "[Verse 1: A. Singer]\nOne line\n\n[Chorus]\nAnother [softly] line\n\n[Chorus]\nLast"
     )
     assert only(file, TextOptions(fold_case=True)).text.startswith("one line")
@@ -190,7 +190,7 @@ def test_json_of_any_shape(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.csv", "artist,title\nA,One\n", "no column text or lyrics"),
         ("a.csv", "artist,title,text\n", "without a row"),
@@ -201,8 +201,10 @@ def test_json_of_any_shape(tmp_path: Path, content: str) -> None:
         ("a.jsonl", '{"text": "a"}\n{"text"', "in line 2"),
     ],
 )
-def test_malformed_tables_are_reported(tmp_path: Path, name: str, content: str, said: str) -> None:
-    with pytest.raises(Unreadable, match=said):
+def test_malformed_tables_are_reported(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    with pytest.raises(Unreadable, match=message):
         read_lyrics(written(tmp_path / name, content))
 
 
@@ -263,8 +265,8 @@ def test_lyric_events_of_midi() -> None:
 
 def test_texts_of_karaoke_files() -> None:
     texts = ["@KMIDI KARAOKE FILE", "@TA Title", "\\Frère ", "Jac", "ques,", "/dor", "mez ", "vous"]
-    found = midi_lyrics(midi(*((1, t.encode("latin-1")) for t in texts)))
-    assert found == "\n\nFrère Jacques,\ndormez vous"
+    lyrics = midi_lyrics(midi(*((1, t.encode("latin-1")) for t in texts)))
+    assert lyrics == "\n\nFrère Jacques,\ndormez vous"
 
 
 @pytest.mark.parametrize("cut", [30, 40, 60])
@@ -287,14 +289,14 @@ def music_xml(*syllables: tuple[str, str, str]) -> bytes:
 
 
 def test_musicxml_syllables_are_joined_to_lines() -> None:
-    told = [
+    notes = [
         ("1", "begin", "Rös"), ("1", "end", "lein"), ("1", "single", "rot,"),
         ("2", "single", "Und"), ("1", "single", "Sah"), ("1", "single", "ein"),
         ("1", "single", "Knab"), ("2", "begin", "sprach"), ("2", "end", "en"),
         ("1", "single", "ein."), ("1", "single", "Und"), ("1", "single", "so"),
     ]  # fmt: skip
     assert (
-        musicxml_lyrics(music_xml(*told))
+        musicxml_lyrics(music_xml(*notes))
         == "Röslein rot, Sah ein Knab ein.\nUnd so\n\nUnd sprachen"
     )
 

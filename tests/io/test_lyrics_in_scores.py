@@ -43,11 +43,11 @@ def test_each_tune_of_a_book_has_its_own_words(tmp_path: Path) -> None:
     ]
     path = tmp_path / "book.abc"
     path.write_text("\n".join(tunes))
-    found = run_job(Decode(os.fsencode(path), "score"))
-    assert isinstance(found, DecodedFile)
+    results = run_job(Decode(os.fsencode(path), "score"))
+    assert isinstance(results, DecodedFile)
     words = [
         tune.words.text if isinstance(tune, DecodedTrack) and tune.words else None
-        for tune in found.tracks
+        for tune in results.tracks
     ]
     assert words == ["Row row row your boat", None, "Sleep my little one tonight"]
 

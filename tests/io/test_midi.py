@@ -46,18 +46,18 @@ def parts(draw: st.DrawFn) -> Part:
     return Part(name, draw(st.integers(0, 127)), is_drum, np.array(notes, np.int32), pedals)
 
 
-def same(one: Score, other: Score) -> bool:
+def same(first: Score, second: Score) -> bool:
     return (
-        (one.title, one.ticks_per_quarter) == (other.title, other.ticks_per_quarter)
-        and [(p.name, p.program, p.is_drum) for p in one.parts]
-        == [(p.name, p.program, p.is_drum) for p in other.parts]
+        (first.title, first.ticks_per_quarter) == (second.title, second.ticks_per_quarter)
+        and [(p.name, p.program, p.is_drum) for p in first.parts]
+        == [(p.name, p.program, p.is_drum) for p in second.parts]
         and all(
             np.array_equal(a.notes, b.notes) and np.array_equal(a.pedals, b.pedals)
-            for a, b in zip(one.parts, other.parts, strict=True)
+            for a, b in zip(first.parts, second.parts, strict=True)
         )
-        and np.allclose(one.tempos, other.tempos, rtol=1e-5)
-        and np.array_equal(one.time_signatures, other.time_signatures)
-        and np.array_equal(one.keys, other.keys)
+        and np.allclose(first.tempos, second.tempos, rtol=1e-5)
+        and np.array_equal(first.time_signatures, second.time_signatures)
+        and np.array_equal(first.keys, second.keys)
     )  # fmt: skip
 
 
@@ -67,8 +67,10 @@ def same(one: Score, other: Score) -> bool:
     st.sampled_from(["", "Für Elise", "夜想曲", "x" * 300]),
     st.floats(20, 300),
 )
-def test_a_score_comes_back_as_it_was_written(some: list[Part], title: str, bpm: float) -> None:
-    score = score_of(tuple(some), title, [[0, bpm], [960, 120.0]])
+def test_a_score_comes_back_as_it_was_written(
+    drawn_parts: list[Part], title: str, bpm: float
+) -> None:
+    score = score_of(tuple(drawn_parts), title, [[0, bpm], [960, 120.0]])
     assert same(read_midi(write_midi(score)), score)
 
 
@@ -82,7 +84,7 @@ def test_titles_in_older_encodings_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "no MIDI file"),
         (b"MThd", "no MIDI file"),
@@ -94,8 +96,8 @@ def test_titles_in_older_encodings_are_read() -> None:
         (b"MThd" + b"\0" * (17 << 20), "more than 16 MB"),
     ],
 )
-def test_what_is_no_music_says_why(content: bytes, told: str) -> None:
-    with pytest.raises(Unreadable, match=told):
+def test_what_is_no_music_says_why(content: bytes, message: str) -> None:
+    with pytest.raises(Unreadable, match=message):
         read_midi(content)
 
 
@@ -107,9 +109,9 @@ def test_absurd_tempos_do_not_count() -> None:
         b"\0\x90\x3c\x40\x83\x60\x80\x3c\0\0\xff\x2f\0"
     )
     content = b"MThd\0\0\0\x06\0\0\0\x01\x01\xe0MTrk" + struct.pack(">I", len(events)) + events
-    found = read_midi(content)
-    assert found.tempos.tolist() == [[0, 120]]
-    assert found.parts[0].notes.tolist() == [[0, 480, 60, 64]]
+    score = read_midi(content)
+    assert score.tempos.tolist() == [[0, 120]]
+    assert score.parts[0].notes.tolist() == [[0, 480, 60, 64]]
 
 
 def test_a_pedal_is_down_from_half_way_and_what_holds_already_is_dropped() -> None:
@@ -137,4 +139,6 @@ def test_real_midi_comes_back_as_it_was_written() -> None:
         contents |= {name: archive.read(name) for name in names}
     assert len(contents) > 2000
     scores = {name: read_midi(content) for name, content in contents.items()}
-    assert [name for name, one in scores.items() if not same(read_midi(write_midi(one)), one)] == []
+    assert [
+        name for name, score in scores.items() if not same(read_midi(write_midi(score)), score)
+    ] == []

@@ -28,13 +28,13 @@ def notes_of(score: Score) -> list[list[list[int]]]:
     return [part.notes[:, :3].tolist() for part in score.parts]
 
 
-def notes_in(*told: tuple[int, bytes], end: int | None = None) -> list[list[int]]:
-    (found,) = notes_of(read_midi(midi(events(*told, end=end), kind=0)))
-    return found
+def notes_in(*messages: tuple[int, bytes], end: int | None = None) -> list[list[int]]:
+    (notes,) = notes_of(read_midi(midi(events(*messages, end=end), kind=0)))
+    return notes
 
 
 @pytest.mark.parametrize(
-    ("told", "end", "notes"),
+    ("messages", "end", "notes"),
     [
         # No end: to the end of the track.
         ([(0, on(60)), (480, on(64)), (960, off(64))], None, [[0, 960, 60], [480, 480, 64]]),
@@ -69,9 +69,9 @@ def notes_in(*told: tuple[int, bytes], end: int | None = None) -> list[list[int]
     ],
 )  # fmt: skip
 def test_notes_end_where_they_are_heard_to(
-    told: list[tuple[int, bytes]], end: int | None, notes: list[list[int]]
+    messages: list[tuple[int, bytes]], end: int | None, notes: list[list[int]]
 ) -> None:
-    assert notes_in(*told, end=end) == notes
+    assert notes_in(*messages, end=end) == notes
 
 
 @pytest.mark.parametrize("silence", SILENCES)
@@ -107,8 +107,8 @@ def part_kinds(*tracks: bytes) -> list[tuple[int, bool]]:
     return [(part.program, part.is_drum) for part in read_midi(midi(*tracks)).parts]
 
 
-def play(*told: tuple[int, bytes], channel: int = 0, at: int = 0) -> bytes:
-    played = [*told, (at, on(60, channel)), (at + 480, off(60, channel))]
+def play(*messages: tuple[int, bytes], channel: int = 0, at: int = 0) -> bytes:
+    played = [*messages, (at, on(60, channel)), (at + 480, off(60, channel))]
     return events(*sorted(played, key=lambda event: event[0]))
 
 
@@ -175,12 +175,12 @@ LISTED = b"LIST" + struct.pack("<I", 5) + b"INFOx\0"
         riff(PLAIN, LISTED),
         riff(PLAIN).replace(struct.pack("<I", len(PLAIN)), bytes(4), 1),  # a size nobody filled in
         b"\0\4tune".ljust(65, b"\0") + b"Midi".ljust(63, b"\0") + PLAIN,  # MacBinary
-        midi(SCALE + b"\0\xff\x2f\0", told=0),
-        midi(SCALE + b"\0\xff\x2f\0", told=5),
-        midi(SCALE + b"\0\xff\x2f\0", told=65535),
+        midi(SCALE + b"\0\xff\x2f\0", track_count=0),
+        midi(SCALE + b"\0\xff\x2f\0", track_count=5),
+        midi(SCALE + b"\0\xff\x2f\0", track_count=65535),
         midi(SCALE, kind=0),  # no end of the track
         midi(SCALE + b"\0\xff\x2f\0" + SCALE, kind=0),  # more after its end
-        midi(b"\0\xff\x2f\0", SCALE + b"\0\xff\x2f\0", told=1),
+        midi(b"\0\xff\x2f\0", SCALE + b"\0\xff\x2f\0", track_count=1),
         PLAIN + b"\0" * 7,  # what is left of a longer file
         PLAIN.replace(b"MTrk", b"XFIH\0\0\0\x02abMTrk"),  # a chunk of somebody's own
         PLAIN.replace(b"\0\0\0\6", b"\0\0\0\10", 1).replace(b"\1\xe0MTrk", b"\1\xe0zzMTrk"),
@@ -205,7 +205,7 @@ def test_four_notes_are_read_whatever_is_around_them(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (riff(PLAIN, form=b"WAVE"), "no MIDI file"),
         (riff(b""), "no MIDI file"),
@@ -218,8 +218,8 @@ def test_four_notes_are_read_whatever_is_around_them(content: bytes) -> None:
         (PLAIN[:12] + b"\xe7\x28" + PLAIN[14:], "SMPTE"),
     ],
 )
-def test_damage_is_told_in_a_line(content: bytes, told: str) -> None:
-    with pytest.raises(Unreadable, match=told) as raised:
+def test_damage_is_reported_in_one_line(content: bytes, message: str) -> None:
+    with pytest.raises(Unreadable, match=message) as raised:
         read_midi(content)
     assert "\n" not in str(raised.value)
 
@@ -227,8 +227,8 @@ def test_damage_is_told_in_a_line(content: bytes, told: str) -> None:
 @pytest.mark.parametrize("minor", [0, 1])
 @pytest.mark.parametrize("sharps", range(-7, 8))
 def test_keys_that_can_be_are_read(sharps: int, minor: int) -> None:
-    said = b"\0\xff\x59\2" + bytes([sharps % 256, minor])
-    assert read_midi(midi(said + SCALE)).keys.tolist() == [[0, sharps, minor]]
+    key_signature = b"\0\xff\x59\2" + bytes([sharps % 256, minor])
+    assert read_midi(midi(key_signature + SCALE)).keys.tolist() == [[0, sharps, minor]]
 
 
 def test_patterns_of_type_2_sound_at_once() -> None:
@@ -250,15 +250,15 @@ def test_mutations_are_read_or_refused_in_a_line() -> None:
         events((0, XG_ON), (0, text(3, "Für Élise".encode("cp1252"))), (0, program(73))),
         events((0, control(64, 90)), (0, on(60)), (480, on(60)), (960, control(123))),
         SCALE,
-        told=3,
+        track_count=3,
     )
     started = time.process_time()
     for _ in range(1000):
-        made = bytearray(whole[: rng.randrange(len(whole))] if rng.random() < 0.3 else whole)
-        for _ in range(rng.randrange(4) if made else 0):
-            made[rng.randrange(len(made))] = rng.randrange(256)
-        told = outcome(bytes(made))
-        assert told.count("\n") == 0
+        mutated = bytearray(whole[: rng.randrange(len(whole))] if rng.random() < 0.3 else whole)
+        for _ in range(rng.randrange(4) if mutated else 0):
+            mutated[rng.randrange(len(mutated))] = rng.randrange(256)
+        message = outcome(bytes(mutated))
+        assert message.count("\n") == 0
     assert time.process_time() - started < 20
 
 

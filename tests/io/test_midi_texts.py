@@ -18,12 +18,12 @@ TEXT, NAME, LYRIC = 1, 3, 5
 
 def sung(*syllables: bytes, kind: int = LYRIC, name: bytes = b"", before: bytes = b"") -> bytes:
     """Write a song of a syllable a note."""
-    told = [(0, text(NAME, name))] if name else []
+    messages = [(0, text(NAME, name))] if name else []
     if before:
-        told.append((0, text(TEXT, before)))
+        messages.append((0, text(TEXT, before)))
     for n, syllable in enumerate(syllables):
-        told += [(480 * n, text(kind, syllable)), (480 * n, on(60)), (480 * n + 480, off(60))]
-    return midi(events(*told))
+        messages += [(480 * n, text(kind, syllable)), (480 * n, on(60)), (480 * n + 480, off(60))]
+    return midi(events(*messages))
 
 
 def words(*syllables: str, kind: int = LYRIC) -> str:
@@ -67,7 +67,7 @@ def test_short_names_profit_from_the_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "verse", "encoding"),
+    ("declaration", "verse", "encoding"),
     [
         (b"@LRUSS", "Ой, то не вечер", "cp1251"),
         (b"{@JP}", "さくら さくら", "shift_jis"),
@@ -77,10 +77,10 @@ def test_short_names_profit_from_the_words() -> None:
         (b"@LENGL", "Été à Nîmes où l'été", "cp1252"),
     ],
 )
-def test_what_is_declared_counts_first(said: bytes, verse: str, encoding: str) -> None:
+def test_what_is_declared_counts_first(declaration: bytes, verse: str, encoding: str) -> None:
     syllables = [f"{word} ".encode(encoding) for word in verse.split()] + [b"la ", b"la "]
-    found = midi_lyrics(sung(*syllables, before=said))
-    assert found == verse + " la la"
+    lyrics = midi_lyrics(sung(*syllables, before=declaration))
+    assert lyrics == verse + " la la"
 
 
 @pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16"])
@@ -90,7 +90,7 @@ def test_a_byte_order_mark_is_believed(mark: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("syllables", "told"),
+    ("syllables", "expected"),
     [
         (["Twin-", "kle ", "twin-", "kle ", "lit-", "tle ", "star"], "Twinkle twinkle little star"),
         (["Twin-", "kle", "twin-", "kle", "lit-", "tle", "star"], "Twinkle twinkle little star"),
@@ -107,20 +107,20 @@ def test_a_byte_order_mark_is_believed(mark: str) -> None:
         (["月", "亮", "代", "表,", "我", "的", "心"], "月亮代表,我的心"),
     ],
 )  # fmt: skip
-def test_syllables_make_words(syllables: list[str], told: str) -> None:
+def test_syllables_make_words(syllables: list[str], expected: str) -> None:
     assert [line.strip() for line in words(*syllables).split("\n")] == [
-        line.strip() for line in told.split("\n")
+        line.strip() for line in expected.split("\n")
     ]
 
 
 KARAOKE = [b"@KMIDI KARAOKE FILE", b"@V0100", b"@LENGL", b"\\Row ", b"row ", b"/row ", b"your boat"]
 
 
-def karaoke(first: bytes, *told: bytes, words_in: bytes = b"Words") -> bytes:
+def karaoke(first: bytes, *texts: bytes, words_in: bytes = b"Words") -> bytes:
     """Write a karaoke file: tracks of a first name, of words, of notes."""
     return midi(
         events((0, text(NAME, first))),
-        events((0, text(NAME, words_in)), *((0, text(TEXT, one)) for one in (*KARAOKE, *told))),
+        events((0, text(NAME, words_in)), *((0, text(TEXT, line)) for line in (*KARAOKE, *texts))),
         events((0, text(NAME, b"Melody")), *NOTE),
     )
 
@@ -153,5 +153,5 @@ def test_what_cannot_be_decoded_is_in_no_export(tmp_path: Path) -> None:
     score = read_midi(midi(events((0, text(NAME, broken)), *NOTE)))
     assert score.title
     written = [write_midi(score), write_music_xml(score), write_abc(score).encode()]
-    assert all("\ufffd".encode() not in one for one in written)
+    assert all("\ufffd".encode() not in content for content in written)
     write_score(score, tmp_path / "a.mid")

@@ -60,8 +60,8 @@ def test_every_key_comes_back(sharps: int, minor: int) -> None:
     written = write_midi(score_of(key=(sharps, minor)))
     assert read_midi(written).keys.tolist() == [[0, sharps, minor]]
     _, plain = read_elsewhere(written)
-    told = [message.key for message in plain.tracks[0] if message.type == "key_signature"]
-    assert told == [(MINOR if minor else MAJOR)[sharps + 7]]
+    keys = [message.key for message in plain.tracks[0] if message.type == "key_signature"]
+    assert keys == [(MINOR if minor else MAJOR)[sharps + 7]]
 
 
 @pytest.mark.parametrize("key", [(12, 0), (-8, 0), (8, 1), (0, 5), (3, 255)])

@@ -35,8 +35,8 @@ def words(text: str) -> str:
     return f"<direction><direction-type><words>{text}</words></direction-type></direction>"
 
 
-def sound(told: str) -> str:
-    return f"<direction><direction-type><words/></direction-type><sound {told}/></direction>"
+def sound(attribute: str) -> str:
+    return f"<direction><direction-type><words/></direction-type><sound {attribute}/></direction>"
 
 
 def ending(number: str, kind: str, text: str = "") -> str:
@@ -200,13 +200,14 @@ def test_alterations(alter: str, pitch: int) -> None:
 def test_metronome_marks(mark: str, bpm: float) -> None:
     kind = f"<direction-type><metronome>{mark}</metronome></direction-type>"
     assert read(music_xml(f"<direction>{kind}</direction>" + C)).tempos.tolist() == [[0, bpm]]
-    both = f'<direction>{kind}<sound tempo="100"/></direction>'  # what is told counts
+    both = f'<direction>{kind}<sound tempo="100"/></direction>'  # the sound attribute counts
     assert read(music_xml(both + C)).tempos.tolist() == [[0, 100]]
 
 
-@pytest.mark.parametrize("told", ["fast", "", "-5", "1e99"])
-def test_a_mark_without_a_number_is_no_tempo(told: str) -> None:
-    kind = f"<metronome><beat-unit>quarter</beat-unit><per-minute>{told}</per-minute></metronome>"
+@pytest.mark.parametrize("per_minute", ["fast", "", "-5", "1e99"])
+def test_a_mark_without_a_number_is_no_tempo(per_minute: str) -> None:
+    mark = f"<beat-unit>quarter</beat-unit><per-minute>{per_minute}</per-minute>"
+    kind = f"<metronome>{mark}</metronome>"
     text = f"<direction><direction-type>{kind}</direction-type></direction>" + C
     assert all(4 <= bpm <= 1000 for _, bpm in read(music_xml(text)).tempos.tolist())
 
@@ -280,8 +281,7 @@ def test_drums_are_those_of_their_instruments() -> None:
 
 def test_pedals() -> None:
     def pedal(kind: str) -> str:
-        told = f'<direction-type><pedal type="{kind}"/></direction-type>'
-        return f"<direction>{told}</direction>"
+        return f'<direction><direction-type><pedal type="{kind}"/></direction-type></direction>'
 
     bar = pedal("start") + note("C", 4, 1) + pedal("change") + note("D", 4, 2) + pedal("stop")
     (part,) = read(music_xml(bar, E)).parts
@@ -341,9 +341,9 @@ def test_only_one_part_need_say_it() -> None:
     text = music_xml(C, D + BACKWARD, E)
     part = text[text.index('<part id="P1">') : text.index("</score-partwise")]
     other = part.replace("P1", "P2").replace(BACKWARD, "")
-    for one in (part + other, other + part):
-        score = read(text.replace(part, one))
-        assert [len(found.notes) for found in score.parts] == [5, 5]
+    for both in (part + other, other + part):
+        score = read(text.replace(part, both))
+        assert [len(part.notes) for part in score.parts] == [5, 5]
 
 
 def test_what_holds_where_one_goes_back_holds_again() -> None:
@@ -404,15 +404,15 @@ TITLE = "<movement-title>Ljúflingsljóð</movement-title>"
 def test_a_namespace_changes_nothing(prefix: str) -> None:
     text = music_xml(C.replace("</note>", LYRIC + "</note>"), D, title=TITLE)
     name = "xmlns:mx" if prefix else "xmlns"
-    told = text.replace("<score-partwise ", f'<score-partwise {name}="urn:a" ')
+    xml = text.replace("<score-partwise ", f'<score-partwise {name}="urn:a" ')
     if prefix:
-        told = told.replace("<", f"<{prefix}").replace(f"<{prefix}/", f"</{prefix}")
-        told = told.replace(f"<{prefix}?", "<?")
-    found = read(told)
-    assert melody(found) == melody(read(text))
-    assert [(part.name, part.program) for part in found.parts] == [("Viola", 41)]
-    assert found.title == read_header(told.encode()).title == "Ljúflingsljóð"
-    assert musicxml_lyrics(told.encode()) == "Ljúfur"
+        xml = xml.replace("<", f"<{prefix}").replace(f"<{prefix}/", f"</{prefix}")
+        xml = xml.replace(f"<{prefix}?", "<?")
+    score = read(xml)
+    assert melody(score) == melody(read(text))
+    assert [(part.name, part.program) for part in score.parts] == [("Viola", 41)]
+    assert score.title == read_header(xml.encode()).title == "Ljúflingsljóð"
+    assert musicxml_lyrics(xml.encode()) == "Ljúfur"
 
 
 def test_elements_of_another_namespace_are_no_notes() -> None:
@@ -429,9 +429,9 @@ def test_elements_of_another_namespace_are_no_notes() -> None:
     ],
 )  # fmt: skip
 def test_encodings(encoding: str, declared: str) -> None:
-    told = f' encoding="{declared}"' if declared else ""
+    declaration = f' encoding="{declared}"' if declared else ""
     text = music_xml(C.replace("</note>", LYRIC + "</note>"), title=TITLE)
-    content = text.replace('version="1.0"', f'version="1.0"{told}', 1).encode(encoding)
+    content = text.replace('version="1.0"', f'version="1.0"{declaration}', 1).encode(encoding)
     assert read_header(content).title == read(content).title == "Ljúflingsljóð"
     assert musicxml_lyrics(content) == "Ljúfur"
 
@@ -513,7 +513,7 @@ def test_a_name_in_utf_8_that_is_not_marked_as_such() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (("<step>C", "<step>H"), "bar 1 has a note of pitch 'H' '4'"),
         (("<octave>4", "<octave>four"), "bar 1 has a note of pitch 'C' 'four'"),
@@ -525,8 +525,8 @@ def test_a_name_in_utf_8_that_is_not_marked_as_such() -> None:
         (("score-partwise", "opus"), "no MusicXML"),
     ],
 )
-def test_damage_is_told_in_one_line(change: tuple[str, str], told: str) -> None:
-    with pytest.raises(Unreadable, match=told.replace("'", ".")):
+def test_damage_is_told_in_one_line(change: tuple[str, str], message: str) -> None:
+    with pytest.raises(Unreadable, match=message.replace("'", ".")):
         read(music_xml(C).replace(*change))
 
 
@@ -556,13 +556,13 @@ def test_notes_are_those_of_music21(name: str) -> None:
     stream: Any = converter.parse(path, forceSource=True, storePickle=False)
     stream = stream.toSoundingPitch().stripTies()
     expected = sorted(
-        (round(float(one.getOffsetInHierarchy(part)) * 480), pitch.midi)
+        (round(float(element.getOffsetInHierarchy(part)) * 480), pitch.midi)
         for part in stream.parts
-        for one in part.recurse().notes
-        if not one.duration.isGrace and "ChordSymbol" not in one.classes
-        for pitch in one.pitches
+        for element in part.recurse().notes
+        if not element.duration.isGrace and "ChordSymbol" not in element.classes
+        for pitch in element.pitches
     )
     score = read_music_xml(path.read_bytes())
-    found = sorted((on, pitch) for part in score.parts for on, _, pitch, _ in part.notes.tolist())
-    shift = found[0][0] - expected[0][0]  # a rest fills a pickup up
-    assert [(on - shift, pitch) for on, pitch in found] == expected
+    played = sorted((on, pitch) for part in score.parts for on, _, pitch, _ in part.notes.tolist())
+    shift = played[0][0] - expected[0][0]  # a rest fills a pickup up
+    assert [(on - shift, pitch) for on, pitch in played] == expected

@@ -13,21 +13,21 @@ Degree = tuple[int, int, str]
 def element(
     kind: str, degrees: tuple[Degree, ...] = (), *, root: str = "C", text: str = "", more: str = ""
 ) -> ET.Element:
-    told = f' text="{text}"' if text else ""
+    text_attribute = f' text="{text}"' if text else ""
     each = "".join(
         f"<degree><degree-value>{value}</degree-value><degree-alter>{alter}</degree-alter>"
         f"<degree-type>{how}</degree-type></degree>"
         for value, alter, how in degrees
     )
     return ET.fromstring(
-        f"<harmony><root><root-step>{root}</root-step></root><kind{told}>{kind}</kind>{more}{each}"
+        f"<harmony><root><root-step>{root}</root-step></root><kind{text_attribute}>{kind}</kind>{more}{each}"
         "</harmony>"
     )
 
 
-def semitones(one: ET.Element) -> set[int]:
+def semitones(harmony: ET.Element) -> set[int]:
     """Return the pitch classes of a chord, counted from its root, which they contain or not."""
-    chord = parse_chord(read_harmony(one))
+    chord = parse_chord(read_harmony(harmony))
     return {(pitch - chord.root) % 12 for pitch in chord.classes}
 
 
@@ -50,9 +50,9 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("root", list("CDEFGAB"))
 def test_every_kind_of_the_standard(kind: str, root: str) -> None:
-    one = element(kind, root=root)
-    assert semitones(one) == KINDS[kind]
-    assert parse_chord(read_harmony(one)).root == "C D EF G A B".index(root)
+    harmony_element = element(kind, root=root)
+    assert semitones(harmony_element) == KINDS[kind]
+    assert parse_chord(read_harmony(harmony_element)).root == "C D EF G A B".index(root)
 
 
 def test_there_is_none() -> None:
@@ -113,9 +113,9 @@ def test_there_is_none() -> None:
 def test_degrees_change_the_quality_and_never_the_root(
     kind: str, degrees: list[Degree], expected: set[int], root: str
 ) -> None:
-    one = element(kind, tuple(degrees), root=root)
-    assert parse_chord(read_harmony(one)).root == {"C": 0, "F": 5, "B": 11}[root]
-    assert semitones(one) == expected
+    harmony_element = element(kind, tuple(degrees), root=root)
+    assert parse_chord(read_harmony(harmony_element)).root == {"C": 0, "F": 5, "B": 11}[root]
+    assert semitones(harmony_element) == expected
 
 
 def test_symbols_are_as_musicians_write_them() -> None:

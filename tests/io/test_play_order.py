@@ -10,8 +10,8 @@ from segue.io.play_order import Jump, NavigationMarks, NavigationText, play_orde
 def written(text: str) -> tuple[str, list[NavigationMarks]]:
     """Read bars of one letter: ``|:`` before one, ``[1,3]``, and behind ``/`` what stands at it."""
     letters, marks = "", []
-    for told in text.split():
-        mark, bar = NavigationMarks(), told
+    for notation in text.split():
+        mark, bar = NavigationMarks(), notation
         if bar.startswith("|:"):
             mark.opens, bar = True, bar[2:]
         if bar.startswith("["):
@@ -37,8 +37,8 @@ def written(text: str) -> tuple[str, list[NavigationMarks]]:
 
 def order(text: str) -> tuple[str, str]:
     letters, marks = written(text)
-    found = play_order(marks)
-    return "".join(letters[n] for n in found.bars), found.problem
+    playback = play_order(marks)
+    return "".join(letters[n] for n in playback.bars), playback.problem
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_bars_are_played_in_this_order(bars: str, played: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bars", "played", "told"),
+    ("bars", "played", "message"),
     [
         ("A B/D.S. C", "ABC", "bar 2 says D.S. without a segno"),
         ("|:A/:| B/D.S._al_Fine", "AAB", "bar 2 says D.S. without a segno"),
@@ -143,10 +143,10 @@ def test_bars_are_played_in_this_order(bars: str, played: str) -> None:
          "over 32 times longer"),
     ],
 )  # fmt: skip
-def test_what_contradicts_itself_is_told(bars: str, played: str, told: str) -> None:
-    found, problem = order(bars)
-    assert found == (played or written(bars)[0])
-    assert told in problem
+def test_contradictions_are_reported(bars: str, played: str, message: str) -> None:
+    played_bars, problem = order(bars)
+    assert played_bars == (played or written(bars)[0])
+    assert message in problem
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_what_contradicts_itself_is_told(bars: str, played: str, told: str) -> N
 def test_time_is_linear_in_the_written_bars(bars: str) -> None:
     _, marks = written(bars)
     begin = time.process_time()
-    found = play_order(marks)
+    playback = play_order(marks)
     assert time.process_time() - begin < 5
-    assert len(found.bars) <= max(32 * len(marks), 1)
+    assert len(playback.bars) <= max(32 * len(marks), 1)
 
 
 # ---- words -------------------------------------------------------------------------------------
@@ -270,9 +270,9 @@ def test_jumps_in_words(text: str, jump: Jump) -> None:
     ],
 )
 def test_signs_in_words(text: str, field: str) -> None:
-    said = read_navigation(text)
-    assert getattr(said, field) is True
-    assert said.jump is None
+    navigation = read_navigation(text)
+    assert getattr(navigation, field) is True
+    assert navigation.jump is None
 
 
 @pytest.mark.parametrize(
@@ -287,5 +287,5 @@ def test_signs_in_words(text: str, field: str) -> None:
     ],
 )  # fmt: skip
 def test_other_words_say_nothing_of_the_order(text: str) -> None:
-    said = read_navigation(text)
-    assert said == NavigationText()
+    navigation = read_navigation(text)
+    assert navigation == NavigationText()

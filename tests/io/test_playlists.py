@@ -80,7 +80,7 @@ def test_what_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["#1 hit.mp3", " a.mp3", "\u3000b.mp3", "c.mp3"])
 def test_no_name_is_taken_for_a_comment_or_cut(tmp_path: Path, name: str) -> None:
-    write_playlist(tmp_path / "list.m3u8", [one(tmp_path / name)])
+    write_playlist(tmp_path / "list.m3u8", [track_at(tmp_path / name)])
     line = (tmp_path / "list.m3u8").read_text().splitlines()[2]
     assert line[0] not in "# \u3000"
     assert Path(os.path.normpath(tmp_path / line)) == tmp_path / name
@@ -96,7 +96,7 @@ def test_a_list_in_a_folder_behind_a_link_leads_to_the_files(tmp_path: Path, mus
     song.touch()
     for folder in ("lists", "link/lists"):
         target = tmp_path / folder / "list.m3u8"
-        write_playlist(target, [one(song)])
+        write_playlist(target, [track_at(song)])
         line = target.read_text().splitlines()[2]
         assert not line.startswith("/")
         assert (target.parent / line).samefile(song)
@@ -106,9 +106,11 @@ def test_paths_within_a_folder_behind_a_link_hold_when_it_is_moved(tmp_path: Pat
     (tmp_path / "real" / "lists").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "real")
     (tmp_path / "real" / "song.mp3").touch()
-    write_playlist(tmp_path / "link" / "lists" / "a.m3u8", [one(tmp_path / "link" / "song.mp3")])
+    write_playlist(
+        tmp_path / "link" / "lists" / "a.m3u8", [track_at(tmp_path / "link" / "song.mp3")]
+    )
     assert (tmp_path / "real/lists/a.m3u8").read_text().splitlines()[2] == "../song.mp3"
 
 
-def one(path: Path) -> Track:
+def track_at(path: Path) -> Track:
     return Track(1, "sound", path, Tags("A title", "An artist", "An album"), 61.4, "")

@@ -98,10 +98,10 @@ def test_a_long_text_that_nothing_divides_is_cut_after_sentences() -> None:
     text = "".join(
         f"This is the line of number {n}\nand it goes on, here with {n}.\n" for n in range(250)
     )
-    found = read_plain(text)
-    assert len(found) > 10
-    assert all(song.text.endswith(".") and song.text.count("\n") < 50 for song in found)
-    assert "\n".join(song.text for song in found) == text.strip()
+    poems = read_plain(text)
+    assert len(poems) > 10
+    assert all(song.text.endswith(".") and song.text.count("\n") < 50 for song in poems)
+    assert "\n".join(song.text for song in poems) == text.strip()
 
 
 def test_a_book_of_gutenberg_with_contents_and_an_author() -> None:

@@ -8,7 +8,7 @@ from segue.files import partial_path
 from segue.io.scan import FoundFile, OtherFile, UnreadablePath, scan
 
 
-def found(*paths: Path) -> list[str]:
+def found_names(*paths: Path) -> list[str]:
     return [Path(os.fsdecode(i.path)).name for i in scan(paths) if isinstance(i, FoundFile)]
 
 
@@ -20,13 +20,13 @@ def test_walks_folders_in_order(tmp_path: Path) -> None:
     for name in ("b/2.mp3", "a/1.FLAC", "a/cover.jpg", "3.ogg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert found(tmp_path) == ["3.ogg", "1.FLAC", "2.mp3"]
+    assert found_names(tmp_path) == ["3.ogg", "1.FLAC", "2.mp3"]
     assert sum(isinstance(item, OtherFile) for item in scan([tmp_path])) == 1
 
 
 def test_a_file_named_twice_is_met_once(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").touch()
-    assert found(tmp_path, tmp_path / "a.mp3", tmp_path) == ["a.mp3"]
+    assert found_names(tmp_path, tmp_path / "a.mp3", tmp_path) == ["a.mp3"]
 
 
 def test_tracker_modules_are_unsupported(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_links(tmp_path: Path) -> None:
 def test_a_folder_with_the_name_of_a_song_is_walked(tmp_path: Path) -> None:
     (tmp_path / "x.mp3").mkdir()
     (tmp_path / "x.mp3" / "song.mp3").touch()
-    assert found(tmp_path) == ["song.mp3"]
+    assert found_names(tmp_path) == ["song.mp3"]
 
 
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
@@ -82,5 +82,5 @@ def test_a_forbidden_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_a_killed_segue_left_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "song.flac").touch()
     partial_path(tmp_path / "song.flac").touch()
-    assert found(tmp_path) == ["song.flac"]
+    assert found_names(tmp_path) == ["song.flac"]
     assert reasons(partial_path(tmp_path / "song.flac")) == []

@@ -52,8 +52,8 @@ def test_music_xml_is_read_with_all_that_it_tells(read: Read) -> None:
 
 
 def harmony(step: str, kind: str, more: str = "", text: str = "") -> str:
-    told = f'<kind text="{text}">{kind}</kind>'
-    return f"<harmony><root><root-step>{step}</root-step></root>{told}{more}</harmony>"
+    kind_element = f'<kind text="{text}">{kind}</kind>'
+    return f"<harmony><root><root-step>{step}</root-step></root>{kind_element}{more}</harmony>"
 
 
 def test_music_xml_tells_the_chords_above_its_notes(read: Read) -> None:
@@ -167,7 +167,7 @@ OUTSIDE = '<!DOCTYPE score-partwise [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("a.xml", b"", "empty"),
         ("a.xml", b"\x00\xff" * 99, "damaged XML"),
@@ -196,8 +196,8 @@ OUTSIDE = '<!DOCTYPE score-partwise [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         ("a.txt", b"C D E", "expected .abc"),
     ],
 )  # fmt: skip
-def test_bad_files_say_why(read: Read, name: str, content: bytes, told: str) -> None:
-    with pytest.raises(Unreadable, match=told):
+def test_bad_files_say_why(read: Read, name: str, content: bytes, message: str) -> None:
+    with pytest.raises(Unreadable, match=message):
         read(name, content)
 
 
@@ -225,7 +225,7 @@ def test_kern_is_read(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "expected"),
     [
         ("01 - Tune.mid", midi(0, meta(3, b"Gavotte"), quarter(0, 60)), ("Gavotte", "", None)),
         ("Someone - Tune.mid", b"MThd", ("Tune", "Someone", None)),
@@ -237,13 +237,13 @@ def test_kern_is_read(read: Read) -> None:
     ],
 )
 def test_tags_come_from_the_score_else_from_the_name(
-    tmp_path: Path, name: str, content: bytes, told: tuple[str, str, int | None]
+    tmp_path: Path, name: str, content: bytes, expected: tuple[str, str, int | None]
 ) -> None:
     path = tmp_path / "Album" / name
     path.parent.mkdir()
     path.write_bytes(content)
     (tags,) = read_score_tags(path)
-    assert (tags.title, tags.artist, tags.track_number) == told
+    assert (tags.title, tags.artist, tags.track_number) == expected
     assert tags.album == ("Six Songs" if tags.title == "Rose" else "")
 
 
@@ -309,13 +309,13 @@ def test_whatever_is_in_a_file_it_is_read_or_refused_in_words(
     path = tmp_path_factory.mktemp("any") / f"a{suffix}"
     path.write_bytes(content)
     tags = read_score_tags(path)
-    assert all(one.title for one in tags)
+    assert all(tag.title for tag in tags)
     try:
-        found = read_scores(path)
+        scores = read_scores(path)
     except Unreadable:
         return
-    assert len(found) == len(tags)
-    for score in found:
+    assert len(scores) == len(tags)
+    for score in scores:
         if isinstance(score, Score):
             assert score.parts
             for part in score.parts:

@@ -58,9 +58,9 @@ def frames(path: Path) -> tuple[int, list[str]]:
 def test_other_id3_frames_and_their_version_stay(tmp_path: Path, version: int) -> None:
     path = write_sound(tmp_path / "song.mp3", tune(1, 2.0))
     tags = id3.ID3()
-    told = {"TSIZ": "9", "TRDA": "May", "TYER": "1999", "TDAT": "0203", "TIME": "1200"}
-    told |= {"TORY": "1980", "TPE1": "AC/DC", "TCON": "(17)Rock"}
-    for name, text in told.items():
+    frames_by_name = {"TSIZ": "9", "TRDA": "May", "TYER": "1999", "TDAT": "0203", "TIME": "1200"}
+    frames_by_name |= {"TORY": "1980", "TPE1": "AC/DC", "TCON": "(17)Rock"}
+    for name, text in frames_by_name.items():
         tags.add(getattr(id3, name)(encoding=0, text=[text]))
     tags.add(id3.IPLS(encoding=1, people=[["producer", "Ann"]]))
     tags.add(id3.TPE2(encoding=1, text=["Ann", "Bob"]))

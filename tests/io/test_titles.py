@@ -10,7 +10,7 @@ from segue.text import artist_keys, file_title, title_key
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("Don't Go - Remastered 2011", "Don’t Go"),
         ("Don't Go - 2011 Remaster", "Dont Go"),
@@ -29,12 +29,12 @@ from segue.text import artist_keys, file_title, title_key
         ("Café", "Cafe"),
     ],
 )
-def test_titles_of_one_recording(one: str, other: str) -> None:
-    assert title_key(one) == title_key(other)
+def test_titles_of_one_recording(first: str, second: str) -> None:
+    assert title_key(first) == title_key(second)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("Live Wire - Live at Home", "Live Wire"),
         ("Song - Live", "Song"),
@@ -53,8 +53,8 @@ def test_titles_of_one_recording(one: str, other: str) -> None:
         ("1999", "1998"),
     ],
 )
-def test_titles_of_other_recordings(one: str, other: str) -> None:
-    assert title_key(one) != title_key(other)
+def test_titles_of_other_recordings(first: str, second: str) -> None:
+    assert title_key(first) != title_key(second)
 
 
 def test_names_of_artists() -> None:
@@ -92,8 +92,8 @@ def test_names_of_artists() -> None:
     ],
 )
 def test_what_a_name_says_of_its_file(text: str, title: str, year: int | None) -> None:
-    found = file_title(text)
-    assert (found.title, found.year) == (title, year)
+    parsed = file_title(text)
+    assert (parsed.title, parsed.year) == (title, year)
 
 
 @pytest.mark.parametrize(

@@ -72,14 +72,14 @@ def parts(draw: st.DrawFn) -> Part:
 def chords(draw: st.DrawFn) -> tuple[tuple[int, str], ...]:
     """Draw chord symbols on the grid, each another one than the one before."""
     names = ("C", "F#m7b5", "Bb/D", "N.C.", "G7", "A-7", "Ebmaj7", "C6/9", "Dadd9/F#", "E7#9")
-    found: list[tuple[int, str]] = []
+    symbols: list[tuple[int, str]] = []
     at = 0
     for _ in range(draw(st.integers(0, 6))):
-        at += draw(st.integers(0 if not found else 1, 30))
+        at += draw(st.integers(0 if not symbols else 1, 30))
         name = draw(st.sampled_from(names))
-        if not found or found[-1][1] != name:
-            found.append((at, name))
-    return tuple(found)
+        if not symbols or symbols[-1][1] != name:
+            symbols.append((at, name))
+    return tuple(symbols)
 
 
 def chord_rows(score: Score) -> list[tuple[float, str]]:
@@ -101,11 +101,11 @@ def scores(draw: st.DrawFn) -> Score:
     # Thousandths, so that rounding to the four places that files keep changes nothing.
     tempos = [number / 1000 for number in draw(st.lists(st.integers(20_000, 300_000), max_size=3))]
     ticks = np.cumsum([0, *draw(st.lists(st.integers(1, 60), min_size=3, max_size=3))])
-    some = draw(st.lists(parts(), min_size=1, max_size=3))
+    drawn_parts = draw(st.lists(parts(), min_size=1, max_size=3))
     return Score(
         draw(st.sampled_from(["", "Für Elise", "夜想曲 <&>"])),
         GRID,
-        tuple(some),
+        tuple(drawn_parts),
         np.array([[t, bpm] for t, bpm in zip(ticks, tempos, strict=False)]).reshape(-1, 2),
         np.array(time_signatures, np.int32),
         np.array([[0, draw(st.integers(-7, 7)), draw(st.integers(0, 1))]], np.int32),
@@ -144,11 +144,11 @@ def length_of(score: Score) -> float:
 
 def tempo_rows(score: Score) -> list[tuple[float, float]]:
     """Return quarters and tempo, without what says what holds already."""
-    found: list[tuple[float, float]] = []
+    rows: list[tuple[float, float]] = []
     for tick, bpm in score.tempos.tolist():
-        if not found or abs(found[-1][1] - bpm) > 1e-4:
-            found.append((tick / score.ticks_per_quarter, round(bpm, 4)))
-    return found
+        if not rows or abs(rows[-1][1] - bpm) > 1e-4:
+            rows.append((tick / score.ticks_per_quarter, round(bpm, 4)))
+    return rows
 
 
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
@@ -156,31 +156,31 @@ def tempo_rows(score: Score) -> list[tuple[float, float]]:
 @example(crossing_ties(drum=False))
 @example(crossing_ties(drum=True))
 def test_music_xml_comes_back_as_it_was(score: Score) -> None:
-    found = read_music_xml(write_music_xml(score))
-    assert (found.title, found.composer) == (score.title, score.composer)
-    assert len(found.parts) == len(score.parts)
-    for part, read in zip(score.parts, found.parts, strict=True):
+    read_back = read_music_xml(write_music_xml(score))
+    assert (read_back.title, read_back.composer) == (score.title, score.composer)
+    assert len(read_back.parts) == len(score.parts)
+    for part, read in zip(score.parts, read_back.parts, strict=True):
         assert (read.name, read.program, read.is_drum) == (part.name, part.program, part.is_drum)
-        assert rows(found, read) == rows(score, part)
+        assert rows(read_back, read) == rows(score, part)
         assert read.pedals.tolist() == (part.pedals * [480 // GRID, 1]).tolist()
-    assert bar_lines(found, length_of(score)) == bar_lines(score, length_of(score))
-    assert tempo_rows(found) == tempo_rows(score)
-    assert found.keys.tolist() == score.keys.tolist()
-    assert chord_rows(found) == chord_rows(score)
+    assert bar_lines(read_back, length_of(score)) == bar_lines(score, length_of(score))
+    assert tempo_rows(read_back) == tempo_rows(score)
+    assert read_back.keys.tolist() == score.keys.tolist()
+    assert chord_rows(read_back) == chord_rows(score)
 
 
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(scores())
 def test_abc_comes_back_as_it_was_but_for_loudness(score: Score) -> None:
     (book,) = split_tune_book(write_abc(score).encode())
-    found = read_tune(book)
-    assert (found.title, found.composer) == (score.title, score.composer)
-    for part, read in zip(score.parts, found.parts, strict=True):
+    read_back = read_tune(book)
+    assert (read_back.title, read_back.composer) == (score.title, score.composer)
+    for part, read in zip(score.parts, read_back.parts, strict=True):
         assert (read.name, read.program, read.is_drum) == (part.name, part.program, part.is_drum)
-        assert rows(found, read, 0, 1, 2) == rows(score, part, 0, 1, 2)
-    assert bar_lines(found, length_of(score)) == bar_lines(score, length_of(score))
-    assert found.keys.tolist() == score.keys.tolist()
-    assert chord_rows(found) == chord_rows(score)
+        assert rows(read_back, read, 0, 1, 2) == rows(score, part, 0, 1, 2)
+    assert bar_lines(read_back, length_of(score)) == bar_lines(score, length_of(score))
+    assert read_back.keys.tolist() == score.keys.tolist()
+    assert chord_rows(read_back) == chord_rows(score)
 
 
 def test_an_overlay_says_again_what_was_signed_before_it() -> None:
@@ -192,23 +192,25 @@ def test_an_overlay_says_again_what_was_signed_before_it() -> None:
             np.array([[0, 4, 4]], np.int32), np.array([[0, 2, 0]], np.int32),
         )  # fmt: skip
         (book,) = split_tune_book(write_abc(score).encode())
-        found = read_tune(book)
-        assert rows(found, found.parts[0], 0, 1, 2) == rows(score, score.parts[0], 0, 1, 2)
+        read_back = read_tune(book)
+        assert rows(read_back, read_back.parts[0], 0, 1, 2) == rows(score, score.parts[0], 0, 1, 2)
 
 
 def by_music21(stream: Any) -> list[list[list[Any]]]:
     """Return what music21 makes of each part: onset, end and pitch (None of drums), velocity."""
-    found: dict[str, list[list[Any]]] = defaultdict(list)
+    parts_by_staff: dict[str, list[list[Any]]] = defaultdict(list)
     for number, staff in enumerate(stream.parts):
         is_one_of_two = "PartStaff" in staff.classes
-        part = found[str(staff.id).partition("-Staff")[0] if is_one_of_two else f"#{number}"]
+        part = parts_by_staff[
+            str(staff.id).partition("-Staff")[0] if is_one_of_two else f"#{number}"
+        ]
         held: list[list[Any]] = []
-        for one in staff.flatten().notes:
-            if "ChordSymbol" in one.classes:
+        for element in staff.flatten().notes:
+            if "ChordSymbol" in element.classes:
                 continue
-            on = Fraction(one.offset).limit_denominator(96)
-            end = on + Fraction(one.quarterLength).limit_denominator(96)
-            for note in getattr(one, "notes", (one,)):
+            on = Fraction(element.offset).limit_denominator(96)
+            end = on + Fraction(element.quarterLength).limit_denominator(96)
+            for note in getattr(element, "notes", (element,)):
                 pitch = note.pitch.midi if hasattr(note, "pitch") else None
                 tie = note.tie.type if note.tie else ""  # of a chord, each note has its own
                 before = next((h for h in held if h[1:3] == [on, pitch]), None)
@@ -221,7 +223,7 @@ def by_music21(stream: Any) -> list[list[list[Any]]]:
                 if tie not in {"start", "continue"} and before in held:
                     held.remove(before)
     return [sorted(part, key=lambda row: (row[0], row[2] or 0, row[1], row[3]))
-            for part in found.values()]  # fmt: skip
+            for part in parts_by_staff.values()]  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore:.*does not map to a valid instrument")  # a drum it lacks
@@ -238,16 +240,16 @@ def test_music21_reads_music_xml_without_complaint(score: Score) -> None:
         # It reads what is written, which may be rounded to be readable; not what is played.
         onsets = sorted((0 if part.is_drum else pitch, on / GRID, velocity)
                         for on, _, pitch, velocity in part.notes.tolist())  # fmt: skip
-        found = sorted((pitch or 0, float(on), velocity) for on, _, pitch, velocity in read)
-        assert len(found) == len(onsets)
+        notes = sorted((pitch or 0, float(on), velocity) for on, _, pitch, velocity in read)
+        assert len(notes) == len(onsets)
         if part.is_drum:  # which drum it is, music21 does not read: so the onsets alone
             for (_, on, _), read_on in zip(
-                sorted(onsets, key=lambda row: row[1]), sorted(row[1] for row in found), strict=True
+                sorted(onsets, key=lambda row: row[1]), sorted(row[1] for row in notes), strict=True
             ):
                 assert abs(read_on - on) <= 0.25
             continue
         for (pitch, on, velocity), (read_pitch, read_on, read_velocity) in zip(
-            onsets, found, strict=True
+            onsets, notes, strict=True
         ):
             assert (read_pitch, read_velocity) == (pitch, velocity)
             assert abs(read_on - on) <= 0.25
@@ -265,7 +267,7 @@ def test_music21_reads_music_xml_without_complaint(score: Score) -> None:
     marks = [(float(m.offset), m.getQuarterBPM())
              for m in first.flatten().getElementsByClass("MetronomeMark")]  # fmt: skip
     for tick, bpm in score.tempos.tolist():
-        assert any(at == tick / GRID and abs(told - bpm) < 0.76 for at, told in marks)
+        assert any(at == tick / GRID and abs(marked_bpm - bpm) < 0.76 for at, marked_bpm in marks)
 
 
 # ---- what is written ----------------------------------------------------------------------
@@ -275,9 +277,9 @@ def test_the_format_is_that_of_the_ending(tmp_path: Path) -> None:
     score = with_estimated_key(piece(2))
     for suffix in WRITTEN_SUFFIXES:
         write_score(score, tmp_path / f"a{suffix}")
-        (found,) = read_scores(tmp_path / f"a{suffix}")
-        assert isinstance(found, Score)
-        assert [rows(found, part, 0, 1, 2) for part in found.parts] == [
+        (read_back,) = read_scores(tmp_path / f"a{suffix}")
+        assert isinstance(read_back, Score)
+        assert [rows(read_back, part, 0, 1, 2) for part in read_back.parts] == [
             rows(score, part, 0, 1, 2) for part in score.parts
         ]
     with pytest.raises(BadArgument, match=r"a\.krn has no known score format; expected .*\.abc"):
@@ -295,8 +297,8 @@ def test_compressed_music_xml_is_an_archive_that_is_always_the_same() -> None:
 
 def test_music_xml_is_what_it_was() -> None:
     """`make_written.py` wrote the golden file."""
-    told = write_music_xml(everything()).decode()
-    assert re.sub("Segue [0-9.]+", "Segue", told) == GOLDEN.read_text(encoding="utf-8")
+    xml = write_music_xml(everything()).decode()
+    assert re.sub("Segue [0-9.]+", "Segue", xml) == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_every_part_ends_with_a_final_barline() -> None:
@@ -315,7 +317,7 @@ def test_a_score_without_a_note_is_not_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("notes", "told"),
+    ("notes", "expected"),
     [
         ([(0, 1.5, 60), (1.5, 1.5, 62), (3, 1, 64)], "C3D- D2 E2 |]"),
         ([(0.5, 3, 60)], "zC3- C3z |]"),
@@ -328,9 +330,9 @@ def test_a_score_without_a_note_is_not_written() -> None:
     ],
 )
 def test_abc_is_written_as_musicians_would(
-    notes: list[tuple[float, float, int]], told: str
+    notes: list[tuple[float, float, int]], expected: str
 ) -> None:
-    assert write_abc(score_of(part_of(*notes))).splitlines()[-1] == told
+    assert write_abc(score_of(part_of(*notes))).splitlines()[-1] == expected
 
 
 def test_chords_stand_above_the_notes_they_begin_with() -> None:
@@ -340,12 +342,12 @@ def test_chords_stand_above_the_notes_they_begin_with() -> None:
     )
     last = write_abc(score).splitlines()[-1]
     assert last == '"C"C4 "G7"D4 | E8 & "Am"x4"F/A"x4 |]'
-    told = write_music_xml(score).decode()
-    assert '<kind text="7">dominant</kind>' in told
-    assert "<bass><bass-step>A</bass-step></bass>" in told
+    xml = write_music_xml(score).decode()
+    assert '<kind text="7">dominant</kind>' in xml
+    assert "<bass><bass-step>A</bass-step></bass>" in xml
     from music21 import converter, harmony
 
-    read = converter.parse(told, format="musicxml").recurse().getElementsByClass(harmony.Harmony)
+    read = converter.parse(xml, format="musicxml").recurse().getElementsByClass(harmony.Harmony)
     assert [chord.figure for chord in read] == ["C", "G7", "Am", "F/A"]
 
 
@@ -363,10 +365,10 @@ def test_notes_are_spelled_by_their_key() -> None:
 
 def test_short_notes_have_dots_and_come_back_short() -> None:
     score = score_of(part_of(*((beat, 0.25, 60 + beat) for beat in range(4)), (4, 4, 60)))
-    told = write_music_xml(score).decode()
-    assert told.count("<staccato/>") == 4
-    assert "<rest" not in told
-    (part,) = read_music_xml(told.encode()).parts
+    xml = write_music_xml(score).decode()
+    assert xml.count("<staccato/>") == 4
+    assert "<rest" not in xml
+    (part,) = read_music_xml(xml.encode()).parts
     assert part.notes[:, 1].tolist() == [120, 120, 120, 120, 1920]
 
 
@@ -378,17 +380,17 @@ def test_a_performance_is_written_plainly_and_comes_back_as_it_was_played() -> N
     played = Part("", 0, False, notes)
     nothing = np.empty((0, 3), np.int32)
     score = Score("", 480, (played,), np.empty((0, 2)), nothing, nothing)
-    told = write_music_xml(score).decode()
-    assert told.count("<type>quarter</type>") == 16
-    assert "<tie" not in told
-    assert np.abs(read_music_xml(told.encode()).parts[0].notes - notes).max() <= 1
+    xml = write_music_xml(score).decode()
+    assert xml.count("<type>quarter</type>") == 16
+    assert "<tie" not in xml
+    assert np.abs(read_music_xml(xml.encode()).parts[0].notes - notes).max() <= 1
 
 
 def test_a_wide_piano_is_on_two_staves() -> None:
     piano = chord_part((36, 48, 64, 76), (43, 50, 67, 79))
-    told = write_music_xml(score_of(piano)).decode()
-    assert "<staves>2</staves>" in told
-    assert rows(read_music_xml(told.encode()), read_music_xml(told.encode()).parts[0]) == rows(
+    xml = write_music_xml(score_of(piano)).decode()
+    assert "<staves>2</staves>" in xml
+    assert rows(read_music_xml(xml.encode()), read_music_xml(xml.encode()).parts[0]) == rows(
         score_of(piano), piano
     )
     assert "<staves>" not in write_music_xml(score_of(tune(36, 76, program=33))).decode()
@@ -396,9 +398,9 @@ def test_a_wide_piano_is_on_two_staves() -> None:
 
 def test_drums_are_told_by_their_pitch() -> None:
     beat = part_of((0, 0.1, 36), (1, 0.1, 38), (1, 0.1, 42), (2, 0.1, 49), drum=True)
-    told = write_music_xml(score_of(beat)).decode()
-    assert "<midi-unpitched>37</midi-unpitched>" in told
-    (part,) = read_music_xml(told.encode()).parts
+    xml = write_music_xml(score_of(beat)).decode()
+    assert "<midi-unpitched>37</midi-unpitched>" in xml
+    (part,) = read_music_xml(xml.encode()).parts
     assert part.is_drum
     assert part.notes[:, 2].tolist() == [36, 38, 42, 49]
 
@@ -419,7 +421,7 @@ def test_a_score_without_a_key_is_given_its_own(up: int, minor: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("time_signature", "ends", "told"),
+    ("time_signature", "ends", "expected"),
     [
         # in eighths; dotted beats are shown
         ((6, 8), (4, 6), "quarter. eighth quarter"),
@@ -438,10 +440,10 @@ def test_a_score_without_a_key_is_given_its_own(up: int, minor: bool) -> None:
     ],
 )
 def test_values_show_dotted_beats(
-    time_signature: tuple[int, int], ends: tuple[int, ...], told: str
+    time_signature: tuple[int, int], ends: tuple[int, ...], expected: str
 ) -> None:
     eighth = QUARTER // 2
     edges = [0, *(end * eighth for end in ends)]
     stretches = [(start, end, False) for start, end in pairwise(edges)]
     values = [value for _, value in divide_into_values(stretches, edges[-1], *time_signature)]
-    assert " ".join(value.kind + "." * value.dots for value in values) == told
+    assert " ".join(value.kind + "." * value.dots for value in values) == expected

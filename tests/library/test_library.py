@@ -194,7 +194,7 @@ def test_remove_leaves_the_file(library: Callable[[], Library], tmp_path: Path) 
 
 def test_two_libraries_agree_on_a_vector(library: Callable[[], Library], filled: Path) -> None:
     with library() as lib, Library.open(filled) as other:
-        one = other.tracks()[3].path
-        lib.add([one], workers=1)
+        path = other.tracks()[3].path
+        lib.add([path], workers=1)
         ids, vectors = other.vectors()
         assert np.allclose(lib.vectors()[1][0], vectors[ids == 4][0], atol=1e-5)

@@ -16,7 +16,7 @@ Opener = Callable[[], Library]
 
 @pytest.fixture(scope="module")
 def model() -> RollModel:
-    return RollModel.shipped()
+    return RollModel.pretrained()
 
 
 def test_samples_sound_and_are_the_same_for_the_same_seed(model: RollModel) -> None:
@@ -25,7 +25,7 @@ def test_samples_sound_and_are_the_same_for_the_same_seed(model: RollModel) -> N
     assert all(roll.cells.any() for roll in rolls)
     again = sample(model, 3, seed=5)
     assert all(
-        np.array_equal(one.cells, other.cells) for one, other in zip(rolls, again, strict=True)
+        np.array_equal(roll.cells, other.cells) for roll, other in zip(rolls, again, strict=True)
     )
     assert not np.array_equal(rolls[0].cells, sample(model, 1, seed=6)[0].cells)
     with pytest.raises(BadArgument, match="0 samples"):
@@ -48,9 +48,9 @@ def test_a_journey_begins_and_ends_with_the_two(model: RollModel) -> None:
 
 
 def test_what_is_given_back_is_of_as_many_bars(model: RollModel) -> None:
-    roll, made = reconstruct(model, little_score(4, bars=6))
-    assert roll.cells.shape == made.cells.shape
-    assert roll.tempo_bpm == made.tempo_bpm
+    roll, reconstruction = reconstruct(model, little_score(4, bars=6))
+    assert roll.cells.shape == reconstruction.cells.shape
+    assert roll.tempo_bpm == reconstruction.tempo_bpm
 
 
 def test_windows_are_filled_up() -> None:
@@ -79,9 +79,9 @@ def test_a_space_is_learned_from_the_scores_of_a_library(
         assert len(lib.scores.sample(1, space="mine")) == 1
         with pytest.raises(WrongSpace, match="have an embedding"):
             lib.like("Piece 9", space="mine")
-        asked = write_score(tmp_path / "asked.mid", little_score(3, transposed=2))
-        assert lib.like(asked, space="mine")[0].track.kind == "score"
-        report = lib.add([asked], workers=1)
+        query = write_score(tmp_path / "asked.mid", little_score(3, transposed=2))
+        assert lib.like(query, space="mine")[0].track.kind == "score"
+        report = lib.add([query], workers=1)
         assert not report.failures
         assert len(lib.vectors("mine")[0]) == 6  # placed with the model that is there
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue.builtin_spaces import MAX_Z_SCORE
+from segue.builtin_spaces import MAX_Z_SCORE, feature_z_scores
 from segue.errors import BadArgument
 from segue.feature_names import STYLE_FEATURE_GROUPS, STYLE_FEATURE_NAMES
 from segue.io.lyrics_text import normalise_layout
@@ -14,7 +14,6 @@ from segue.lyrics.features import (
     rhyme_scheme,
     standardise_style,
     style_features,
-    style_z_scores,
 )
 from segue.lyrics.matching import (
     SAME_TEXT_THRESHOLD,
@@ -122,7 +121,7 @@ def test_any_text_with_words_has_a_place(text: str) -> None:
 
 def test_z_scores_are_limited() -> None:
     a = standardise_style(style_features(song("Ada Long", 1)))
-    assert np.abs(style_z_scores(a)).max() <= MAX_Z_SCORE + 1e-3
+    assert np.abs(feature_z_scores("lyrics", a)).max() <= MAX_Z_SCORE + 1e-3
     with pytest.raises(BadArgument, match="describe the text again"):
         standardise_style(a[:-1])
 

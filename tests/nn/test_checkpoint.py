@@ -32,16 +32,16 @@ TENSORS = {
     st.dictionaries(st.text(max_size=8), st.floats(allow_nan=False) | st.text(max_size=8)),
     st.lists(st.floats(width=32, allow_nan=False), max_size=6),
 )
-def test_what_was_saved_is_loaded(
+def test_a_checkpoint_is_saved_and_loaded(
     tmp_path_factory: pytest.TempPathFactory, about: dict[str, object], numbers: list[float]
 ) -> None:
     path = tmp_path_factory.mktemp("one") / "a.safetensors"
     fingerprint = save_checkpoint(path, "test", about, TENSORS | {"n": torch.tensor(numbers)})
-    found = load_checkpoint(path, "test")
-    assert found.metadata == about
-    assert found.fingerprint == fingerprint
-    assert found.tensors["n"].tolist() == torch.tensor(numbers).tolist()
-    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in TENSORS.items())
+    loaded = load_checkpoint(path, "test")
+    assert loaded.metadata == about
+    assert loaded.fingerprint == fingerprint
+    assert loaded.tensors["n"].tolist() == torch.tensor(numbers).tolist()
+    assert all(torch.equal(loaded.tensors[name], tensor) for name, tensor in TENSORS.items())
 
 
 def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 5, 60, -1])
-def test_a_truncated_file_is_told(tmp_path: Path, length: int) -> None:
+def test_a_truncated_file_is_reported(tmp_path: Path, length: int) -> None:
     path = tmp_path / "a"
     save_checkpoint(path, "test", {}, TENSORS)
     path.write_bytes(path.read_bytes()[:length])
@@ -87,7 +87,7 @@ def test_a_truncated_file_is_told(tmp_path: Path, length: int) -> None:
         load_checkpoint(path, "test")
 
 
-def test_a_changed_file_is_told(tmp_path: Path) -> None:
+def test_a_changed_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a"
     save_checkpoint(path, "test", {}, TENSORS)
     data = bytearray(path.read_bytes())

@@ -29,47 +29,47 @@ def kept(logits: Tensor) -> list[set[int]]:
 
 
 @given(ROWS, st.integers(1, 14))
-def test_top_k_keeps_the_likeliest_and_what_is_as_likely(logits: Tensor, count: int) -> None:
-    for row, found in zip(logits.tolist(), kept(keep_top_k(logits, count)), strict=True):
+def test_top_k_keeps_the_k_most_probable_tokens_and_ties(logits: Tensor, count: int) -> None:
+    for row, kept_tokens in zip(logits.tolist(), kept(keep_top_k(logits, count)), strict=True):
         lowest = sorted(row, reverse=True)[: min(count, len(row))][-1]
-        assert found == {token for token, value in enumerate(row) if value >= lowest}
+        assert kept_tokens == {token for token, value in enumerate(row) if value >= lowest}
 
 
 @given(ROWS, st.floats(0.01, 0.99))
-def test_top_p_keeps_the_fewest_that_hold_the_share_and_what_is_as_likely(
+def test_top_p_keeps_the_smallest_set_of_that_probability_and_ties(
     logits: Tensor, share: float
 ) -> None:
     shares = logits.softmax(dim=-1)
-    for row, found in zip(shares, kept(keep_top_p(logits, share)), strict=True):
-        held = row[list(found)]
-        least = held.min()
-        assert float(held.sum()) >= share - 1e-5
-        above = held[held > least]
+    for row, kept_tokens in zip(shares, kept(keep_top_p(logits, share)), strict=True):
+        probabilities = row[list(kept_tokens)]
+        least = probabilities.min()
+        assert float(probabilities.sum()) >= share - 1e-5
+        above = probabilities[probabilities > least]
         assert float(above.sum()) < share + 1e-5
-        others = set(range(11)) - found
+        others = set(range(11)) - kept_tokens
         assert not others or row[list(others)].max() < least
 
 
 @given(ROWS, st.floats(0.01, 1))
-def test_min_p_is_relative_to_the_likeliest(logits: Tensor, share: float) -> None:
+def test_min_p_is_relative_to_the_most_probable_token(logits: Tensor, share: float) -> None:
     shares = logits.softmax(dim=-1)
-    for row, found in zip(shares, kept(keep_min_p(logits, share)), strict=True):
+    for row, kept_tokens in zip(shares, kept(keep_min_p(logits, share)), strict=True):
         least = float(row.max()) * share
         for token, value in enumerate(row.tolist()):
             if abs(value - least) > 1e-6:
-                assert (token in found) == (value > least)
+                assert (token in kept_tokens) == (value > least)
 
 
 @given(ROWS, st.floats(0.1, 10))
 def test_a_temperature_raises_probabilities_to_a_power(logits: Tensor, temperature: float) -> None:
     powers = logits.double().softmax(dim=-1) ** (1 / temperature)
     expected = powers / powers.sum(dim=-1, keepdim=True)
-    found = apply_temperature(logits.double(), temperature).softmax(dim=-1)
-    assert torch.allclose(found, expected, atol=1e-9)
+    kept_tokens = apply_temperature(logits.double(), temperature).softmax(dim=-1)
+    assert torch.allclose(kept_tokens, expected, atol=1e-9)
 
 
 @given(ROWS)
-def test_a_temperature_of_0_takes_the_likeliest(logits: Tensor) -> None:
+def test_a_temperature_of_0_takes_the_most_probable_token(logits: Tensor) -> None:
     assert torch.equal(sample(logits, Sampling(temperature=0)), logits.argmax(dim=-1))
     # Where two are as likely as can be told, either may come.
     near = sample(logits, Sampling(temperature=1e-6))
@@ -77,7 +77,7 @@ def test_a_temperature_of_0_takes_the_likeliest(logits: Tensor) -> None:
     assert torch.allclose(logits.gather(-1, near[:, None])[:, 0], best, atol=1e-3)
 
 
-def test_tokens_come_as_often_as_they_are_likely() -> None:
+def test_tokens_are_sampled_with_their_probabilities() -> None:
     shares = torch.tensor([0.5, 0.3, 0.15, 0.05, 0.0])
     logits = shares.log().expand(20_000, 5)
     generator = torch.Generator().manual_seed(1)
@@ -85,11 +85,11 @@ def test_tokens_come_as_often_as_they_are_likely() -> None:
     assert torch.allclose(counts, shares, atol=0.015)
     thinned = sample(logits, Sampling(top_k=3, top_p=0.7, min_p=0.1), generator)
     assert torch.bincount(thinned, minlength=5)[2:].sum() == 0
-    again = sample(logits, Sampling(), torch.Generator().manual_seed(1))
-    assert torch.equal(torch.bincount(again, minlength=5) / 20_000, counts)
+    repeated = sample(logits, Sampling(), torch.Generator().manual_seed(1))
+    assert torch.equal(torch.bincount(repeated, minlength=5) / 20_000, counts)
 
 
-def test_what_is_masked_never_comes() -> None:
+def test_masked_tokens_are_never_sampled() -> None:
     logits = torch.full((500, 6), -math.inf)
     logits[:, 2] = -300.0
     logits[:, 4] = -299.0
@@ -102,7 +102,7 @@ def test_what_is_masked_never_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"temperature": -0.1}, "temperature of -0.1"),
         ({"temperature": math.nan}, "temperature of nan"),
@@ -114,6 +114,6 @@ def test_what_is_masked_never_comes() -> None:
         ({"min_p": 2.0}, "min-p 2.0"),
     ],
 )
-def test_absurd_values_are_refused(values: dict[str, float], told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
+def test_invalid_values_are_rejected(values: dict[str, float], message: str) -> None:
+    with pytest.raises(BadArgument, match=message):
         Sampling(**values)  # type: ignore[arg-type]

@@ -28,13 +28,13 @@ def objective(*, breaks_at: float = float("inf")) -> Objective:
     network = nn.Sequential(
         nn.Linear(6, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Dropout(0.1), nn.Linear(24, 6)
     )
-    drawn = 0
+    draws = 0
 
     def draw(rng: np.random.Generator) -> tuple[Tensor, ...]:
-        nonlocal drawn
-        drawn += 1
+        nonlocal draws
+        draws += 1
         x = torch.from_numpy(rng.standard_normal((16, 6)).astype(np.float32))
-        return (x * (float("nan") if drawn > breaks_at else 1),)
+        return (x * (float("nan") if draws > breaks_at else 1),)
 
     def loss(net: nn.Module, x: Tensor) -> Tensor:
         error: Tensor = net(x) - x.tanh()
@@ -64,7 +64,7 @@ def run(
 
 def same_weights(a: nn.Module, b: nn.Module) -> bool:
     pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
-    return all(torch.equal(one, other) for one, other in pairs)
+    return all(torch.equal(first_, second_) for first_, second_ in pairs)
 
 
 def losses(trained: FitResult) -> list[tuple[float, float]]:
@@ -72,12 +72,12 @@ def losses(trained: FitResult) -> list[tuple[float, float]]:
 
 
 def interrupt_at(step: int) -> ProgressCallback:
-    told = 0
+    steps_ = 0
 
     def watch(_progress: Progress) -> None:
-        nonlocal told
-        told += 1
-        if told == step:
+        nonlocal steps_
+        steps_ += 1
+        if steps_ == step:
             os.kill(os.getpid(), signal.SIGINT)
 
     return watch
@@ -112,11 +112,11 @@ def test_a_few_steps_lower_the_loss_and_the_best_epoch_is_kept(tmp_path: Path) -
     network.eval()
     (held_out,) = objective().validation()[0]
     with torch.no_grad():
-        again = float(((network(held_out) - held_out.tanh()) ** 2).mean())
-    assert again == pytest.approx(trained.best.validation_loss, rel=0.05)  # in bfloat16 maybe
+        loss_ = float(((network(held_out) - held_out.tanh()) ** 2).mean())
+    assert loss_ == pytest.approx(trained.best.validation_loss, rel=0.05)  # in bfloat16 maybe
 
 
-def test_it_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
+def test_training_stops_early_without_improvement(tmp_path: Path) -> None:
     still = TrainerConfig(
         epochs=50, steps_per_epoch=2, learning_rate=1e-12, patience=3, device="cpu"
     )
@@ -125,12 +125,12 @@ def test_it_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
     assert "no better for 3 epochs" in trained.stopped
 
 
-def test_it_stops_where_the_loss_is_good_enough(tmp_path: Path) -> None:
+def test_training_stops_at_the_target_loss(tmp_path: Path) -> None:
     _, trained = run(tmp_path, TrainerConfig(epochs=9, steps_per_epoch=2, stop_below=100.0))
     assert len(trained.history) == 1
 
 
-def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_keeps_the_last_good_state(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="became nan at step 15"):
         run(tmp_path, what=objective(breaks_at=14))
     _, trained = run(tmp_path, resume=True)
@@ -138,7 +138,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state(tmp_path: Path) -> N
     assert np.isfinite(trained.best.loss)
 
 
-def test_more_epochs_may_be_asked_for_when_resuming(tmp_path: Path) -> None:
+def test_the_number_of_epochs_may_be_raised_when_resuming(tmp_path: Path) -> None:
     run(tmp_path, TrainerConfig(epochs=1, steps_per_epoch=5))
     _, trained = run(tmp_path, TrainerConfig(epochs=2, steps_per_epoch=5), resume=True)
     assert len(trained.history) == 2
@@ -151,31 +151,31 @@ def test_more_epochs_may_be_asked_for_when_resuming(tmp_path: Path) -> None:
         (0.01, 1, 1),  # not even a validation fits: one step, and what was learned is kept
     ],
 )
-def test_minutes_decide_how_long(
+def test_minutes_set_the_number_of_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: float, epochs: int, steps: int
 ) -> None:
     ticks = count()  # a clock that goes on by a second whenever it is looked at
     monkeypatch.setattr("segue.nn.trainer.time.monotonic", lambda: float(next(ticks)))
-    told: list[Progress] = []
+    progress: list[Progress] = []
     config = TrainerConfig(epochs=1, steps_per_epoch=2, minutes=minutes, patience=99, device="cpu")
-    _, trained = run(tmp_path, config, watch=told.append)
-    assert (len(trained.history), len(told)) == (epochs, steps)
+    _, trained = run(tmp_path, config, watch=progress.append)
+    assert (len(trained.history), len(progress)) == (epochs, steps)
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (lambda file: file.unlink(), "there is no checkpoint"),
         (lambda file: file.write_bytes(file.read_bytes()[:-100]), "damaged"),
         (lambda file: file.write_bytes(b"not a checkpoint at all"), "damaged"),
     ],
 )
-def test_a_state_that_cannot_be_resumed_is_told(
-    tmp_path: Path, damage: "object", told: str
+def test_a_state_that_cannot_be_resumed_is_rejected(
+    tmp_path: Path, damage: "object", message: str
 ) -> None:
     run(tmp_path, TrainerConfig(epochs=1, steps_per_epoch=2))
     damage(tmp_path / STATE)  # type: ignore[operator]
-    with pytest.raises(BadCheckpoint, match=told):
+    with pytest.raises(BadCheckpoint, match=message):
         run(tmp_path, resume=True)
     assert (tmp_path / BEST).exists()
 
@@ -188,12 +188,12 @@ def test_another_runs_state_is_refused(tmp_path: Path) -> None:
         run(tmp_path, TrainerConfig(epochs=2, steps_per_epoch=3), resume=True)
 
 
-def test_progress_is_told_after_each_step(tmp_path: Path) -> None:
-    told: list[Progress] = []
-    run(tmp_path, watch=told.append)
-    assert len(told) == 30
-    assert [at.epoch for at in told] == [1] * 10 + [2] * 10 + [3] * 10
-    assert np.isnan(told[0].validation_loss)
-    assert told[-1].validation_loss > 0
-    assert told[-1].remaining_s == 0
-    assert all(at.items_per_second > 0 for at in told)
+def test_progress_is_reported_after_each_step(tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    run(tmp_path, watch=reports.append)
+    assert len(reports) == 30
+    assert [report.epoch for report in reports] == [1] * 10 + [2] * 10 + [3] * 10
+    assert np.isnan(reports[0].validation_loss)
+    assert reports[-1].validation_loss > 0
+    assert reports[-1].remaining_s == 0
+    assert all(report.items_per_second > 0 for report in reports)

@@ -31,17 +31,17 @@ VOCABULARY = 19
 @pytest.fixture
 def network() -> Transformer:
     torch.manual_seed(2)
-    found = Transformer(TransformerConfig(VOCABULARY, TINY)).eval()
-    _enliven(found)
-    return found
+    transformer = Transformer(TransformerConfig(VOCABULARY, TINY)).eval()
+    _enliven(transformer)
+    return transformer
 
 
 @pytest.fixture
 def chorale() -> ChoraleTransformer:
     torch.manual_seed(3)
-    found = ChoraleTransformer(ChoraleConfig(TINY)).eval()
-    _enliven(found)
-    return found
+    transformer = ChoraleTransformer(ChoraleConfig(TINY)).eval()
+    _enliven(transformer)
+    return transformer
 
 
 def _enliven(network: torch.nn.Module) -> None:
@@ -54,30 +54,30 @@ def some_tokens(count: int = 2, length: int = 30) -> torch.Tensor:
     return torch.randint(VOCABULARY, (count, length), generator=torch.Generator().manual_seed(1))
 
 
-def test_reading_on_from_a_cache_equals_reading_all_at_once(network: Transformer) -> None:
+def test_decoding_with_a_kv_cache_equals_decoding_at_once(network: Transformer) -> None:
     tokens = some_tokens()
     cache = KVCache(TINY, 2)
     with torch.inference_mode():
         whole = network(tokens)
         parts = [network(tokens[:, :7], cache), network(tokens[:, 7:12], cache)]
-        parts += [network(tokens[:, at : at + 1], cache) for at in range(12, 30)]
+        parts += [network(tokens[:, position : position + 1], cache) for position in range(12, 30)]
         assert torch.allclose(torch.cat(parts, dim=1), whole, atol=1e-4)
         cache.truncate(20)
         assert cache.free == 20
         assert torch.allclose(network.next_logits(tokens[:, 20:], cache), whole[:, -1], atol=1e-4)
 
 
-def test_a_position_knows_nothing_of_later_ones(network: Transformer) -> None:
+def test_attention_is_causal(network: Transformer) -> None:
     tokens = some_tokens()
     changed = tokens.clone()
     changed[:, 11:] = (changed[:, 11:] + 1) % VOCABULARY
     with torch.inference_mode():
-        one, other = network(tokens), network(changed)
-    assert torch.allclose(one[:, :11], other[:, :11], atol=1e-5)
-    assert not torch.allclose(one[:, 11:], other[:, 11:], atol=0.1)
+        first, second = network(tokens), network(changed)
+    assert torch.allclose(first[:, :11], second[:, :11], atol=1e-5)
+    assert not torch.allclose(first[:, 11:], second[:, 11:], atol=0.1)
 
 
-def test_how_far_counts_not_where() -> None:
+def test_positions_are_relative() -> None:
     torch.manual_seed(5)
     layer = Transformer(TransformerConfig(VOCABULARY, replace(TINY, layers=1))).eval()
     _enliven(layer)
@@ -94,7 +94,7 @@ def test_how_far_counts_not_where() -> None:
     assert not torch.allclose(early, stretched, atol=1e-2)
 
 
-def test_more_than_fits_in_view_is_refused(network: Transformer) -> None:
+def test_more_tokens_than_the_context_are_refused(network: Transformer) -> None:
     with pytest.raises(BadArgument, match="41 positions exceed the context length of 40"):
         network(some_tokens(1, 41))
     cache = KVCache(TINY, 1)
@@ -106,7 +106,7 @@ def test_more_than_fits_in_view_is_refused(network: Transformer) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8", None])
-def test_a_network_for_writing_says_what_the_other_says(precision: Precision | None) -> None:
+def test_a_network_for_inference_gives_the_same_logits(precision: Precision | None) -> None:
     torch.manual_seed(6)
     network = Transformer(TransformerConfig(VOCABULARY, replace(TINY, width=64))).eval()
     for parameter in network.parameters():
@@ -126,37 +126,37 @@ def test_a_network_for_writing_says_what_the_other_says(precision: Precision | N
     assert not any(parameter.requires_grad for parameter in writing.parameters())
 
 
-def test_the_loss_counts_what_is_wanted(network: Transformer) -> None:
+def test_the_loss_ignores_ignored_targets(network: Transformer) -> None:
     tokens = some_tokens()
-    wanted = tokens.clone()
-    wanted[0, 5:] = -1
+    targets = tokens.clone()
+    targets[0, 5:] = -1
     log = network(tokens).log_softmax(dim=-1)
     costs = -log[:, :-1].gather(-1, tokens[:, 1:, None])[..., 0]
     expected = torch.cat([costs[0, :4], costs[1]]).mean()
-    assert torch.allclose(network.loss(tokens, wanted), expected, atol=1e-4)
+    assert torch.allclose(network.loss(tokens, targets), expected, atol=1e-4)
 
 
-def test_a_share_is_dropped_and_the_mean_stays() -> None:
+def test_dropout_preserves_the_mean() -> None:
     torch.manual_seed(0)
     ones = torch.ones(300, 301, requires_grad=True)
-    found = dropout(ones, 0.25)
-    assert abs(float((found == 0).float().mean()) - 0.25) < 0.01
-    assert sorted(set(found.flatten().tolist())) == pytest.approx([0, 256 / 192])
-    (gradient,) = torch.autograd.grad(found.sum(), ones)
-    assert torch.equal(gradient, found)
+    dropped = dropout(ones, 0.25)
+    assert abs(float((dropped == 0).float().mean()) - 0.25) < 0.01
+    assert sorted(set(dropped.flatten().tolist())) == pytest.approx([0, 256 / 192])
+    (gradient,) = torch.autograd.grad(dropped.sum(), ones)
+    assert torch.equal(gradient, dropped)
     assert dropout(ones, 0.0) is ones
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"width": 30}, "a width of 30 cannot be divided among 4 heads"),
         ({"layers": 0}, "layers is 0"),
         ({"dropout": 1.0}, "a dropout of 1.0"),
     ],
 )
-def test_what_does_not_go_together_is_refused(change: dict[str, float], told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
+def test_inconsistent_configurations_are_rejected(change: dict[str, float], message: str) -> None:
+    with pytest.raises(BadArgument, match=message):
         replace(TINY, **change)  # type: ignore[arg-type]
 
 
@@ -167,7 +167,7 @@ def test_the_preset_has_the_size_that_it_names() -> None:
         medium(0)
 
 
-def test_a_voice_knows_what_was_before_and_the_voices_above(chorale: ChoraleTransformer) -> None:
+def test_a_voice_depends_on_the_past_and_on_the_voices_above(chorale: ChoraleTransformer) -> None:
     generator = torch.Generator().manual_seed(4)
     frames = torch.randint(NUM_PITCHES, (1, 12, NUM_VOICES), generator=generator)
     with torch.inference_mode():
@@ -184,7 +184,7 @@ def test_a_voice_knows_what_was_before_and_the_voices_above(chorale: ChoraleTran
                 assert moved[place + 1]
 
 
-def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransformer) -> None:
+def test_feature_dropout_acts_in_training_alone(chorale: ChoraleTransformer) -> None:
     frames = torch.randint(
         1, NUM_PITCHES, (1, 12, NUM_VOICES), generator=torch.Generator().manual_seed(4)
     )
@@ -192,23 +192,23 @@ def test_in_training_some_of_what_is_told_is_forgotten(chorale: ChoraleTransform
     chorale.stack.layers.eval()
     chorale.train()
     torch.manual_seed(1)
-    one, other = chorale(frames), chorale(frames)
-    assert not torch.allclose(one, other, atol=0.1)
+    first, second = chorale(frames), chorale(frames)
+    assert not torch.allclose(first, second, atol=0.1)
     chorale.eval()
     assert torch.equal(chorale(frames), chorale(frames))
     with pytest.raises(BadArgument, match=r"a feature dropout of 1.0"):
         ChoraleConfig(TINY, feature_dropout=1.0)
 
 
-def test_pitches_become_numbers_and_only_those_that_are_sung() -> None:
-    found = encode_pitches(torch.tensor([[-1, 36, 60, 81]]))
-    assert found.tolist() == [[0, 1, 25, 46]]
+def test_pitches_are_encoded_within_the_range_of_voices() -> None:
+    encoded = encode_pitches(torch.tensor([[-1, 36, 60, 81]]))
+    assert encoded.tolist() == [[0, 1, 25, 46]]
     for wrong in (35, 82, 0):
         with pytest.raises(BadArgument, match=f"a pitch of {wrong}; the voices sing from 36 to 81"):
             encode_pitches(torch.tensor([[wrong, 60]]))
 
 
-def test_reading_frame_by_frame_equals_reading_the_whole(chorale: ChoraleTransformer) -> None:
+def test_decoding_frame_by_frame_equals_decoding_at_once(chorale: ChoraleTransformer) -> None:
     generator = torch.Generator().manual_seed(5)
     frames = torch.randint(NUM_PITCHES, (3, 30, NUM_VOICES), generator=generator)
     frames[:, 8:13] = frames[:, 7:8]  # held, across the place where reading goes on
@@ -221,8 +221,10 @@ def test_reading_frame_by_frame_equals_reading_the_whole(chorale: ChoraleTransfo
         chorale.advance(before[:, :10], reading)
         reading.select(order)
         frames, before = frames[order], before[order]
-        for at in range(10, 30):
-            context = chorale.advance(before[:, at : at + 1], reading)
+        for position in range(10, 30):
+            context = chorale.advance(before[:, position : position + 1], reading)
             for voice in range(NUM_VOICES):
-                found = chorale.voice_logits(context, before[:, at], frames[:, at, :voice])
-                torch.testing.assert_close(found, whole[:, at, voice], atol=1e-4, rtol=1e-4)
+                logits = chorale.voice_logits(
+                    context, before[:, position], frames[:, position, :voice]
+                )
+                torch.testing.assert_close(logits, whole[:, position, voice], atol=1e-4, rtol=1e-4)

@@ -21,17 +21,17 @@ def vector(seed: int, head: Head) -> np.ndarray:
     return head.project(pooled.astype(np.float32), features.astype(np.float32))
 
 
-def test_the_shipped_head_gives_unit_vectors_of_at_most_256_numbers() -> None:
+def test_the_bundled_head_gives_unit_vectors_of_at_most_256_dimensions() -> None:
     head = load_head()
-    found = vector(0, head)
-    assert found.shape == (head.dimension,)
+    embedding = vector(0, head)
+    assert embedding.shape == (head.dimension,)
     assert head.dimension <= 256
-    assert found.dtype == np.float32
-    assert np.linalg.norm(found) == pytest.approx(1, abs=1e-6)
-    assert np.array_equal(found, vector(0, head))
+    assert embedding.dtype == np.float32
+    assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-6)
+    assert np.array_equal(embedding, vector(0, head))
 
 
-def test_what_came_from_features_divides_among_them() -> None:
+def test_a_projection_is_divided_among_the_features() -> None:
     head = load_head()
     (heard, one), (_, other) = (head.split(vector(seed, head)) for seed in range(2))
     assert len(heard) + len(one) == head.dimension
@@ -41,10 +41,10 @@ def test_what_came_from_features_divides_among_them() -> None:
     assert head.reconstruct_features(one) @ head.features_map == pytest.approx(one, abs=1e-6)
 
 
-def test_a_head_survives_its_file() -> None:
+def test_a_head_is_saved_and_loaded() -> None:
     head = load_head()
-    again = head_from_bytes(head_to_bytes(head))
-    assert np.array_equal(vector(1, again), vector(1, head))
+    reloaded = head_from_bytes(head_to_bytes(head))
+    assert np.array_equal(vector(1, reloaded), vector(1, head))
 
 
 def test_wrong_input_is_named() -> None:
@@ -60,7 +60,7 @@ def test_wrong_input_is_named() -> None:
         head.split(np.zeros(head.dimension, np.float32))
 
 
-def test_learning_keeps_what_tells_tracks_apart_and_damps_production() -> None:
+def test_fitting_keeps_differences_between_tracks_and_damps_production() -> None:
     rng = np.random.default_rng(0)
     n, per_track = 40, 4
     identity = rng.standard_normal((n, 1, 3))

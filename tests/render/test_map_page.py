@@ -41,9 +41,9 @@ def test_each_track_has_its_id_and_its_nearest_neighbours(page: Path) -> None:
     near = np.array(data["near"]).reshape(30, data["nearest"])
     assert near.shape == (30, 10)
     for row, others in enumerate(near.tolist()):
-        kept = [other for other in others if other >= 0]
-        assert row not in kept
-        assert len(set(kept)) == len(kept)
+        rows = [other for other in others if other >= 0]
+        assert row not in rows
+        assert len(set(rows)) == len(rows)
 
 
 def test_one_file_of_a_recording_is_on_the_map(

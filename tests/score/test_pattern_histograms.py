@@ -30,13 +30,13 @@ def test_they_know_no_key(semitones: int) -> None:
 
 def test_each_kind_has_length_one_and_drums_do_not_count() -> None:
     cells = windows()
-    found = pattern_histograms(extract_notes(cells))
-    assert found.shape == (3, sum(HISTOGRAM_SIZES))
-    for kind in np.split(found, np.cumsum(HISTOGRAM_SIZES)[:-1], axis=1):
+    histograms = pattern_histograms(extract_notes(cells))
+    assert histograms.shape == (3, sum(HISTOGRAM_SIZES))
+    for kind in np.split(histograms, np.cumsum(HISTOGRAM_SIZES)[:-1], axis=1):
         assert np.linalg.norm(kind, axis=1) == pytest.approx(1)
     drummed = cells.copy()
     drummed[:, :, ::12, 12, 0] = True
-    assert np.array_equal(found, pattern_histograms(extract_notes(drummed)))
+    assert np.array_equal(histograms, pattern_histograms(extract_notes(drummed)))
     drummed[..., 1:] = False
     assert not pattern_histograms(extract_notes(drummed)).any()
 

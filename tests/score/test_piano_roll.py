@@ -27,8 +27,8 @@ def score_of(
 
 def cells_of(score: Score) -> list[list[int]]:
     """List bar, step, pitch and instrument of what sounds."""
-    found = np.argwhere(PianoRoll.from_score(score).cells)
-    shown: list[list[int]] = np.add(found, [0, 0, 24, 0]).tolist()
+    cells = np.argwhere(PianoRoll.from_score(score).cells)
+    shown: list[list[int]] = np.add(cells, [0, 0, 24, 0]).tolist()
     return shown
 
 

@@ -104,7 +104,7 @@ def test_thinning_leaves_out_whole_notes_and_keeps_one() -> None:
     cells = random_cells(3, 20)
     thin = drop_notes(cells, 0.3, np.random.default_rng(0))
     assert not (thin & ~cells).any()
-    before, after = (len(extract_notes(some).window) for some in (cells, thin))
+    before, after = (len(extract_notes(kept_notes).window) for kept_notes in (cells, thin))
     assert 0.6 < after / before < 0.8
     gone = drop_notes(cells, 1.0, np.random.default_rng(0))
     assert gone.any(axis=(1, 2, 3, 4)).all()

@@ -1,4 +1,4 @@
-"""What is told of scores: key, chords, facts, and features that know no key."""
+"""Descriptions of scores: key, chords, facts, and features that know no key."""
 
 from dataclasses import replace
 
@@ -100,10 +100,10 @@ def test_a_chord_for_each_bar_two_where_the_halves_differ_none_where_nothing_sou
             *((12, 4, p) for p in (48, 64, 67)),
         )
     )
-    found = estimate_chords(score)
-    assert [chord.name for chord in found] == ["C", "F", "G", "N.C.", "C"]
-    assert [chord.bar for chord in found] == [0, 1, 1, 2, 3]
-    assert [chord.start for chord in found[1:]] == [chord.end for chord in found[:-1]]
+    chords = estimate_chords(score)
+    assert [chord.name for chord in chords] == ["C", "F", "G", "N.C.", "C"]
+    assert [chord.bar for chord in chords] == [0, 1, 1, 2, 3]
+    assert [chord.start for chord in chords[1:]] == [chord.end for chord in chords[:-1]]
     # Halves of three beats are no beats.
     waltz = score_of(
         chord_part((48, 64, 67), (53, 65, 69), length=1.5), time_signatures=[[0, 3, 4]]
@@ -178,8 +178,8 @@ def test_an_excerpt_begins_with_the_pedal_as_it_is() -> None:
 
 @pytest.mark.parametrize("up", [-5, 3, 6])
 def test_features_do_not_depend_on_the_key(up: int) -> None:
-    one, other = (standardise_score(score_features(piece(1, up=each))) for each in (0, up))
-    np.testing.assert_allclose(one, other, atol=1e-4)
+    first, transposed = (standardise_score(score_features(piece(1, up=each))) for each in (0, up))
+    np.testing.assert_allclose(first, transposed, atol=1e-4)
 
 
 def test_a_piece_is_found_when_it_is_transposed_and_lacks_notes() -> None:
@@ -245,8 +245,8 @@ def test_whatever_is_written_can_be_described(
     assert np.isfinite(described.vector).all()
     assert np.isfinite([x for x in described.facts.values() if isinstance(x, float)]).all()
     assert np.isfinite(standardise_score(described.vector)).all()
-    found = estimate_chords(score)
-    assert found[-1].end >= max(onset + length for onset, length, _, _ in table)
+    chords = estimate_chords(score)
+    assert chords[-1].end >= max(onset + length for onset, length, _, _ in table)
 
 
 def test_nothing_is_refused() -> None:

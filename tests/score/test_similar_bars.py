@@ -6,26 +6,26 @@ from segue.score.fingerprint import BarPair, similar_bars
 
 
 def test_bars_are_found_in_another_key() -> None:
-    one, other = piece(1), piece(1, up=3)
-    found = similar_bars(one, other, 4)
-    assert [pair.overlap for pair in found] == [1.0] * 4
-    assert {pair.semitones for pair in found} == {3}
-    assert all(pair.first == pair.second for pair in found)
+    first, second = piece(1), piece(1, up=3)
+    pairs = similar_bars(first, second, 4)
+    assert [pair.overlap for pair in pairs] == [1.0] * 4
+    assert {pair.semitones for pair in pairs} == {3}
+    assert all(pair.first == pair.second for pair in pairs)
 
 
 def test_no_bar_is_in_two_pairs_and_the_best_come_first() -> None:
-    found = similar_bars(piece(1), piece(2), 6)
-    assert len(found) == 6
-    overlaps = [pair.overlap for pair in found]
+    pairs = similar_bars(piece(1), piece(2), 6)
+    assert len(pairs) == 6
+    overlaps = [pair.overlap for pair in pairs]
     assert overlaps == sorted(overlaps, reverse=True)
     assert all(0 < overlap <= 1 for overlap in overlaps)
-    assert len({pair.first for pair in found}) == len({pair.second for pair in found}) == 6
+    assert len({pair.first for pair in pairs}) == len({pair.second for pair in pairs}) == 6
 
 
 def test_overlap_is_what_sounds_in_both_of_what_sounds_in_either() -> None:
-    one = score_of(tune(60, 62, 64, 65), time_signatures=[[0, 4, 4]])
-    other = score_of(tune(60, 62, 64, 67), time_signatures=[[0, 4, 4]])
-    assert similar_bars(one, other) == (BarPair(0, 0, pytest.approx(3 / 5), 0),)  # type: ignore[arg-type]
+    first = score_of(tune(60, 62, 64, 65), time_signatures=[[0, 4, 4]])
+    second = score_of(tune(60, 62, 64, 67), time_signatures=[[0, 4, 4]])
+    assert similar_bars(first, second) == (BarPair(0, 0, pytest.approx(3 / 5), 0),)  # type: ignore[arg-type]
 
 
 def test_bars_of_other_time_signatures_and_bars_of_few_notes() -> None:
@@ -39,5 +39,5 @@ def test_bars_of_other_time_signatures_and_bars_of_few_notes() -> None:
 
 def test_notes_that_were_never_ended_do_no_harm() -> None:
     long = score_of(part_of((0, 100_000, 30)), tune(*range(60, 76)))
-    found = similar_bars(long, long)
-    assert np.isclose(found[0].overlap, 1)
+    pairs = similar_bars(long, long)
+    assert np.isclose(pairs[0].overlap, 1)

@@ -104,7 +104,7 @@ def test_notes_ring_on_while_the_pedal_is_down() -> None:
 def test_a_pedal_is_heard() -> None:
     part = part_of((0, 0.5, 60), (6, 1, 30))
     pressed = replace(part, pedals=np.array([[0, 1], [96, 0]], np.int32))
-    dry, wet = (np.abs(synthesise(score_of(one))) for one in (part, pressed))
+    dry, wet = (np.abs(synthesise(score_of(played))) for played in (part, pressed))
     during, after = slice(RATE, 2 * RATE), slice(round(2.6 * RATE), 3 * RATE - 100)
     assert dry[:, during].mean() < 0.1 * wet[:, during].mean()
     assert wet[:, after].mean() < 0.1 * wet[:, during].mean()

@@ -39,10 +39,10 @@ def song(shift: int = 0, bars: int = 8) -> BoolArray:
 
 @pytest.fixture(scope="module")
 def model() -> RollModel:
-    return RollModel.shipped()
+    return RollModel.pretrained()
 
 
-def test_the_shipped_model_is_small_and_tells_its_size() -> None:
+def test_the_bundled_model_is_small() -> None:
     assert ROLL_VAE_WEIGHTS.stat().st_size <= 8e6
     data = ROLL_VAE_WEIGHTS.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
@@ -51,13 +51,13 @@ def test_the_shipped_model_is_small_and_tells_its_size() -> None:
 
 
 def test_a_song_lies_where_it_lies_transposed(model: RollModel) -> None:
-    one, other = model.embed(song()), model.embed(song(5))
-    assert one is not None
-    assert other is not None
-    assert one.shape == (ROLL_VAE_SIZE,)
-    assert one.dtype == np.float32
-    assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
-    assert one == pytest.approx(other, abs=1e-4)
+    first, second = model.embed(song()), model.embed(song(5))
+    assert first is not None
+    assert second is not None
+    assert first.shape == (ROLL_VAE_SIZE,)
+    assert first.dtype == np.float32
+    assert np.linalg.norm(first) == pytest.approx(1, abs=1e-5)
+    assert first == pytest.approx(second, abs=1e-4)
 
 
 def test_a_silent_score_has_no_embedding(model: RollModel) -> None:
@@ -106,12 +106,12 @@ def test_thresholds_let_as_many_notes_begin() -> None:
     thresholds = calibrate_thresholds(probabilities, cells)
     assert thresholds[2] == 0.5
     for number in (0, 1, 3, 4):
-        found, wanted = (
+        measured, expected = (
             int((np.diff(np.pad(roll[..., number].reshape(2, 192, 84),
                                 ((0, 0), (1, 0), (0, 0))).astype(np.int8), axis=1) == 1).sum())
             for roll in (hysteresis_threshold(probabilities, thresholds), cells)
         )  # fmt: skip
-        assert found == pytest.approx(wanted, rel=0.02)
+        assert measured == pytest.approx(expected, rel=0.02)
 
 
 def test_a_note_goes_on_until_it_is_unlikely() -> None:
@@ -130,12 +130,12 @@ def test_the_invariant_part_knows_no_key_even_untrained() -> None:
     encoder = NoteEncoder(8, 4, 32).eval()
     windows = split_windows(song())
     with torch.no_grad():
-        one, other, silent = (
+        first, second, silent = (
             encoder(extract_notes(cells))
             for cells in (windows, transpose(windows, 3), np.zeros_like(windows))
         )
-    assert one.invariant.numpy() == pytest.approx(other.invariant.numpy(), abs=1e-4)
-    assert not np.allclose(one.absolute, other.absolute, atol=1e-3)
+    assert first.invariant.numpy() == pytest.approx(second.invariant.numpy(), abs=1e-4)
+    assert not np.allclose(first.absolute, second.absolute, atol=1e-3)
     assert all(torch.isfinite(part).all() for part in silent)
 
 
@@ -159,6 +159,6 @@ def test_the_divergence_is_that_of_normals() -> None:
 
 
 def test_two_windows_of_a_song_should_be_nearest() -> None:
-    same, other = torch.eye(6), torch.eye(6).roll(1, 0)
+    same, second = torch.eye(6), torch.eye(6).roll(1, 0)
     assert float(nt_xent_loss(same, same)) < 0.01
-    assert float(nt_xent_loss(same, other)) > 1
+    assert float(nt_xent_loss(same, second)) > 1

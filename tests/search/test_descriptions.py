@@ -95,7 +95,7 @@ def test_mistakes(lib: Library) -> None:
 
 def test_every_word_means_tags() -> None:
     for words in ("female vocals", "r&b", "hip hop", "calm", "techno", "1980s", "no vocals"):
-        (wanted,) = parse_tags([words])
-        assert wanted.sign == 1
-        assert wanted.columns
+        (query,) = parse_tags([words])
+        assert query.sign == 1
+        assert query.columns
     assert tag_column("chillout") == MUSICNN_TAGS.index("chillout")  # a map is coloured by one

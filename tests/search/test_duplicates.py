@@ -76,9 +76,9 @@ def test_groups_and_tree_hold_each_recording_once(lib: Library) -> None:
 
 
 def test_outliers_are_not_hidden_by_their_copies(lib: Library) -> None:
-    found = lib.atlas.outliers(20)
-    assert {one.track.id for one in found} == set(range(1, 11))
-    assert max(one.similarity for one in found) < 0.9
+    outliers = lib.atlas.outliers(20)
+    assert {outlier.track.id for outlier in outliers} == set(range(1, 11))
+    assert max(outlier.similarity for outlier in outliers) < 0.9
 
 
 def test_evaluate_finds_no_copy(lib: Library) -> None:
@@ -89,13 +89,13 @@ def test_evaluate_finds_no_copy(lib: Library) -> None:
 
 
 def test_filters_name_no_copy(lib: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+    queries: list[int] = []
     monkeypatch.setattr(
         "segue.explore.comparison.first_layer_filters",
-        lambda _store, _space, tracks, _most: asked.extend(track.id for track in tracks),
+        lambda _store, _space, tracks, _most: queries.extend(track.id for track in tracks),
     )
     lib.learning.filters("learned")
-    assert asked == list(range(1, 11))
+    assert queries == list(range(1, 11))
 
 
 @pytest.mark.parametrize("skipped", [4, 3])

@@ -122,8 +122,8 @@ def test_results_are_ranked_by_the_corrected_similarity_and_report_the_cosine(
     for hit in hits:
         assert hit.similarity == pytest.approx(cosines[hit.track.id], abs=1e-5)
         assert sum(r.share for r in hit.reasons) == pytest.approx(hit.similarity, abs=1e-4)
-    some = lib.like(5, n=79, space="sound", filters=Filters(genre="x"))
-    assert [hit.track.id for hit in some] == [t for t in order if t % 2]
+    genre_hits = lib.like(5, n=79, space="sound", filters=Filters(genre="x"))
+    assert [hit.track.id for hit in genre_hits] == [t for t in order if t % 2]
     by_distance = lib.like(5, n=79, space="sound", metric="euclidean")
     distances = [hit.similarity for hit in by_distance]
     assert distances == sorted(distances, reverse=True)

@@ -27,8 +27,8 @@ def compare(a: Tags, b: Tags) -> float:
     ],
 )
 def test_what_each_agreement_gives(other: Tags, expected: float) -> None:
-    asked = Tags("Jóga", "Björk", "Homogenic", genre="Electronic, Pop", year=1997)
-    assert compare(asked, other) == pytest.approx(expected)
+    tags = Tags("Jóga", "Björk", "Homogenic", genre="Electronic, Pop", year=1997)
+    assert compare(tags, other) == pytest.approx(expected)
 
 
 def test_what_says_nothing_is_not_known() -> None:
@@ -51,7 +51,7 @@ TAGS = st.builds(
 
 @given(TAGS, TAGS)
 def test_it_lies_within_0_and_1_either_way(a: Tags, b: Tags) -> None:
-    there, back = compare(a, b), compare(b, a)
-    assert there == pytest.approx(back, nan_ok=True)
-    assert np.isnan(there) or 0 <= there <= 1 + 1e-6
+    forward, backward = compare(a, b), compare(b, a)
+    assert forward == pytest.approx(backward, nan_ok=True)
+    assert np.isnan(forward) or 0 <= forward <= 1 + 1e-6
     assert sum(METADATA_WEIGHTS.values()) == pytest.approx(1)

@@ -35,19 +35,19 @@ def reference(matrix: Matrix, k: int) -> NDArray[np.int64]:
 @pytest.mark.parametrize(("n", "k"), [(2, 1), (3, 2), (40, 5), (700, 32), (1500, 10)])
 def test_the_nearest_are_found_exactly(n: int, k: int) -> None:
     matrix = matrix_of(np.random.default_rng(n).standard_normal((n, 16)).astype(np.float32))
-    found = compute_neighbours(matrix.ids, matrix.unit, k)
+    graph = compute_neighbours(matrix.ids, matrix.unit, k)
     expected = reference(matrix, k)
-    assert (found.rows == expected).mean() > 0.999  # float32 may swap two that are all but equal
-    cosines = (matrix.unit[:, None] * matrix.unit[found.rows]).sum(axis=2)
-    assert np.allclose(1 - found.distances**2 / 2, cosines, atol=1e-5)
-    assert (np.diff(found.distances, axis=1) >= 0).all()
+    assert (graph.rows == expected).mean() > 0.999  # float32 may swap two that are all but equal
+    cosines = (matrix.unit[:, None] * matrix.unit[graph.rows]).sum(axis=2)
+    assert np.allclose(1 - graph.distances**2 / 2, cosines, atol=1e-5)
+    assert (np.diff(graph.distances, axis=1) >= 0).all()
 
 
 def test_equal_vectors_have_neighbours_too() -> None:
     equal = np.full((300, 4), 0.5, np.float32)
-    found = compute_neighbours(np.arange(300), equal, 5)
-    assert (found.rows != np.arange(300)[:, None]).all()
-    assert np.allclose(found.distances, 0, atol=1e-3)
+    graph = compute_neighbours(np.arange(300), equal, 5)
+    assert (graph.rows != np.arange(300)[:, None]).all()
+    assert np.allclose(graph.distances, 0, atol=1e-3)
 
 
 def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,11 +94,11 @@ def test_neighbours_among_some_are_those_that_would_be_found_of_them_alone(
         matrix = store.spaces.matrix("sound")
         n = len(matrix.ids)
         for gone in ([], [0], [1, 4], range(2, n)):
-            kept = np.ones(n, bool)
-            kept[list(gone)] = False
-            k = min(3, int(kept.sum()) - 1)
-            found = nearest_neighbours_within(store, "sound", kept, 3)
-            alone = compute_neighbours(matrix.ids[kept], np.asarray(matrix.unit[kept]), k)
-            assert found.ids.tolist() == matrix.ids[kept].tolist()
-            assert found.rows.tolist() == alone.rows.tolist()
-            assert np.allclose(found.distances, alone.distances, atol=1e-3)
+            mask = np.ones(n, bool)
+            mask[list(gone)] = False
+            k = min(3, int(mask.sum()) - 1)
+            graph = nearest_neighbours_within(store, "sound", mask, 3)
+            alone = compute_neighbours(matrix.ids[mask], np.asarray(matrix.unit[mask]), k)
+            assert graph.ids.tolist() == matrix.ids[mask].tolist()
+            assert graph.rows.tolist() == alone.rows.tolist()
+            assert np.allclose(graph.distances, alone.distances, atol=1e-3)

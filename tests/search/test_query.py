@@ -109,8 +109,8 @@ def test_what_names_nothing_or_too_much(lib: Library, query: str, told: str) -> 
 def test_filters_given_several_times_let_pass_what_one_lets(
     lib: Library, filters: Filters, tracks: set[int]
 ) -> None:
-    found = {hit.track.id for query in (1, 8) for hit in lib.like(query, n=20, filters=filters)}
-    assert found == tracks
+    ids = {hit.track.id for query in (1, 8) for hit in lib.like(query, n=20, filters=filters)}
+    assert ids == tracks
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,17 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from segue.audio.features import standardise, z_scores
-from segue.builtin_spaces import MUSICNN_TAGS, WEIGHTS, builtin_spaces
+from segue.audio.features import standardise
+from segue.builtin_spaces import MUSICNN_TAGS, WEIGHTS, builtin_spaces, feature_z_scores
 from segue.cli.output import format_reasons
 from segue.explore.comparison import feature_contributions, group_contributions
 from segue.feature_names import SCORE_FEATURE_NAMES, SOUND_FEATURE_NAMES, STYLE_FEATURE_NAMES
 from segue.records import Hit, Reason, Tags, Track
-from segue.score.features import score_z_scores, standardise_score
+from segue.score.features import standardise_score
 from segue.search.aspects import lyrics_aspects, score_aspects, sound_aspects, tag_aspects
 from segue.search.reasons import (
     OTHER,
@@ -173,8 +174,13 @@ def test_traits_sum_to_the_similarity_and_to_the_distance() -> None:
 def test_standard_scores_undo_what_spaces_do() -> None:
     rng = np.random.default_rng(4)
     for names, standardised, scores, weights in (
-        (SOUND_FEATURE_NAMES, standardise, z_scores, "features"),
-        (SCORE_FEATURE_NAMES, standardise_score, score_z_scores, "score-features"),
+        (SOUND_FEATURE_NAMES, standardise, partial(feature_z_scores, "sound"), "features"),
+        (
+            SCORE_FEATURE_NAMES,
+            standardise_score,
+            partial(feature_z_scores, "score"),
+            "score-features",
+        ),
     ):
         constants = load_file(WEIGHTS / f"{weights}.safetensors")
         expected = rng.uniform(-3, 3, len(names)).astype(np.float32)

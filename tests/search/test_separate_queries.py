@@ -10,7 +10,7 @@ from segue.records import Analysis, FileState, Tags
 from segue.search.filters import Filters
 from segue.search.neighbours import hubness_corrections
 from segue.search.query_set import QuerySet
-from segue.search.separate_queries import split_queries
+from segue.search.ranking import split_queries
 from segue.store import Store
 
 SIZES = {"piano": 15, "metal": 40, "jazz": 15}
@@ -75,7 +75,9 @@ def test_answers_to_what_lies_far_apart_take_turns(
     assert [hit.asked_with for hit in hits] == [(1,), (20,)] * 5
     for hit in hits:
         assert hit.track.id in (PIANO if hit.asked_with == (1,) else METAL)
-        assert hit.similarity == pytest.approx(sum(one.share for one in hit.reasons), abs=1e-4)
+        assert hit.similarity == pytest.approx(
+            sum(reason.share for reason in hit.reasons), abs=1e-4
+        )
     for query in (1, 20):
         alone = lib.like(query, n=5, blend=blend)
         mine = [hit for hit in hits if hit.asked_with == (query,)]

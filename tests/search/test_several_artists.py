@@ -44,7 +44,7 @@ def titles(lib: Library, query: int | str, filters: Filters) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("filters", "found"),
+    ("filters", "result"),
     [
         (Filters(artist="bob"), {"One", "Three"}),
         (Filters(artist="ann"), {"One", "Two"}),
@@ -53,8 +53,8 @@ def titles(lib: Library, query: int | str, filters: Filters) -> set[str]:
         (Filters(exclude_same_artist=True), {"One", "Two", "Three", "Four"}),
     ],
 )
-def test_filters_find_each(lib: Library, filters: Filters, found: set[str]) -> None:
-    assert titles(lib, 5, filters) == found
+def test_filters_find_each(lib: Library, filters: Filters, result: set[str]) -> None:
+    assert titles(lib, 5, filters) == result
 
 
 def test_the_same_artist_is_either(lib: Library) -> None:
@@ -84,10 +84,10 @@ def test_retrieval_counts_one_in_common() -> None:
     angles = np.array([0.0, 0.1, 0.2, 0.3, 1.5, 1.6], np.float32)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     several = [["a", "b"], ["a"], ["b"], ["a", "b"], None, "c"]
-    found = evaluate_retrieval(vectors, several, min_tracks=2)
-    assert found.queries == 4
+    result = evaluate_retrieval(vectors, several, min_tracks=2)
+    assert result.queries == 4
     assert (
-        found.mean_average_precision
+        result.mean_average_precision
         > evaluate_retrieval(
             vectors, ["a; b", "a", "b", "a; b", None, "c"], min_tracks=2
         ).mean_average_precision
@@ -98,8 +98,8 @@ def test_retrieval_counts_one_in_common() -> None:
 
 def test_tags_agree_where_one_artist_does() -> None:
     labels = [Labels(0, artist, "", "", "", None) for artist in ("Bob", "ann", "Cid", "")]
-    found = metadata_similarities(TAGS[0], labels)
-    assert found[:3].tolist() == pytest.approx([0.4, 0.4, 0.0])
+    result = metadata_similarities(TAGS[0], labels)
+    assert result[:3].tolist() == pytest.approx([0.4, 0.4, 0.0])
 
 
 def test_steps_tell_a_shared_artist(lib: Library) -> None:

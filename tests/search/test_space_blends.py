@@ -66,8 +66,8 @@ def test_weights_count_by_their_ratio(lib: Library) -> None:
 
 def test_a_blend_of_one_space_is_that_space(lib: Library) -> None:
     for space in ("sound", "listens"):
-        one = {hit.track.id: hit.similarity for hit in lib.like(1, space=space)}
-        assert one == pytest.approx(
+        in_space = {hit.track.id: hit.similarity for hit in lib.like(1, space=space)}
+        assert in_space == pytest.approx(
             {hit.track.id: hit.similarity for hit in lib.like(1, blend={space: 0.2})}, abs=1e-6
         )
 

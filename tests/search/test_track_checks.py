@@ -10,7 +10,7 @@ import pytest
 from conftest import fill_described
 from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument
-from segue.explore.drawing import _nearest
+from segue.explore.maps import _nearest
 from segue.explore.playlist import PlaylistOptions
 from segue.library import Library
 from segue.search.filters import Filters, non_music_ids, non_music_type
@@ -61,8 +61,8 @@ def test_it_is_no_answer_unless_asked_for(lib: Library) -> None:
 
 @pytest.mark.parametrize("title", OTHERS)
 def test_asking_with_it_works(lib: Library, title: str) -> None:
-    found = {hit.track.tags.title for hit in lib.like(title, n=50)}
-    assert found == TRACKS.keys() - OTHERS.keys()
+    titles = {hit.track.tags.title for hit in lib.like(title, n=50)}
+    assert titles == TRACKS.keys() - OTHERS.keys()
     path = lib.journeys.path(title, "song 3", 6)
     assert [path.tracks[0].tags.title, path.tracks[-1].tags.title] == [title, "song 3"]
     assert lib.journeys.playlist(title, options=PlaylistOptions(n=5, seed=1))
@@ -81,26 +81,26 @@ def test_ways_lead_round_it(lib: Library) -> None:
 
 def test_the_library_as_a_whole_is_its_music(lib: Library) -> None:
     music = TRACKS.keys() - OTHERS.keys()
-    for all_sounds, wanted in ((False, music), (True, set(TRACKS))):
+    for all_sounds, expected in ((False, music), (True, set(TRACKS))):
         groups = lib.atlas.clusters(k=2, all_sounds=all_sounds).clusters
-        assert titles(lib, np.concatenate([group.ids for group in groups])) == wanted
-        odd = lib.atlas.outliers(50, all_sounds=all_sounds)
-        assert {one.track.tags.title for one in odd} == wanted
-        assert {one.nearest.tags.title for one in odd} <= wanted
-        assert len(lib.atlas.dendrogram(all_sounds=all_sounds).labels) == len(wanted)
+        assert titles(lib, np.concatenate([group.ids for group in groups])) == expected
+        outliers = lib.atlas.outliers(50, all_sounds=all_sounds)
+        assert {outlier.track.tags.title for outlier in outliers} == expected
+        assert {outlier.nearest.tags.title for outlier in outliers} <= expected
+        assert len(lib.atlas.dendrogram(all_sounds=all_sounds).labels) == len(expected)
         measured = lib.evaluate(all_sounds=all_sounds)
-        assert measured["sound"].queries == len(wanted)
-        assert titles(lib, lib.atlas.map(all_sounds=all_sounds).ids) == wanted
+        assert measured["sound"].queries == len(expected)
+        assert titles(lib, lib.atlas.map(all_sounds=all_sounds).ids) == expected
 
 
 def test_a_map_of_the_music_names_the_nearest_of_the_music(lib: Library, tmp_path: Path) -> None:
-    found = lib.atlas.map()
-    lib.atlas.draw(found, tmp_path / "map.html")
+    library_map = lib.atlas.map()
+    lib.atlas.draw(library_map, tmp_path / "map.html")
     page = (tmp_path / "map.html").read_text(encoding="utf-8")
     assert not any(title in page for title in OTHERS)
-    near, likeness = _nearest(lib._store, found)
+    near, likeness = _nearest(lib._store, library_map)
     unit = np.asarray(lib._store.spaces.matrix("sound").unit)
-    shown = unit[np.isin(lib._store.spaces.matrix("sound").ids, found.ids)]
+    shown = unit[np.isin(lib._store.spaces.matrix("sound").ids, library_map.ids)]
     cosines = np.take_along_axis(shown @ shown.T, np.maximum(near, 0), axis=1)
     assert (near >= 0).all()
     assert (near != np.arange(len(near))[:, None]).all()
@@ -111,7 +111,7 @@ def test_where_little_is_music_it_is_said_why_nothing_comes(tmp_path: Path) -> N
     facts: dict[str, float | str] = {"sound_kind": "music", "tempo_bpm": 99.0}
     fill_described(tmp_path, {f"effect {n}": (3.0, facts) for n in range(4)})
     with Library.open(tmp_path) as effects:
-        for asked in (
+        for call in (
             effects.atlas.map,
             effects.atlas.clusters,
             effects.atlas.dendrogram,
@@ -119,12 +119,12 @@ def test_where_little_is_music_it_is_said_why_nothing_comes(tmp_path: Path) -> N
             effects.evaluate,
         ):
             with pytest.raises(BadArgument, match=r"4 of 4 tracks .*under 10 s.*--all"):
-                asked()
+                call()
         assert len(effects.atlas.map(all_sounds=True).ids) == 4
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "octaves", "found"),
+    ("low", "high", "octaves", "titles"),
     [
         (125, 125, False, {"drums alone"}),  # 124.6 is shown as 125
         (118, 122, False, {"song 6"}),  # the ring tone has 120, too, and is no music
@@ -137,11 +137,11 @@ def test_where_little_is_music_it_is_said_why_nothing_comes(tmp_path: Path) -> N
     ],
 )
 def test_tempos_pass_as_they_are_shown(
-    lib: Library, low: float, high: float, octaves: bool, found: set[str]
+    lib: Library, low: float, high: float, octaves: bool, titles: set[str]
 ) -> None:
     filters = Filters(bpm=(low, high), bpm_octaves=octaves)
     hits = lib.like("rain", n=50, filters=filters)
-    assert {hit.track.tags.title for hit in hits} == found
+    assert {hit.track.tags.title for hit in hits} == titles
 
 
 def test_an_older_description_counts_as_music(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ def test_what_was_kept_is_read(tmp_path: Path) -> None:
     assert cache.read("ab12") is None
     assert cache.write("ab12", IMAGE)
     assert "ab12" in Cache(tmp_path)
-    found = Cache(tmp_path).read("ab12")
-    assert found is not None
-    np.testing.assert_array_equal(found, IMAGE)
+    array = Cache(tmp_path).read("ab12")
+    assert array is not None
+    np.testing.assert_array_equal(array, IMAGE)
 
 
 def test_no_more_is_kept_than_the_bound(tmp_path: Path) -> None:

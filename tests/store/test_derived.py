@@ -51,11 +51,11 @@ def test_a_restored_backup_is_not_answered_from_what_came_after_it(
     shutil.copy(library / DATABASE, library.parent / "other.db")
     shutil.copy(library.parent / "backup.db", library / DATABASE)
     shake(library, 2)  # as many changes, others
-    found = ask(library)
+    outcome = ask(library)
     shutil.rmtree(library / "derived")
-    assert ask(library) == found
+    assert ask(library) == outcome
     shutil.copy(library.parent / "other.db", library / DATABASE)
-    assert ask(library) != found
+    assert ask(library) != outcome
 
 
 def test_a_restored_backup_finds_what_was_derived_of_it(library: Path) -> None:
@@ -105,13 +105,13 @@ def folder(file: Path) -> None:
 def test_a_damaged_derived_file_is_rebuilt(
     library: Path, harm: Callable[[Path], None], ending: str
 ) -> None:
-    asked = apart if "neighbours" in ending else alike
-    before = asked(library)
+    search = apart if "neighbours" in ending else alike
+    before = search(library)
     files = [*(library / "derived").glob(f"sound-*.{ending}")]
     assert files
     for file in files:
         harm(file)
-    assert asked(library) == before
+    assert search(library) == before
 
 
 def test_a_damaged_index_of_lines_is_rebuilt(tmp_path: Path) -> None:

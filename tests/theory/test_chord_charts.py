@@ -52,9 +52,9 @@ def test_no_chord_has_no_root() -> None:
 
 
 def test_a_mistake_is_pointed_at_and_the_nearest_chord_named() -> None:
-    with pytest.raises(BadArgument) as told:
+    with pytest.raises(BadArgument) as raised:
         parse_chart("Dm7 G7 | Cmaj8 | F")
-    assert str(told.value).splitlines() == [
+    assert str(raised.value).splitlines() == [
         "'Cmaj8' is no chord; did you mean Cmaj7?",
         "  Dm7 G7 | Cmaj8 | F",
         "           ^^^^^",
@@ -62,15 +62,15 @@ def test_a_mistake_is_pointed_at_and_the_nearest_chord_named() -> None:
 
 
 def test_a_mistake_far_into_a_long_text_is_pointed_at() -> None:
-    with pytest.raises(BadArgument) as told:
+    with pytest.raises(BadArgument) as raised:
         parse_chart("Dm7 G7 | Cmaj7 | F |" * 30 + " Hm7 |" + "C | " * 30)
-    _, shown, caret = str(told.value).splitlines()
+    _, shown, caret = str(raised.value).splitlines()
     assert len(shown) < 130
     assert shown[caret.index("^") : caret.rindex("^") + 1] == "Hm7"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "no chord in the progression"),
         ("  | |", "no chord in the progression"),
@@ -79,8 +79,8 @@ def test_a_mistake_far_into_a_long_text_is_pointed_at() -> None:
         ("|: C :|x99 " * 20, f"from 1 to {MAX_BARS}"),
     ],
 )
-def test_what_cannot_be_played_is_refused(text: str, told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
+def test_what_cannot_be_played_is_refused(text: str, message: str) -> None:
+    with pytest.raises(BadArgument, match=message):
         parse_chart(text)
 
 
@@ -103,9 +103,9 @@ def test_impossible_time_signatures_are_refused(time_signature: tuple[int, int])
     ],
 )
 def test_degrees_are_chords_of_their_key(text: str, key: str, symbols: str) -> None:
-    found, wanted = parse_roman_numerals(text, key), parse_chart(symbols)
-    np.testing.assert_array_equal(found.chords, wanted.chords)
-    assert found.names == tuple(text.split())
+    by_degrees, by_symbols = parse_roman_numerals(text, key), parse_chart(symbols)
+    np.testing.assert_array_equal(by_degrees.chords, by_symbols.chords)
+    assert by_degrees.names == tuple(text.split())
 
 
 def test_what_is_no_degree_or_no_key_is_refused() -> None:

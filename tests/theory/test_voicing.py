@@ -10,7 +10,7 @@ from segue.theory.chord_charts import Chart, parse_chart
 from segue.theory.voicing import accompaniment, accompaniment_parts, dance_steps, voice_chords
 
 chords = st.tuples(st.integers(0, 11), st.sets(st.integers(1, 11), min_size=1, max_size=6)).map(
-    lambda one: (one[0], sorted({one[0]} | {(one[0] + each) % 12 for each in one[1]}))
+    lambda drawn: (drawn[0], sorted({drawn[0]} | {(drawn[0] + step) % 12 for step in drawn[1]}))
 )
 
 
@@ -26,8 +26,8 @@ def test_voices_are_notes_of_their_chord_in_their_range(
 
 
 def test_voices_move_little() -> None:
-    one, other, last = voice_chords([(2, [2, 5, 9, 0]), (7, [7, 11, 2, 5]), (0, [0, 4, 7, 11])])
-    for before, after in ((one, other), (other, last)):
+    first, second, last = voice_chords([(2, [2, 5, 9, 0]), (7, [7, 11, 2, 5]), (0, [0, 4, 7, 11])])
+    for before, after in ((first, second), (second, last)):
         assert sum(abs(a - b) for a, b in zip(before, after, strict=True)) <= 6
 
 

@@ -32,7 +32,7 @@ from segue.generate.compose.training import (
     make_piece,
     train_composer,
 )
-from segue.nn.trainer import Progress
+from segue.nn.trainer import Progress, fixed_batches
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 
 PIECES = [make_piece(f"piece {seed}", little_score(seed, 8)) for seed in range(6)]
@@ -54,8 +54,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def windows(count: int, context: int = 512) -> list[list[int]]:
-    drawn = ExampleSampler(PIECES, context, count).draw(np.random.default_rng(0))[0]
-    return [[token for token in row if token >= 0] for row in drawn.tolist()]
+    batch = ExampleSampler(PIECES, context, count).draw(np.random.default_rng(0))[0]
+    return [[token for token in row if token >= 0] for row in batch.tolist()]
 
 
 def bars_of(tokens: list[int]) -> list[list[int]]:
@@ -65,15 +65,15 @@ def bars_of(tokens: list[int]) -> list[list[int]]:
     return [tokens[first:last] for first, last in zip(starts, ends, strict=True)]
 
 
-def test_windows_are_written_in_all_three_ways() -> None:
-    drawn = windows(60)
-    assert all(window[0] == BEGIN for window in drawn)
+def test_windows_are_of_all_three_kinds() -> None:
+    batch = windows(60)
+    assert all(window[0] == BEGIN for window in batch)
     ways = {
-        "filled": [window for window in drawn if SUFFIX_END in window],
-        "added": [window for window in drawn if PART in window],
-        "gone on": [window for window in drawn if SUFFIX_END not in window and PART not in window],
+        "filled": [window for window in batch if SUFFIX_END in window],
+        "added": [window for window in batch if PART in window],
+        "gone on": [window for window in batch if SUFFIX_END not in window and PART not in window],
     }
-    assert all(len(found) > 5 for found in ways.values())
+    assert all(len(examples) > 5 for examples in ways.values())
     for window in ways["gone on"]:
         decode(window[: last_whole(window)])  # a score
 
@@ -85,7 +85,7 @@ def last_whole(window: list[int]) -> int:
     )
 
 
-def test_bars_to_be_filled_in_come_last_and_are_those_of_the_piece() -> None:
+def test_infilled_bars_come_last() -> None:
     plain = {
         tuple(encode_bar(bar.transpose(semitones_to_c(piece.key))))
         for piece in PIECES
@@ -100,14 +100,14 @@ def test_bars_to_be_filled_in_come_last_and_are_those_of_the_piece() -> None:
             - FIRST_TOKEN["fill"]
             + 1
         )
-        here = window.index(SUFFIX_END)
-        written = bars_of([token for token in window[here:] if token != END])
+        suffix_end = window.index(SUFFIX_END)
+        written = bars_of([token for token in window[suffix_end:] if token != END])
         assert len(written) >= count
-        bars = [*bars_of(window[:here]), *written]
+        bars = [*bars_of(window[:suffix_end]), *written]
         assert all(tuple(bar) in plain for bar in bars)
 
 
-def test_a_part_to_be_added_comes_last_in_each_bar() -> None:
+def test_an_added_part_comes_last_in_each_bar() -> None:
     for window in windows(60, 2000):
         if PART not in window:
             continue
@@ -121,37 +121,37 @@ def test_a_part_to_be_added_comes_last_in_each_bar() -> None:
             assert reading.bars[0].instruments <= {added - FIRST_TOKEN["instrument"]}
 
 
-def test_all_keys_are_learned_as_one() -> None:
+def test_all_pieces_are_transposed_to_one_key() -> None:
     score = little_score(3, 8)
     moved = little_score(3, 8, transposed=5)
-    one, other = (make_piece("same", some) for some in (score, moved))
-    assert one.key != other.key
+    original, transposed = (make_piece("same", music) for music in (score, moved))
+    assert original.key != transposed.key
     pitches = []
-    for some in (one, other):
-        drawn = ExampleSampler([some], 512, 8).draw(np.random.default_rng(0))[0].flatten().tolist()
-        pitches.append(np.array([n for n in drawn if n >= 0 and TOKEN_KINDS[n] == "pitch"]))
+    for music in (original, transposed):
+        batch = ExampleSampler([music], 512, 8).draw(np.random.default_rng(0))[0].flatten().tolist()
+        pitches.append(np.array([n for n in batch if n >= 0 and TOKEN_KINDS[n] == "pitch"]))
     assert set((pitches[0] - pitches[1]).tolist()) <= {-12, 0, 12}
 
 
 @pytest.mark.usefixtures("small")
-def test_it_learns_knows_what_it_learned_from_and_loads_again(tmp_path: Path) -> None:
-    told: list[Progress] = []
+def test_training_lowers_the_loss_indexes_the_pieces_and_reloads(tmp_path: Path) -> None:
+    reports: list[Progress] = []
     composer, trained = train_composer(
-        TRAINING, PIECES[:5], PIECES[5:], tmp_path, watch=told.append
+        TRAINING, PIECES[:5], PIECES[5:], tmp_path, watch=reports.append
     )
-    assert len(told) == 10
-    assert told[-1].loss < told[0].loss
-    again = Composer.load(tmp_path / MODEL)
-    assert again.fingerprint == composer.fingerprint
-    assert again.index.names == tuple(piece.name for piece in PIECES[:5])
-    assert again.metadata["pieces"] == 5
+    assert len(reports) == 10
+    assert reports[-1].loss < reports[0].loss
+    reloaded = Composer.load(tmp_path / MODEL)
+    assert reloaded.fingerprint == composer.fingerprint
+    assert reloaded.index.names == tuple(piece.name for piece in PIECES[:5])
+    assert reloaded.metadata["pieces"] == 5
     assert trained.best.validation_loss > 0
 
 
 @pytest.mark.usefixtures("small")
 def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Path) -> None:
-    def stop(at: Progress) -> None:
-        if (at.epoch, at.step) == (2, 2):
+    def stop(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (2, 2):
             os.kill(os.getpid(), signal.SIGINT)
 
     whole, _ = train_composer(TRAINING, PIECES[:5], PIECES[5:], tmp_path / "whole")
@@ -159,34 +159,38 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
     with pytest.raises(KeyboardInterrupt):
         train_composer(TRAINING, PIECES[:5], PIECES[5:], halves, watch=stop)
     resumed, _ = train_composer(TRAINING, PIECES[:5], PIECES[5:], halves, resume=True)
-    for one, other in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
-        assert torch.equal(one, other)
+    for expected, actual in zip(
+        whole.network.parameters(), resumed.network.parameters(), strict=True
+    ):
+        assert torch.equal(expected, actual)
     with pytest.raises(BadCheckpoint):
         train_composer(TRAINING, PIECES[:4], PIECES[5:], halves, resume=True)
 
 
 @pytest.mark.usefixtures("small")
-def test_it_learns_on_from_another(tmp_path: Path) -> None:
+def test_fine_tuning_starts_from_another_model(tmp_path: Path) -> None:
     first, _ = train_composer(TRAINING, PIECES[:3], PIECES[5:], tmp_path / "first")
     on = replace(TRAINING, start="first", learning_rate=1e-6)
     second, _ = train_composer(on, PIECES[3:5], PIECES[5:], tmp_path / "second", start=first)
     assert second.index.names == tuple(piece.name for piece in PIECES[:5])
-    for one, other in zip(first.network.parameters(), second.network.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-4)
+    for expected, actual in zip(
+        first.network.parameters(), second.network.parameters(), strict=True
+    ):
+        assert torch.allclose(expected, actual, atol=1e-4)
 
 
-def test_too_little_is_told(tmp_path: Path) -> None:
+def test_too_few_pieces_are_reported(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="0 scores to train on"):
         train_composer(TRAINING, [], PIECES, tmp_path)
 
 
-def test_windows_hang_on_the_generator_alone() -> None:
-    one, other = (ExampleSampler(PIECES, 200, 4).fixed(2, 3) for _ in range(2))
-    assert all(torch.equal(a[0], b[0]) for a, b in zip(one, other, strict=True))
+def test_windows_depend_on_the_generator_alone() -> None:
+    first, second = (fixed_batches(ExampleSampler(PIECES, 200, 4).draw, 2, 3) for _ in range(2))
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
 
 
 def test_a_short_piece_is_drawn_whole() -> None:
     short = TrainingPiece("short", PIECES[0].bars[:1], 0)
-    drawn = ExampleSampler([short], 512, 30).draw(np.random.default_rng(0))[0].tolist()
-    assert any(END in row for row in drawn)
+    batch = ExampleSampler([short], 512, 30).draw(np.random.default_rng(0))[0].tolist()
+    assert any(END in row for row in batch)
     assert training.fingerprint([short]) != training.fingerprint(PIECES[:1])

@@ -26,11 +26,11 @@ LEARN, HELD = np.arange(8), np.arange(8, 12)
 
 
 def unit(rows: int, seed: int = 0) -> torch.Tensor:
-    drawn = torch.randn(rows, 16, generator=torch.Generator().manual_seed(seed))
-    return torch.nn.functional.normalize(drawn, dim=1)
+    normal = torch.randn(rows, 16, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.normalize(normal, dim=1)
 
 
-def test_the_loss_of_what_is_all_alike_is_that_of_guessing() -> None:
+def test_the_loss_of_equal_vectors_is_that_of_chance() -> None:
     same = torch.ones(8, 16) / 4
     assert contrastive_loss(same, torch.arange(4), MIXED).item() == pytest.approx(math.log(7))
 
@@ -41,8 +41,8 @@ def test_the_loss_is_the_published_one() -> None:
     for i in range(6):
         shares = {j: math.exp(float(z[i] @ z[j]) / 0.2) for j in range(6) if j != i}
         expected -= math.log(shares[(i + 3) % 6] / sum(shares.values())) / 6
-    found = contrastive_loss(z, torch.arange(3), PLAIN)
-    assert found.item() == pytest.approx(expected, rel=1e-6)
+    loss = contrastive_loss(z, torch.arange(3), PLAIN)
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_tracks_without_labels_are_positives_of_themselves_alone() -> None:
@@ -52,11 +52,11 @@ def test_tracks_without_labels_are_positives_of_themselves_alone() -> None:
     )
 
 
-def test_labels_draw_their_tracks_together() -> None:
+def test_labels_lower_the_loss_of_their_tracks() -> None:
     z = torch.eye(4, 16).repeat_interleave(2, dim=0)  # tracks 0 and 1 lie together
     z = torch.cat([z, z])
-    alike, apart = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3]), torch.tensor([0, 1, 2, 3, 0, 1, 2, 3])
-    assert contrastive_loss(z, alike, MIXED) < contrastive_loss(z, apart, MIXED)
+    grouped, spread = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3]), torch.tensor([0, 1, 2, 3, 0, 1, 2, 3])
+    assert contrastive_loss(z, grouped, MIXED) < contrastive_loss(z, spread, MIXED)
 
 
 def test_a_single_track_is_refused() -> None:
@@ -91,24 +91,24 @@ def activation_task() -> ContrastiveObjective:
 
 
 @pytest.mark.parametrize("make", [image_task, activation_task])
-def test_batches_hang_on_the_generator_alone(make: type) -> None:
+def test_batches_depend_on_the_generator_alone(make: type) -> None:
     task = make()
-    one, same, other = (task.draw(np.random.default_rng(seed)) for seed in (3, 3, 4))
-    assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
-    assert not torch.equal(one[0], other[0])
-    first, again = task.validation(), task.validation()
-    for x, y in zip(first, again, strict=True):
+    first_batch, same, another = (task.draw(np.random.default_rng(seed)) for seed in (3, 3, 4))
+    assert all(torch.equal(a, b) for a, b in zip(first_batch, same, strict=True))
+    assert not torch.equal(first_batch[0], another[0])
+    first, repeated = task.validation(), task.validation()
+    for x, y in zip(first, repeated, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(x, y, strict=True))
 
 
 def test_tiles_are_in_range_and_carry_their_labels() -> None:
     labels = np.array([5, 5, 5, 5, 7, 7, 7, 7, 1, 1, 1, -1])
     task = image_task(labels)
-    tiles, drawn = task.draw(np.random.default_rng(0))
+    tiles, labels_ = task.draw(np.random.default_rng(0))
     assert tiles.shape == (12, 1, 32, 64)
     assert tiles.dtype == torch.float32
     assert 0 <= tiles.min() < tiles.max() <= 1
-    assert set(drawn.tolist()) <= {5, 7}
+    assert set(labels_.tolist()) <= {5, 7}
     assert sorted(task.validation()[0][1].tolist()) == [-1, 1, 1, 1]
 
 
@@ -128,14 +128,14 @@ def learn(
     return losses
 
 
-def test_excerpts_of_images_come_together() -> None:
+def test_training_brings_excerpts_of_images_together() -> None:
     torch.manual_seed(0)
     network = build(ContrastiveConfig(bands=32, frames=64, dimension=16, projection=8))
     losses = learn(network, image_task(), 40)
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
 
 
-def test_views_of_activations_come_together() -> None:
+def test_training_brings_views_of_activations_together() -> None:
     torch.manual_seed(0)
     network = build(ContrastiveConfig(source="musicnn"))
     assert isinstance(network, ActivationHead)
@@ -190,16 +190,16 @@ def sound_vectors(tracks: int) -> np.ndarray:
 
 def within_and_between(vectors: np.ndarray, labels: np.ndarray) -> float:
     cosines, same = vectors @ vectors.T, labels[:, None] == labels
-    apart = ~np.eye(len(labels), dtype=bool)
-    return float(cosines[same & apart].mean() - cosines[~same].mean())
+    is_other = ~np.eye(len(labels), dtype=bool)
+    return float(cosines[same & is_other].mean() - cosines[~same].mean())
 
 
-def test_labels_draw_albums_together() -> None:
+def test_labels_raise_the_similarity_within_albums() -> None:
     head, labels = load_head(), np.arange(40) // 4
     vectors = sound_vectors(40)
-    drawn = apply_wccn(head, vectors, labels, LabelStrength(0.9, 0.9))
+    fitted = apply_wccn(head, vectors, labels, LabelStrength(0.9, 0.9))
     size = head.pooled_map.shape[1]
-    whitener = np.linalg.lstsq(head.features_map, drawn.features_map, rcond=None)[0]
+    whitener = np.linalg.lstsq(head.features_map, fitted.features_map, rcond=None)[0]
     after = vectors[:, size:] @ whitener
     after /= np.linalg.norm(after, axis=1, keepdims=True)
     before = vectors[:, size:] / np.linalg.norm(vectors[:, size:], axis=1, keepdims=True)
@@ -208,12 +208,12 @@ def test_labels_draw_albums_together() -> None:
 
 def test_labels_of_no_strength_change_nothing() -> None:
     head, vectors = load_head(), sound_vectors(8)
-    drawn = apply_wccn(head, vectors, np.arange(8) // 2, LabelStrength(0.0, 0.0))
-    assert drawn.pooled_map == pytest.approx(head.pooled_map, abs=1e-6)
-    assert drawn.features_map == pytest.approx(head.features_map, abs=1e-6)
+    fitted = apply_wccn(head, vectors, np.arange(8) // 2, LabelStrength(0.0, 0.0))
+    assert fitted.pooled_map == pytest.approx(head.pooled_map, abs=1e-6)
+    assert fitted.features_map == pytest.approx(head.features_map, abs=1e-6)
 
 
-def test_labels_that_tell_nothing_are_refused() -> None:
+def test_uninformative_labels_are_refused() -> None:
     head, vectors = load_head(), sound_vectors(4)
     with pytest.raises(BadArgument, match="no label has two tracks"):
         apply_wccn(head, vectors, np.array([0, 1, 2, -1]), LabelStrength())

@@ -43,13 +43,13 @@ def test_tracks_of_one_taste_lie_together() -> None:
 
 
 def test_the_same_listens_give_the_same_vectors() -> None:
-    first, again = fit_listens(two_tastes()), fit_listens(two_tastes())
-    other = fit_listens(two_tastes(14))
+    first, second = fit_listens(two_tastes()), fit_listens(two_tastes())
+    different = fit_listens(two_tastes(14))
     assert isinstance(first, ListensSpace)
-    assert isinstance(again, ListensSpace)
-    assert isinstance(other, ListensSpace)
-    assert np.array_equal(first.vectors, again.vectors)
-    assert first.model == again.model != other.model
+    assert isinstance(second, ListensSpace)
+    assert isinstance(different, ListensSpace)
+    assert np.array_equal(first.vectors, second.vectors)
+    assert first.model == second.model != different.model
 
 
 def test_tracks_with_the_same_listens_lie_at_one_place() -> None:
@@ -59,7 +59,7 @@ def test_tracks_with_the_same_listens_lie_at_one_place() -> None:
     assert cosines(learned)[0, 1] > 0.999
 
 
-def test_one_user_s_sessions_say_what_goes_together() -> None:
+def test_sessions_of_one_user_give_co_occurrence() -> None:
     evenings = [
         (0, day % 2 * 3 + i, 1, day * 86_400 + i * 200 + 1) for day in range(10) for i in range(3)
     ]
@@ -73,14 +73,14 @@ def test_one_user_s_sessions_say_what_goes_together() -> None:
 
 def test_a_session_ends_after_half_an_hour_of_silence() -> None:
     def rows(gap_s: int) -> int:
-        apart = [(0, track, 1, 1000 + n * gap_s) for n, track in enumerate([1, 2, 3, 4])]
+        separate = [(0, track, 1, 1000 + n * gap_s) for n, track in enumerate([1, 2, 3, 4])]
         pair = [
             (0, 5, 1, 10**6),
             (0, 6, 1, 10**6 + 1),
             (0, 5, 1, 2 * 10**6),
             (0, 7, 1, 2 * 10**6 + 1),
         ]
-        learned = fit_listens(matched(*apart, *pair))
+        learned = fit_listens(matched(*separate, *pair))
         assert isinstance(learned, ListensSpace)
         return learned.rows
 
@@ -98,7 +98,7 @@ def test_a_session_ends_after_half_an_hour_of_silence() -> None:
         ([(0, 1, 1, 1), (0, 2, 1, 10**6), (0, 3, 1, 2 * 10**6)], "one user's listens"),
     ],
 )
-def test_what_cannot_be_learned_is_told(
+def test_what_cannot_be_learned_is_reported(
     listens: list[tuple[int, int, int, int]], reason: str
 ) -> None:
     result = fit_listens(matched(*listens))

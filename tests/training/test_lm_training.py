@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from recipes.lm_training import Piece, Tokens, WindowSampler, load_best, train_lm
+from recipes.chorales import Piece, Tokens, WindowSampler, train_lm
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.generate.harmony.chorale_network import NUM_PITCHES, ChoraleConfig, ChoraleTransformer
-from segue.nn.lm_training import LMTrainingConfig
+from segue.nn.lm_training import LMTrainingConfig, load_best
 from segue.nn.trainer import Progress
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 
@@ -22,9 +22,11 @@ TRAINING = LMTrainingConfig(
 )
 
 
-def moved(tokens: Tokens, by: int) -> Tokens | None:
-    found = np.where(tokens > 0, tokens + by, 0)
-    return found if found.max() < NUM_PITCHES and ((found > 0) == (tokens > 0)).all() else None
+def transposed(tokens: Tokens, semitones: int) -> Tokens | None:
+    shifted = np.where(tokens > 0, tokens + semitones, 0)
+    return (
+        shifted if shifted.max() < NUM_PITCHES and ((shifted > 0) == (tokens > 0)).all() else None
+    )
 
 
 def piece(seed: int, length: int, *voices: int) -> Piece:
@@ -50,19 +52,19 @@ def of_frames() -> ChoraleTransformer:
 
 @pytest.mark.parametrize(("network", "pieces"), [(of_tokens(), LINES), (of_frames(), FRAMES)])
 def test_ten_steps_lower_the_loss(tmp_path: Path, network: nn.Module, pieces: list[Piece]) -> None:
-    told: list[Progress] = []
+    reports: list[Progress] = []
     trained = train_lm(
-        network, TRAINING, pieces[:4], pieces[4:], moved, tmp_path, watch=told.append
+        network, TRAINING, pieces[:4], pieces[4:], transposed, tmp_path, watch=reports.append
     )
-    assert len(told) == 10
-    assert trained.best.loss < told[0].loss - 0.1
-    again = of_tokens() if isinstance(network, Transformer) else of_frames()
-    load_best(again, tmp_path)
-    pairs = zip(network.parameters(), again.parameters(), strict=True)
-    assert all(torch.equal(one, other) for one, other in pairs)
-    judged = WindowSampler(pieces[4:], TRAINING, moved).all()
+    assert len(reports) == 10
+    assert trained.best.loss < reports[0].loss - 0.1
+    reloaded = of_tokens() if isinstance(network, Transformer) else of_frames()
+    load_best(reloaded, tmp_path)
+    pairs = zip(network.parameters(), reloaded.parameters(), strict=True)
+    assert all(torch.equal(expected, actual) for expected, actual in pairs)
+    batches = WindowSampler(pieces[4:], TRAINING, transposed).all()
     with torch.no_grad():
-        losses = [float(network.loss(*batch)) for batch in judged]  # type: ignore[operator]
+        losses = [float(network.loss(*batch)) for batch in batches]  # type: ignore[operator]
     assert np.mean(losses) == pytest.approx(trained.best.validation_loss, abs=0.1)
 
 
@@ -84,7 +86,7 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
             training,
             FRAMES[:4],
             FRAMES[4:],
-            moved,
+            transposed,
             tmp_path / folder,
             resume=resume,
             watch=interrupt,
@@ -96,28 +98,28 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
         run("cut", stop_at=7)
     resumed = run("cut", resume=True)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    other = Transformer(TransformerConfig(9, StackConfig(32, 1, 2, 24, 0.1)))
+    other_network = Transformer(TransformerConfig(9, StackConfig(32, 1, 2, 24, 0.1)))
     with pytest.raises(BadCheckpoint, match="of another network"):
-        load_best(other, tmp_path / "cut")
+        load_best(other_network, tmp_path / "cut")
     with pytest.raises(BadCheckpoint, match="another pieces"):
         train_lm(
-            of_frames(), training, FRAMES[:3], FRAMES[4:], moved, tmp_path / "cut", resume=True
+            of_frames(), training, FRAMES[:3], FRAMES[4:], transposed, tmp_path / "cut", resume=True
         )
 
 
 def test_windows_stay_inside_a_piece_and_keep_their_place_in_the_bar() -> None:
     training = replace(TRAINING, stride=16, max_transpose=0)
-    windows = WindowSampler(FRAMES, training, moved)
+    windows = WindowSampler(FRAMES, training, transposed)
     starts = set()
     for seed in range(30):
-        given, wanted = windows.draw(np.random.default_rng(seed))
-        for row, count in zip(given.numpy(), wanted.numpy(), strict=True):
+        inputs, targets = windows.draw(np.random.default_rng(seed))
+        for row, count in zip(inputs.numpy(), targets.numpy(), strict=True):
             frames = row[row[:, 0] >= 0]
             places = [
                 start
-                for one in FRAMES
-                for start in range(0, len(one.tokens), 16)
-                if np.array_equal(one.tokens[start : start + 24], frames)
+                for piece_ in FRAMES
+                for start in range(0, len(piece_.tokens), 16)
+                if np.array_equal(piece_.tokens[start : start + 24], frames)
             ]
             assert places
             starts.update(places)
@@ -128,35 +130,37 @@ def test_windows_stay_inside_a_piece_and_keep_their_place_in_the_bar() -> None:
 
 
 def test_transposed_windows_keep_their_intervals_and_their_range() -> None:
-    windows = WindowSampler(LINES, TRAINING, moved)
+    windows = WindowSampler(LINES, TRAINING, transposed)
     shifts = set()
     for seed in range(20):
-        given, _ = windows.draw(np.random.default_rng(seed))
-        assert int(given.max()) < NUM_PITCHES
-        for row in given.numpy():
+        inputs, _ = windows.draw(np.random.default_rng(seed))
+        assert int(inputs.max()) < NUM_PITCHES
+        for row in inputs.numpy():
             sung = row[row >= 0]
-            for one in LINES:
-                for start in range(len(one.tokens) - len(sung) + 1):
-                    apart = np.unique(one.tokens[start : start + len(sung)] - sung)
-                    if len(apart) == 1:
-                        shifts.add(int(apart[0]))
+            for piece_ in LINES:
+                for start in range(len(piece_.tokens) - len(sung) + 1):
+                    intervals = np.unique(piece_.tokens[start : start + len(sung)] - sung)
+                    if len(intervals) == 1:
+                        shifts.add(int(intervals[0]))
     assert shifts >= set(range(-6, 7))
 
 
-def test_judging_reads_every_position_once() -> None:
-    given = [batch[0] for batch in WindowSampler(LINES, TRAINING, moved).all()]
-    assert sum(int((one >= 0).sum()) for one in given) == sum(len(one.tokens) for one in LINES)
+def test_validation_covers_every_position_once() -> None:
+    inputs = [batch[0] for batch in WindowSampler(LINES, TRAINING, transposed).all()]
+    assert sum(int((tokens >= 0).sum()) for tokens in inputs) == sum(
+        len(tokens.tokens) for tokens in LINES
+    )
 
 
-def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
+def test_invalid_options_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="4 pieces to train on and 0 for validation"):
-        train_lm(of_tokens(), TRAINING, LINES[:4], [], moved, tmp_path)
-    for change, told in (
+        train_lm(of_tokens(), TRAINING, LINES[:4], [], transposed, tmp_path)
+    for change, message in (
         ({"batch_size": 0}, "batch size is 0"),
         ({"ema_decay": 1.0}, "an EMA decay of 1.0"),
         ({"max_transpose": -1}, "transposed by up to -1"),
     ):
-        with pytest.raises(BadArgument, match=told):
+        with pytest.raises(BadArgument, match=message):
             replace(TRAINING, **change)
 
 
@@ -170,7 +174,7 @@ def test_the_loss_is_computed_in_the_precision_that_was_chosen(
     network.stack.register_forward_hook(
         lambda *_: seen.add((network.training, torch.is_autocast_enabled("cpu")))
     )
-    trained = train_lm(network, TRAINING, LINES[:4], LINES[4:], moved, tmp_path)
+    trained = train_lm(network, TRAINING, LINES[:4], LINES[4:], transposed, tmp_path)
     assert trained.precision == chosen
     assert (True, chosen == "bf16-mixed") in seen
     assert (True, chosen != "bf16-mixed") not in seen

@@ -96,7 +96,7 @@ def test_a_run_over_other_songs_is_not_resumed(tmp_path: Path) -> None:
         train_lyrics(training(epochs=2), split_by_artist(songs(count=9)), tmp_path, resume=True)
 
 
-def test_one_learns_on_from_a_base_of_another_alphabet(tmp_path: Path) -> None:
+def test_fine_tuning_on_another_alphabet(tmp_path: Path) -> None:
     # What failed as published: each artist's letters made an input of another size.
     base, _ = train_lyrics(training(), split_by_artist(songs()), tmp_path / "base")
     russian = [
@@ -129,7 +129,7 @@ def test_songs_are_divided_artist_by_artist() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "A", "la " * 60])
-def test_too_little_is_said_to_be(text: str) -> None:
+def test_too_few_songs_are_reported(text: str) -> None:
     few = [
         tokenize_song(Lyrics(text, Tags(str(number), "A"))) for number in range(3 if text else 0)
     ]
@@ -137,7 +137,7 @@ def test_too_little_is_said_to_be(text: str) -> None:
         split_by_artist(few)
 
 
-def test_songs_of_as_many_artists_cannot_judge() -> None:
+def test_one_song_of_each_artist_is_too_few_for_validation() -> None:
     alone = [tokenize_song(Lyrics("word " * 400, Tags("", name))) for name in "ABCD"]
     with pytest.raises(TrainingFailed, match="no artist has 3 songs"):
         split_by_artist(alone)
@@ -168,7 +168,7 @@ def test_artists_of_many_songs_do_not_drown_others() -> None:
 
 
 @pytest.mark.parametrize("core", ["lstm", "transformer"])
-def test_what_letters_cost(core: str) -> None:
+def test_bits_per_character(core: str) -> None:
     torch.manual_seed(0)
     network = CharNetwork(CharNetworkConfig(24, 1, core, ngram_sizes=(64,))).eval()  # type: ignore[arg-type]
     one = songs(count=1)[0]
@@ -181,7 +181,7 @@ def test_what_letters_cost(core: str) -> None:
     assert bits_per_character(model, []) is None
 
 
-def test_the_share_of_runs_is_the_best_on_what_judges(tmp_path: Path) -> None:
+def test_the_ngram_weight_is_the_best_on_the_validation_set(tmp_path: Path) -> None:
     parts = split_by_artist(songs(count=20))
     model, _ = train_lyrics(training(), parts, tmp_path)
     assert tune_ngram_weights(model, parts.validation) == model.ngram_weights
@@ -198,7 +198,7 @@ def test_the_share_of_runs_is_the_best_on_what_judges(tmp_path: Path) -> None:
     assert model.metadata["bits_held_out"] == pytest.approx(costs[best])
 
 
-def test_voices_that_are_not_learned_on_keep_their_shares(tmp_path: Path) -> None:
+def test_artists_that_are_not_fine_tuned_keep_their_weights(tmp_path: Path) -> None:
     base, _ = train_lyrics(training(), split_by_artist(songs("Ada Long")), tmp_path / "base")
     base = replace(base, ngram_weights={"Ada Long": 0.123})
     model, _ = train_lyrics(
@@ -208,19 +208,19 @@ def test_voices_that_are_not_learned_on_keep_their_shares(tmp_path: Path) -> Non
     assert "Bob Short" in model.ngram_weights
 
 
-def test_wishes_that_mean_nothing() -> None:
+def test_invalid_options() -> None:
     with pytest.raises(BadArgument):
         LyricsTraining(learning_rate=0)
 
 
-def test_what_the_base_knows_does_not_judge() -> None:
+def test_training_songs_of_the_base_are_not_in_the_validation_set() -> None:
     some = songs(count=20)
     known = [one.lyrics.text for one in some[:12]]
     parts = split_by_artist(some, known)
     assert not {one.lyrics.text for one in (*parts.validation, *parts.test)} & set(known)
 
 
-def test_every_letter_of_a_song_judges() -> None:
+def test_validation_covers_every_character_of_a_song() -> None:
     some = songs(count=3)
     batches = WindowSampler(some, [], lyrics.RECIPES["default"]).all()
     wanted = sum(int((wanted >= 0).sum()) for _, wanted, _ in batches)

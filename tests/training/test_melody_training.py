@@ -59,7 +59,7 @@ def test_all_windows_hold_each_event_once() -> None:
     assert events == sum(len(sheet.melody) for sheet in SHEETS[:3])
 
 
-def test_a_library_s_own_melodies_make_a_model(tmp_path: Path) -> None:
+def test_a_model_is_trained_on_the_melodies_of_a_library(tmp_path: Path) -> None:
     own = [sheet(seed, STYLE) for seed in range(6)]
     found, _ = train_library_melodies(
         MelodyTraining(context=16, batch_size=4, epochs=1, steps_per_epoch=2, device="cpu"),
@@ -73,7 +73,7 @@ def test_a_library_s_own_melodies_make_a_model(tmp_path: Path) -> None:
     assert 0 <= chord_tone_ratio(chart, melody) <= 1
 
 
-def test_one_goes_on_from_a_model_and_knows_what_it_knew(tmp_path: Path) -> None:
+def test_a_fine_tuned_model_keeps_the_melodies_of_its_base(tmp_path: Path) -> None:
     start = model(context=16)
     start.save(tmp_path / "start")
     start = MelodyModel.load(tmp_path / "start")

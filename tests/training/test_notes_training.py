@@ -23,9 +23,9 @@ def piece(seed: int, length: int = 150, group: str = "") -> Piece:
     """Make a piece that goes up and down a scale, in two durations by turns."""
     rng = np.random.default_rng(seed)
     scale = ["C4", "D4", "E4", "0.4.7", "G4", "9.11.1", "A4"]
-    at = int(rng.integers(0, 12))
-    notes = [scale[abs((at + i) % 12 - 6)] for i in range(length)]
-    durations = ["0.5" if (at + i) % 2 else "1/3" for i in range(length)]
+    start = int(rng.integers(0, 12))
+    notes = [scale[abs((start + i) % 12 - 6)] for i in range(length)]
+    durations = ["0.5" if (start + i) % 2 else "1/3" for i in range(length)]
     return Piece(f"piece {seed}", NoteSequence(tuple(notes), tuple(durations)), group)
 
 
@@ -37,30 +37,30 @@ TRAINING = NoteTraining(epochs=2, hidden=16, device="cpu")
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(note_lstm, "BATCH_SIZE", 8)
     monkeypatch.setattr(note_lstm, "STEPS_PER_EPOCH", 10)
-    monkeypatch.setattr(note_lstm, "VALIDATION_WINDOWS", 16)
+    monkeypatch.setattr(note_lstm, "VALIDATION_BATCHES", 2)
 
 
-def test_it_learns_what_follows_and_loads_again(tmp_path: Path) -> None:
-    told: list[Progress] = []
+def test_training_lowers_the_loss_and_the_model_reloads(tmp_path: Path) -> None:
+    reports: list[Progress] = []
     training = NoteTraining(epochs=8, hidden=32, learning_rate=1e-2, device="cpu")
-    model, trained = train_notes(training, PIECES, tmp_path, watch=told.append)
-    assert len(told) == 80
-    assert set(told[-1].loss_terms) == set(STREAMS)
-    assert trained.best.loss < told[0].loss
+    model, trained = train_notes(training, PIECES, tmp_path, watch=reports.append)
+    assert len(reports) == 80
+    assert set(reports[-1].loss_terms) == set(STREAMS)
+    assert trained.best.loss < reports[0].loss
     held_out = model.metadata["losses"]["held_out"]
     assert held_out["durations"] < 0.1  # they alternate
     assert held_out["notes"] < 0.7  # of log 7 = 1.95 by chance
-    again = NoteModel.load(tmp_path / MODEL)
-    assert again.vocabularies == model.vocabularies
-    assert again.metadata == model.metadata
+    reloaded = NoteModel.load(tmp_path / MODEL)
+    assert reloaded.vocabularies == model.vocabularies
+    assert reloaded.metadata == model.metadata
     for stream in STREAMS:
-        assert np.array_equal(again.embedding(stream), model.embedding(stream))
-        assert np.array_equal(again.cooccurrence[stream], model.cooccurrence[stream])
-    costs = again.nll("durations", ["0.5", "1/3"] * 20)
+        assert np.array_equal(reloaded.embedding(stream), model.embedding(stream))
+        assert np.array_equal(reloaded.cooccurrence[stream], model.cooccurrence[stream])
+    costs = reloaded.nll("durations", ["0.5", "1/3"] * 20)
     assert costs.shape == (39,)
     assert costs[-1] < 0.2
     with pytest.raises(BadArgument, match="at least 2"):
-        again.nll("notes", ["A2"])
+        reloaded.nll("notes", ["A2"])
 
 
 def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Path) -> None:
@@ -79,30 +79,32 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(tmp_path: Pa
     pairs = zip(
         whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True
     )
-    assert all(torch.equal(one, other) for one, other in pairs)
+    assert all(torch.equal(expected, actual) for expected, actual in pairs)
     with pytest.raises(BadCheckpoint, match="another pieces"):
         train_notes(TRAINING, PIECES[1:], tmp_path / "cut", resume=True)
 
 
-def test_windows_lie_within_a_piece_and_are_filled_up() -> None:
+def test_windows_lie_within_a_piece_and_are_padded() -> None:
     short = piece(20, length=30)
     words = {name: Vocabulary.build([getattr(short.words, name)]) for name in STREAMS}
     notes, durations = WindowSampler([short], words).draw(np.random.default_rng(0))
     assert notes.shape == durations.shape == (8, 101)
     assert (notes[:, :30] > 0).all()
     assert (notes[:, 30:] == IGNORED).all()
-    one, other = (WindowSampler(PIECES, words).draw(np.random.default_rng(3))[0] for _ in range(2))
-    assert torch.equal(one, other)
+    first, second = (
+        WindowSampler(PIECES, words).draw(np.random.default_rng(3))[0] for _ in range(2)
+    )
+    assert torch.equal(first, second)
 
 
 def test_groups_are_not_divided() -> None:
     grouped = [piece(n, group=f"album {n % 4}") for n in range(12)]
-    learn, validate = train_validation_split(grouped)
+    train, validate = train_validation_split(grouped)
     assert validate
-    assert not {one.group for one in learn} & {one.group for one in validate}
+    assert not {piece_.group for piece_ in train} & {piece_.group for piece_ in validate}
 
 
-def test_words_met_once_are_unknown_and_counted(tmp_path: Path) -> None:
+def test_rare_tokens_are_unknown_and_counted(tmp_path: Path) -> None:
     rare = Piece("rare", NoteSequence(("B7",) + ("C4",) * 120, ("0.25",) + ("1.0",) * 120))
     model, _ = train_notes(TRAINING, [*PIECES, rare], tmp_path)
     assert "B7" not in model.vocabularies["notes"].tokens
@@ -110,28 +112,30 @@ def test_words_met_once_are_unknown_and_counted(tmp_path: Path) -> None:
     assert unknown["training"]["notes"] + unknown["held_out"]["notes"] > 0
 
 
-@pytest.mark.parametrize(("share", "few"), [(0.0, False), (0.1, False), (0.11, True), (1.0, True)])
-def test_a_model_that_knows_few_notes_says_so(tmp_path: Path, share: float, few: bool) -> None:
+@pytest.mark.parametrize(
+    ("share", "is_small"), [(0.0, False), (0.1, False), (0.11, True), (1.0, True)]
+)
+def test_a_small_vocabulary_is_reported(tmp_path: Path, share: float, is_small: bool) -> None:
     model, _ = train_notes(TRAINING, PIECES, tmp_path)
     model.metadata["unknown"]["held_out"]["notes"] = share
-    said = vocabulary_remark(model, TRAINING)
+    remark = vocabulary_remark(model, TRAINING)
     known = len(model.vocabularies["notes"]) - 1
-    assert said.startswith(f"it knows {known} notes and chords, those met at least 2 times")
-    assert ("That is few" in said) == few
-    assert (f"{share:.0%} of what the scores" in said) == few
+    assert remark.startswith(f"it knows {known} notes and chords, those met at least 2 times")
+    assert ("That is few" in remark) == is_small
+    assert (f"{share:.0%} of what the scores" in remark) == is_small
 
 
-def test_too_little_is_told(tmp_path: Path) -> None:
+def test_too_few_pieces_are_reported(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="2 scores"):
         train_notes(TRAINING, PIECES[:2], tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [({"learning_rate": 0.0}, "above 0"), ({"fewest": 0}, "at least 1"), ({"seed": -1}, "seed")],
 )
-def test_options_that_cannot_be_are_refused(options: dict[str, float], told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
+def test_invalid_options_are_rejected(options: dict[str, float], message: str) -> None:
+    with pytest.raises(BadArgument, match=message):
         NoteTraining(**options)  # type: ignore[arg-type]
 
 

@@ -3,7 +3,6 @@
 import shutil
 import wave
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,14 @@ from typer.testing import CliRunner
 import segue.audio.training
 from conftest import tune, write_sound
 from segue import Library, Span
-from segue.audio.autoencoders import recipe
 from segue.audio.training import (
+    AUTOENCODER_TRAINING,
     MAX_VALIDATION_SHARE,
     Example,
     SoundTraining,
     evenly_spaced_tiles,
 )
-from segue.cli.commands import app
+from segue.cli import load_program
 from segue.errors import BadArgument, BadCheckpoint, NotFound, TrainingFailed
 from segue.nn.checkpoint import MODEL
 from segue.nn.split import train_validation_split
@@ -47,7 +46,8 @@ def library(tunes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A copy of the library, in which training takes a few small steps."""
     monkeypatch.setattr(segue.audio.training, "MIN_STEPS_PER_EPOCH", 2)
     monkeypatch.setattr(segue.audio.training, "INITIALISATION_TILES", 8)
-    monkeypatch.setattr(segue.audio.training, "recipe", lambda name: replace(recipe(name), batch=4))
+    small_batches = {preset: (4, config) for preset, (_, config) in AUTOENCODER_TRAINING.items()}
+    monkeypatch.setattr(segue.audio.training, "AUTOENCODER_TRAINING", small_batches)
     shutil.copytree(tunes / "library", tmp_path / "library")
     with Library.open(tmp_path / "library") as opened:
         yield opened
@@ -72,7 +72,7 @@ def one_epoch(preset: str, **options: object) -> SoundTraining:
     ],
     ids=["default", "dual-axis", "composite", "stereo", "recurrent", "contrastive", "musicnn"],
 )
-def test_a_learned_space_can_be_asked(
+def test_a_learned_space_can_be_queried(
     library: Library, tmp_path: Path, training: SoundTraining, dimension: int
 ) -> None:
     learned = library.learning.train("mine", training, workers=1)
@@ -109,9 +109,7 @@ def test_the_same_seed_gives_the_same_space(library: Library) -> None:
     np.testing.assert_array_equal(library.vectors("a")[1], library.vectors("b")[1])
 
 
-def test_tracks_added_later_are_placed_and_changed_ones_anew(
-    library: Library, tmp_path: Path
-) -> None:
+def test_later_and_changed_tracks_are_embedded(library: Library, tmp_path: Path) -> None:
     library.learning.train("mine", one_epoch("dual-axis"), workers=1)
     new = write_sound(tmp_path / "new.wav", tune(9, 11.0))
     library.add([new], workers=1)
@@ -120,21 +118,23 @@ def test_tracks_added_later_are_placed_and_changed_ones_anew(
     new.unlink()
     write_sound(new, tune(10, 9.0))
     library.add([new], workers=1)
-    again = library.vectors("mine")[1]
-    np.testing.assert_array_equal(again[:6], vectors[:6])
-    assert not np.allclose(again[6], vectors[6])
+    updated = library.vectors("mine")[1]
+    np.testing.assert_array_equal(updated[:6], vectors[:6])
+    assert not np.allclose(updated[6], vectors[6])
 
 
-def test_a_reconstruction_can_be_seen_and_heard(library: Library, tmp_path: Path) -> None:
+def test_a_reconstruction_has_an_image_and_audio(library: Library, tmp_path: Path) -> None:
     library.learning.train("mine", one_epoch("default"), workers=1)
-    made = library.learning.reconstruct(1, "mine")
-    assert made.image.shape == made.reconstruction.shape == (128, 128)
-    assert made.code.shape == (256, 1)
-    assert np.mean((made.image - made.reconstruction) ** 2) < np.var(made.image)
+    reconstruction = library.learning.reconstruct(1, "mine")
+    assert reconstruction.image.shape == reconstruction.reconstruction.shape == (128, 128)
+    assert reconstruction.code.shape == (256, 1)
+    assert np.mean((reconstruction.image - reconstruction.reconstruction) ** 2) < np.var(
+        reconstruction.image
+    )
     target = tmp_path / "library"
     for name in ("a.png", "a.wav"):
         done = CliRunner().invoke(
-            app,
+            load_program(),
             ["reconstruct", "1", "--space=mine", f"-o{tmp_path / name}", f"--library={target}"],
         )
         assert done.exit_code == 0, done.output
@@ -143,14 +143,14 @@ def test_a_reconstruction_can_be_seen_and_heard(library: Library, tmp_path: Path
         assert heard.getnframes() / heard.getframerate() == pytest.approx(7.5, abs=0.2)
 
 
-def test_filters_are_drawn_with_the_tracks_they_answer_to(library: Library, tmp_path: Path) -> None:
+def test_filters_have_the_tracks_of_highest_activation(library: Library, tmp_path: Path) -> None:
     library.learning.train("mine", one_epoch("dual-axis"), workers=1)
-    found = library.learning.filters("mine", tracks=2)
-    layers = [one.layer.partition(",")[0] for one in found]
+    filters = library.learning.filters("mine", tracks=2)
+    layers = [filter_.layer.partition(",")[0] for filter_ in filters]
     assert layers == ["along time"] * 32 + ["along frequency"] * 32
-    assert all(len(one.tracks) == 2 for one in found)
+    assert all(len(filter_.tracks) == 2 for filter_ in filters)
     done = CliRunner().invoke(
-        app,
+        load_program(),
         ["filters", "--space=mine", f"-o{tmp_path}/f.png", f"--library={tmp_path}/library"],
     )
     assert done.exit_code == 0, done.output
@@ -158,7 +158,7 @@ def test_filters_are_drawn_with_the_tracks_they_answer_to(library: Library, tmp_
 
 
 @pytest.mark.slow
-def test_an_emptied_cache_is_made_anew(library: Library) -> None:
+def test_an_emptied_cache_is_recomputed(library: Library) -> None:
     library.learning.train("mine", one_epoch("dual-axis"), workers=1)
     before = library.vectors("mine")[1]
     shutil.rmtree(library.folder / "cache")
@@ -200,7 +200,7 @@ def test_a_vanished_file_is_told_and_the_others_are_learned(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("sound", "one of Segue's own spaces"),
         ("../mine", "cannot name a space"),
@@ -208,13 +208,13 @@ def test_a_vanished_file_is_told_and_the_others_are_learned(
         ("metadata", "a part of blends already"),
     ],
 )
-def test_names_that_are_taken_are_told(library: Library, name: str, told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
+def test_taken_names_are_rejected(library: Library, name: str, message: str) -> None:
+    with pytest.raises(BadArgument, match=message):
         library.learning.train(name, one_epoch("dual-axis"), workers=1)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"preset": "dual-axis", "step": "bar"}, "belongs to the preset conv"),
         ({"preset": "conv", "step": "verse"}, "give bar, beat, or a number"),
@@ -226,13 +226,13 @@ def test_names_that_are_taken_are_told(library: Library, name: str, told: str) -
         ({"preset": "default", "learning_rate": 0.0}, "it is above 0"),
     ],
 )
-def test_options_that_do_not_fit_are_told(options: dict[str, object], told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
+def test_inconsistent_options_are_rejected(options: dict[str, object], message: str) -> None:
+    with pytest.raises(BadArgument, match=message):
         SoundTraining(**options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("device", ["toaster", "cuda:9"])
-def test_a_device_that_is_not_there_is_told(library: Library, device: str) -> None:
+def test_a_device_that_is_not_there_is_reported(library: Library, device: str) -> None:
     with pytest.raises(BadArgument, match=f"no device '{device}' here; there are: auto, cpu"):
         library.learning.train("mine", SoundTraining(preset="dual-axis", device=device), workers=1)
 
@@ -278,12 +278,12 @@ def test_an_interrupted_run_is_not_thrown_away_by_mistake(library: Library) -> N
     )  # the finished one is replaced
 
 
-def test_nothing_to_resume_is_told(library: Library) -> None:
+def test_nothing_to_resume_is_reported(library: Library) -> None:
     with pytest.raises(BadCheckpoint, match="there is no checkpoint"):
         library.learning.train("mine", one_epoch("dual-axis"), workers=1, resume=True)
 
 
-def test_a_space_that_was_not_learned_is_told(library: Library) -> None:
+def test_a_space_that_was_not_learned_is_reported(library: Library) -> None:
     with pytest.raises(NotFound, match="no space 'mine' was trained"):
         library.learning.reconstruct(1, "mine")
 
@@ -294,21 +294,21 @@ def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
 
 def test_the_split_is_by_album_and_always_the_same() -> None:
     examples = [Example(f"{n:02}", album=f"album {n // 4}") for n in range(40)]
-    learn, held = split(examples)
-    assert len(learn) + len(held) == 40
-    assert len(held) == 4
-    assert not {one.album for one in learn} & {one.album for one in held}
-    assert split(examples[::-1])[1] == held
+    train, validation = split(examples)
+    assert len(train) + len(validation) == 40
+    assert len(validation) == 4
+    assert not {example.album for example in train} & {example.album for example in validation}
+    assert split(examples[::-1])[1] == validation
 
 
 def test_no_album_takes_most_of_the_library_from_training() -> None:
-    many = [Example(f"{n:02}", album="one") for n in range(30)]
-    few = [Example(f"x{n}", album=f"small {n}") for n in range(5)]
-    learn, held = split([*many, *few])
-    assert "one" not in {one.album for one in held}
-    assert (len(learn), len(held)) == (31, 4)
-    learn, held = split(many)  # a single album is divided by track
-    assert (len(learn), len(held)) == (27, 3)
+    large_album = [Example(f"{n:02}", album="one") for n in range(30)]
+    small_albums = [Example(f"x{n}", album=f"small {n}") for n in range(5)]
+    train, validation = split([*large_album, *small_albums])
+    assert "one" not in {example.album for example in validation}
+    assert (len(train), len(validation)) == (31, 4)
+    train, validation = split(large_album)  # a single album is divided by track
+    assert (len(train), len(validation)) == (27, 3)
 
 
 def test_even_tiles_cover_an_image() -> None:

@@ -68,22 +68,22 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ten_steps_lower_the_loss_and_the_model_loads_again(
     tmp_path: Path, training: ScoreTraining
 ) -> None:
-    told: list[Progress] = []
-    model, trained = train_score(training, TUNES, tmp_path, watch=told.append)
-    assert len(told) == 10
-    assert trained.best.loss < told[0].loss
-    assert set(told[-1].loss_terms) == {"reconstruction", "kl", "contrast"}
-    assert (told[-1].loss_terms["contrast"] > 0) == (training.encoder == "default")
+    reports: list[Progress] = []
+    model, trained = train_score(training, TUNES, tmp_path, watch=reports.append)
+    assert len(reports) == 10
+    assert trained.best.loss < reports[0].loss
+    assert set(reports[-1].loss_terms) == {"reconstruction", "kl", "contrast"}
+    assert (reports[-1].loss_terms["contrast"] > 0) == (training.encoder == "default")
     assert model.metadata["validation_parts"]["kl"] > 0
-    again = RollModel.load(tmp_path)
+    reloaded = RollModel.load(tmp_path)
     windows = unpack_bars(np.stack([track.window(0) for track in TUNES]))
-    for one, other in zip(again.encode(windows), model.encode(windows), strict=True):
-        assert np.array_equal(one, other)
-    assert again.fingerprint == model.fingerprint
-    vector = again.embed(unpack_bars(TUNES[0].bars))
+    for expected, actual in zip(reloaded.encode(windows), model.encode(windows), strict=True):
+        assert np.array_equal(expected, actual)
+    assert reloaded.fingerprint == model.fingerprint
+    vector = reloaded.embed(unpack_bars(TUNES[0].bars))
     assert vector is not None
-    assert vector.shape == (again.dimension,)
-    assert again.decode(again.sample(2, 0)).shape == (2, 4, 48, 84, 5)
+    assert vector.shape == (reloaded.dimension,)
+    assert reloaded.decode(reloaded.sample(2, 0)).shape == (2, 4, 48, 84, 5)
 
 
 @pytest.mark.parametrize("encoder", ["default", "conv"])
@@ -106,7 +106,7 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(
     pairs = zip(
         whole.network.state_dict().values(), resumed.network.state_dict().values(), strict=True
     )
-    assert all(torch.equal(one, other) for one, other in pairs)
+    assert all(torch.equal(expected, actual) for expected, actual in pairs)
     assert np.array_equal(whole.thresholds, resumed.thresholds)
     with pytest.raises(BadCheckpoint, match="another beta"):
         train_score(
@@ -117,17 +117,17 @@ def test_an_interrupted_run_that_is_resumed_equals_one_that_was_not(
         )
 
 
-def test_the_weight_of_the_divergence_rises(tmp_path: Path) -> None:
+def test_the_kl_weight_warms_up(tmp_path: Path) -> None:
     network = train_score(ScoreTraining(epochs=1, device="cpu"), TUNES, tmp_path)[0].network
     assert int(network.seen) == 10
 
 
-def test_decoding_is_learned_further_and_songs_stay_where_they_are(tmp_path: Path) -> None:
+def test_finetuning_the_decoder_leaves_the_embeddings(tmp_path: Path) -> None:
     model, _ = train_score(TRAININGS[0], TUNES, tmp_path / "first")
-    learn, validate = train_validation_split(TUNES)
+    train, validate = train_validation_split(TUNES)
     cells = unpack_bars(TUNES[0].bars)
     before, weights = model.embed(cells), model.network.decoder.state_dict()["cells.weight"].clone()
-    trained = finetune_decoder(model, learn, validate, tmp_path / "further", 0.01)
+    trained = finetune_decoder(model, train, validate, tmp_path / "further", 0.01)
     assert trained.best.epoch >= 1
     assert model.embed(cells) == pytest.approx(before, abs=1e-6)
     assert not torch.equal(weights, model.network.decoder.state_dict()["cells.weight"])
@@ -136,14 +136,14 @@ def test_decoding_is_learned_further_and_songs_stay_where_they_are(tmp_path: Pat
 
 def test_batches_depend_on_the_seed_alone_and_pair_windows_of_a_song() -> None:
     windows = WindowSampler(TUNES, contrast=True)
-    (wanted, table), (_, again) = (windows.batch(np.random.default_rng(3)) for _ in range(2))
-    assert torch.equal(table, again)
-    assert wanted.shape == (5, 4, 48, 84, 5)
+    (target, table), (_, repeated) = (windows.batch(np.random.default_rng(3)) for _ in range(2))
+    assert torch.equal(table, repeated)
+    assert target.shape == (5, 4, 48, 84, 5)
     notes = RollNotes.from_columns(table.numpy().T, 16)
     assert np.array_equal(np.unique(notes.window), np.arange(16))
-    given = rasterise_notes(notes.head(5))
-    assert not (given & ~wanted.numpy()).any()  # thinned
-    assert given.sum() > 0.8 * wanted.sum()
+    inputs = rasterise_notes(notes.head(5))
+    assert not (inputs & ~target.numpy()).any()  # thinned
+    assert inputs.sum() > 0.8 * target.sum()
     (plain,) = WindowSampler(TUNES, contrast=False).batch(np.random.default_rng(3))
     assert plain.shape == (8, 4, 48, 84, 5)
 
@@ -160,10 +160,12 @@ def some_windows() -> tuple[RollNotes, BoolArray]:
 def test_windows_cut_as_notes_are_those_cut_as_cells() -> None:
     notes, cells = some_windows()
     assert np.array_equal(rasterise_notes(notes), cells)
-    held = np.ones((8, 48, 84, 5), np.bool_)
-    held[..., :40, :] = held[..., 41:, :] = False
-    (across,) = rasterise_notes(cut_windows([(song_notes(RollTrack("held", pack_bars(held))), 2)]))
-    assert np.array_equal(across, held[:4])
+    sustained = np.ones((8, 48, 84, 5), np.bool_)
+    sustained[..., :40, :] = sustained[..., 41:, :] = False
+    (across,) = rasterise_notes(
+        cut_windows([(song_notes(RollTrack("held", pack_bars(sustained))), 2)])
+    )
+    assert np.array_equal(across, sustained[:4])
 
 
 def test_changes_keep_the_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,9 +175,9 @@ def test_changes_keep_the_rhythm(monkeypatch: pytest.MonkeyPatch) -> None:
     moved = rasterise_notes(transpose_windows(notes, rng))
     assert np.array_equal(moved[..., 0], cells[..., 0])
     assert np.array_equal(moved[..., 1:].any(axis=3), cells[..., 1:].any(axis=3))
-    other = rasterise_notes(swap_instruments(notes, rng))
-    assert np.array_equal(other[..., [0, 3]], cells[..., [0, 3]])
-    assert np.array_equal(other.any(axis=-1), cells.any(axis=-1))
+    permuted = rasterise_notes(swap_instruments(notes, rng))
+    assert np.array_equal(permuted[..., [0, 3]], cells[..., [0, 3]])
+    assert np.array_equal(permuted.any(axis=-1), cells.any(axis=-1))
     left = rasterise_notes(drop_instruments(notes, 2, rng))
     assert np.array_equal(left[:2], cells[:2])
     playing = left.any(axis=(1, 2, 3)).sum(axis=1)
@@ -196,19 +198,19 @@ def test_scores_shorter_than_a_window_are_filled_with_silence() -> None:
 
 def test_groups_are_not_divided() -> None:
     grouped = [RollTrack(t.name, t.bars, f"album {n % 4}") for n, t in enumerate(TUNES)]
-    learn, validate = train_validation_split(grouped)
+    train, validate = train_validation_split(grouped)
     assert validate
-    assert not {one.group for one in learn} & {one.group for one in validate}
+    assert not {track.group for track in train} & {track.group for track in validate}
     assert train_validation_split(grouped[::-1])[1][::-1] == validate
 
 
-def test_too_few_scores_are_told(tmp_path: Path) -> None:
+def test_too_few_scores_are_reported(tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="2 scores"):
         train_score(ScoreTraining(epochs=1), TUNES[:2], tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"convolutions": 4}, "two, or three"),
         ({"convolutions": 3}, "belongs to --encoder conv"),
@@ -218,8 +220,8 @@ def test_too_few_scores_are_told(tmp_path: Path) -> None:
         ({"seed": -1}, "seed"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(options: dict[str, float], told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
+def test_inconsistent_options_are_rejected(options: dict[str, float], message: str) -> None:
+    with pytest.raises(BadArgument, match=message):
         ScoreTraining(**options)  # type: ignore[arg-type]
 
 

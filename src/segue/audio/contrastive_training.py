@@ -291,7 +291,6 @@ def from_images(
         Indices of the tracks of each set; at least 2.
     labels : ndarray of int, shape (len(images),), or None
         Index of the album or artist of each track, -1 for none.
-    config : ContrastiveTraining
 
     Returns
     -------
@@ -396,12 +395,10 @@ def apply_wccn(head: Head, vectors: FloatArray, labels: Ints, strength: LabelStr
 
     Parameters
     ----------
-    head : Head
     vectors : ndarray, shape (tracks, head.dimension), float32
         Embeddings of the tracks by `head`.
     labels : ndarray of int, shape (tracks,)
         Index of the album or artist, -1 for none. Labels of a single track are ignored.
-    strength : LabelStrength
 
     Raises
     ------
@@ -449,7 +446,6 @@ def contrastive_loss(vectors: Tensor, labels: Tensor, config: ContrastiveTrainin
         Of norm 1; rows i and B + i are of one track.
     labels : Tensor of int, shape (B,)
         -1 for none.
-    config : ContrastiveTraining
 
     Returns
     -------

@@ -31,7 +31,7 @@ from segue.audio.timbre import (
     mfcc,
     spectral_contrast_db,
 )
-from segue.builtin_spaces import clipped_z_scores, load_constants
+from segue.builtin_spaces import clipped_z_scores, feature_z_scores, load_constants
 from segue.errors import BadArgument
 from segue.feature_names import SOUND_FEATURE_NAMES, SOUND_FEATURES_BY_GROUP
 from segue.records import FloatArray, Recording
@@ -56,7 +56,6 @@ class Measurements:
 
     Attributes
     ----------
-    frames : FrameFeatures
     mfcc : ndarray, shape (frames, 20), float32
     mfcc_steps : ndarray, shape (steps, 20), float32
         Differences between successive frames of an excerpt.
@@ -72,7 +71,6 @@ class Measurements:
         Estimate of the tempo that a listener taps.
     beats : Rhythm
         At that tempo; used for facts.
-    harmony : Harmony
     """
 
     frames: FrameFeatures
@@ -145,7 +143,7 @@ def sound_kind_probabilities(scores: FloatArray) -> FloatArray:
     Parameters
     ----------
     scores : ndarray, shape (..., len(SOUND_FEATURE_NAMES)), float32
-        From `z_scores`.
+        From `feature_z_scores`.
 
     Returns
     -------
@@ -206,6 +204,16 @@ def describe(recording: Recording, genre: str = "") -> Description:
     if not excerpts:
         raise BadArgument("the recording has no samples; decode it with spans that have some")
     measured = measure(excerpts, genre)
+    vector = feature_vector(measured)
+    probabilities = sound_kind_probabilities(feature_z_scores("sound", standardise(vector)))
+    facts = _facts(recording, measured)
+    facts["sound_kind"] = classify_sound_kinds(probabilities[None])[0]
+    facts["music_probability"] = float(probabilities[SOUND_KINDS.index("music")])
+    return Description(facts, vector)
+
+
+def feature_vector(measured: Measurements) -> FloatArray:
+    """Return the features on perceptual scales, shape (len(SOUND_FEATURE_NAMES),), float32."""
     groups = {
         "rhythm": _rhythm_features(measured),
         "harmony": _harmony_features(measured.harmony),
@@ -214,14 +222,9 @@ def describe(recording: Recording, genre: str = "") -> Description:
         "texture": _texture_features(measured),
         "dynamics": _dynamics_features(measured),
     }
-    vector = np.concatenate(
+    return np.concatenate(
         [np.asarray(groups[group], np.float32) for group in SOUND_FEATURES_BY_GROUP]
     )
-    probabilities = sound_kind_probabilities(z_scores(standardise(vector)))
-    facts = _facts(recording, measured)
-    facts["sound_kind"] = classify_sound_kinds(probabilities[None])[0]
-    facts["music_probability"] = float(probabilities[SOUND_KINDS.index("music")])
-    return Description(facts, vector)
 
 
 def standardise(vector: FloatArray) -> FloatArray:
@@ -250,22 +253,6 @@ def standardise(vector: FloatArray) -> FloatArray:
         )
     constants = load_constants("features")
     return np.asarray(clipped_z_scores(vector, constants) @ constants["mix"], dtype=np.float32)
-
-
-def z_scores(vector: FloatArray) -> FloatArray:
-    """Recover the z-scores of a vector of the space `features`.
-
-    Parameters
-    ----------
-    vector : ndarray, shape (..., len(SOUND_FEATURE_NAMES)), float32
-        From `standardise`.
-
-    Returns
-    -------
-    ndarray, same shape, float32
-        Z-scores, -4 to 4, without the whitening.
-    """
-    return np.asarray(np.linalg.solve(load_constants("features")["mix"].T, vector.T).T, np.float32)
 
 
 def _facts(recording: Recording, measured: Measurements) -> dict[str, float | str]:

@@ -33,7 +33,6 @@ class LearnedConfig:
     image : str
         Kind of image, a key of `segue.audio.spectrogram.LOG_MEL_SPECS`, or "musicnn" for
         MusiCNN's activations.
-    stereo : bool
     tiles : int
         Maximum number of tiles whose mean is an embedding.
     step : str
@@ -74,7 +73,6 @@ class Layer:
 
     Attributes
     ----------
-    name : str
     weights : ndarray, shape (filters, rows, columns), float32
     excitation : ndarray, shape (filters,), float32
         Mean response of each filter to a recording, after a ReLU.
@@ -212,7 +210,6 @@ class LearnedSound:
         ----------
         tiles : ndarray, shape (tiles, channels, bands, frames), uint8
             Tiles of one recording.
-        step_frames : float
         """
         layers: list[Layer] = []
         networks = 1 + self.config.stereo

@@ -192,7 +192,6 @@ class LogMelSpec:
 
     Attributes
     ----------
-    name : str
     bands : int
         Number of mel bands, in rows from the highest down.
     fmax_hz : float
@@ -248,7 +247,6 @@ def log_mel_image(samples: FloatArray, spec: LogMelSpec) -> ByteArray:
     ----------
     samples : ndarray, shape (n,), float32
         Mono at `SAMPLE_RATE_HZ`, full scale 1.0.
-    spec : LogMelSpec
 
     Returns
     -------
@@ -373,7 +371,6 @@ def image_to_audio(plane: FloatArray, spec: LogMelSpec, seed: int = 0) -> FloatA
     ----------
     plane : ndarray, shape (spec.bands, frames), float
         Values from 0 to 1, the highest band first.
-    spec : LogMelSpec
     seed : int
         Seed of the initial phases.
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segue.audio.autoencoders import AutoencoderConfig, TransformAutoencoder, recipe
+from segue.audio.autoencoders import AutoencoderConfig, TransformAutoencoder
 from segue.audio.contrastive import ActivationHead, ContrastiveConfig, Source
 from segue.audio.contrastive_training import (
     UNLABELLED,
@@ -207,7 +207,6 @@ def evenly_spaced_tiles(image: ByteArray, frames: int, max_tiles: int) -> ByteAr
         Repeated if shorter than a tile.
     frames : int
         Width of a tile.
-    max_tiles : int
 
     Returns
     -------
@@ -241,7 +240,6 @@ class TileStream:
     ----------
     training, validation : sequence of Example
         At least one each.
-    read : callable
     frames : int
         Width of a tile.
     batch : int
@@ -305,8 +303,27 @@ class TileStream:
 # --- objectives ---
 
 PATIENCE: Final = 8
-#: Training of `conv` stops at this binary cross-entropy, as published.
-CONV_TARGET_LOSS: Final = 0.1
+_PUBLISHED: Final = TrainerConfig(20, steps_per_epoch=0, learning_rate=1e-3, patience=PATIENCE)
+#: Tiles per batch and hyperparameters by preset; those but `default` are as published.
+AUTOENCODER_TRAINING: Final[dict[str, tuple[int, TrainerConfig]]] = {
+    # Adadelta as in Keras: the learning rate decays with the steps, not the epochs.
+    "conv": (
+        8,
+        TrainerConfig(
+            50, steps_per_epoch=0, learning_rate=1.0, optimiser="adadelta", betas=(0.0, 0.95),
+            schedule="inverse", patience=PATIENCE, stop_below=0.1,
+        ),
+    ),
+    "plain-2d": (32, _PUBLISHED),
+    "dual-axis": (32, _PUBLISHED),
+    "default": (
+        32,
+        TrainerConfig(
+            20, steps_per_epoch=0, learning_rate=1e-3, optimiser="adamw", weight_decay=0.01,
+            betas=(0.9, 0.99), epsilon=1e-8, schedule="cosine", clip=1.0, patience=PATIENCE,
+        ),
+    ),
+}  # fmt: skip
 #: Number of tiles that initialise the linear transform.
 INITIALISATION_TILES: Final = 2000
 CONTRASTIVE_EPOCHS: Final = 40
@@ -335,41 +352,28 @@ def autoencoder_task(
     read: ReadImage,
 ) -> Task:
     """Create the task of an autoencoder: random tiles, and the loss of the network."""
-    settings = recipe(training.preset)  # type: ignore[arg-type]  # not contrastive
+    batch, loop = AUTOENCODER_TRAINING[training.preset]
     stream = TileStream(
         train,
         validation,
         read,
         frames=config.network.frames,
-        batch=settings.batch,
+        batch=batch,
         recurrent=bool(config.step),
     )
 
     def prepare() -> None:
         rng = np.random.default_rng(training.seed)
-        batches = [stream.draw(rng)[0] for _ in range(-(-INITIALISATION_TILES // settings.batch))]
+        batches = [stream.draw(rng)[0] for _ in range(-(-INITIALISATION_TILES // batch))]
         for module in network.modules():
             if isinstance(module, TransformAutoencoder):
                 channel = [tiles.chunk(1 + config.stereo, dim=1)[0] for tiles in batches]
                 module.prepare(torch.cat(channel))
 
-    loop = TrainerConfig(
-        settings.epochs,
-        steps_per_epoch=0,
-        learning_rate=settings.learning_rate,
-        optimiser=settings.optimiser,
-        weight_decay=settings.weight_decay,
-        betas=settings.betas,
-        epsilon=settings.epsilon,
-        schedule=settings.schedule,
-        clip=settings.clip_norm or 0.0,
-        patience=PATIENCE,
-        stop_below=CONV_TARGET_LOSS if training.preset == "conv" else 0.0,
-    )
     objective = Objective(
-        network, stream.draw, stream.validation, lambda net, *batch: net.loss(*batch)
+        network, stream.draw, stream.validation, lambda net, *tiles: net.loss(*tiles)
     )
-    return Task(objective, loop, settings.batch, prepare)
+    return Task(objective, loop, batch, prepare)
 
 
 def contrastive_task(
@@ -475,7 +479,6 @@ def train_sound(
 
     Parameters
     ----------
-    training : SoundTraining
     examples : sequence of Example
         At least three, of different content.
     read : callable
@@ -574,9 +577,7 @@ def _loop(
         or max(-(-tiles // task.batch), MIN_STEPS_PER_EPOCH),
         epochs=training.epochs or task.loop.epochs,
         learning_rate=training.learning_rate or task.loop.learning_rate,
-        minutes=training.minutes,
-        seed=training.seed,
-        device=training.device,
+        **training.run_settings(),
     )
 
 
@@ -590,10 +591,5 @@ def _metadata(
         "training": asdict(training),
         "tracks": len(train),
         "validation_tracks": len(validation),
-        "epochs": len(result.history),
-        "best_epoch": result.best.epoch,
-        "loss": result.best.loss,
-        "validation_loss": result.best.validation_loss,
-        "stopped": result.stopped,
-        "precision": result.precision,
+        **result.summary(),
     }

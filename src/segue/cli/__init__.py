@@ -5,11 +5,15 @@ import os
 import signal
 import sys
 import traceback
+from importlib import import_module
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from segue.environment import drop_current_folder
 from segue.errors import BadArgument, SegueError
+
+if TYPE_CHECKING:
+    import typer
 
 #: Environment variable that has the traceback of an unforeseen error printed.
 TRACEBACK: Final = "SEGUE_TRACEBACK"
@@ -20,6 +24,12 @@ _NO_MEMORY: Final = (
 )  # fmt: skip
 
 _OUTPUT_FAILED: Final = "OutputFailed"
+#: Modules of the commands, in the order in which help lists them.
+_MODULES: Final = (
+    "add", "show", "duplicates", "taste", "like", "playlist", "explore", "models", "explain",
+    "compose", "melody", "harmonise", "lyrics", "transcribe", "sample", "train", "reconstruct",
+    "share",
+)  # fmt: skip
 
 
 class Terminated(BaseException):
@@ -45,13 +55,22 @@ def main() -> None:
     sys.exit(code)
 
 
+def load_program() -> "typer.Typer":
+    """Return the program with all commands, in the order in which `segue --help` lists them."""
+    for name in _MODULES:
+        import_module(f"segue.cli.{name}")
+    from segue.cli.app import app
+
+    return app
+
+
 def _run() -> int:
+    program = load_program()
     from segue.cli.app import Interrupted
-    from segue.cli.commands import app
 
     try:
         try:
-            app(prog_name="segue")
+            program(prog_name="segue")
         finally:
             sys.stdout.flush()
     except SystemExit as stop:

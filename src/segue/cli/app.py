@@ -39,11 +39,33 @@ class _Command(typer.core.TyperCommand):
 
     def make_parser(self, ctx: Any) -> Any:
         parser = super().make_parser(ctx)
-        options = parser._long_opt  # noqa: SLF001  # there is no other way to hide a name
-        for old, name in OLD_OPTIONS.items():
-            if name in options:
-                options.setdefault(old, options[name])
+        hidden = {name for option in self.params if _is_hidden(option) for name in option.opts}
+        listed = frozenset(parser._long_opt) - hidden  # noqa: SLF001  # no other way to hide names
+        options = _Options(parser._long_opt, listed)  # noqa: SLF001
+        options.update(
+            {
+                old: options[name]
+                for old, name in OLD_OPTIONS.items()
+                if name in options and old not in options
+            }
+        )
+        parser._long_opt = options  # noqa: SLF001
         return parser
+
+
+def _is_hidden(option: Any) -> bool:
+    return bool(getattr(option, "hidden", False))
+
+
+class _Options(dict[str, Any]):
+    """Options by name; iteration, from which suggestions are made, yields only listed names."""
+
+    def __init__(self, options: dict[str, Any], listed: frozenset[str]) -> None:
+        super().__init__(options)
+        self._listed = listed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._listed))
 
 
 class _Program(typer.core.TyperGroup):

@@ -11,22 +11,39 @@ from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress, seed_or_new, use_threads
 from segue.cli.output import count_of, display_path, print_json, say
 from segue.cli.output_files import music_outputs, numbered, write_music, write_report
+from segue.cli.takes import TakesWriter, default_outputs, kept_take
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
     from segue.generate.compose.composition import Composition
     from segue.generate.compose.humanise import HumaniseOptions
     from segue.generate.compose.options import CompositionOptions
+    from segue.generate.compose.plan import Section
+
+
+def _print_styles(value: bool) -> None:  # called by typer
+    from segue.generate.compose.styles import STYLES
+
+    if value:
+        for style in STYLES.values():
+            say(f"{style.name:12}{style.description}; {style.tempo:g} bpm")
+        raise typer.Exit
 
 
 @command("Create")
 def compose(
-    output: opt.MusicOutputs,
+    output: opt.OptionalMusicOutputs = None,
     prompt: Annotated[
         str | None,
         typer.Argument(help="Score to continue, fill in or add to: id, file, or words of a title."),
     ] = None,
-    bars: Annotated[int, typer.Option(help="Number of bars to generate, up to 10,000.")] = 16,
+    bars: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of bars to generate, up to 10,000; by default 16, or eight for each "
+            "section of --form."
+        ),
+    ] = None,
     instruments: Annotated[
         str | None,
         typer.Option(
@@ -37,6 +54,33 @@ def compose(
     key: Annotated[str | None, typer.Option(help="Musical key: C, Dm, F# minor …")] = None,
     tempo: opt.Tempo = None,
     time_signature: opt.TimeSignature = None,
+    chords: Annotated[
+        str | None,
+        typer.Option(
+            help='Chords of the new bars, as "Dm7 G7 | Cmaj7"; they are repeated to the end.'
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(help="Form of the new bars, a letter for each section: AABA."),
+    ] = None,
+    sections: Annotated[
+        str | None,
+        typer.Option(help='Sections and their bars: "intro 4, verse 8, chorus 8, verse 8".'),
+    ] = None,
+    melody: Annotated[
+        str | None,
+        typer.Option(help="Score whose melody gets an accompaniment: id, file, or title."),
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(help="Style of the accompaniment, as bossa; see --list-styles.")
+    ] = None,
+    list_styles: Annotated[  # noqa: ARG001  # its callback ends the program
+        bool,
+        typer.Option(
+            "--list-styles", callback=_print_styles, is_eager=True, help="List the styles, and end."
+        ),
+    ] = False,
     infill: Annotated[
         str | None, typer.Option(help="Range of bars of the score to generate again, as 5-8.")
     ] = None,
@@ -61,6 +105,23 @@ def compose(
         ),
     ] = 1.0,
     n: Annotated[int, typer.Option("-n", min=1, max=100, help="Number of compositions.")] = 1,
+    takes: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=20,
+            help="Number of takes, alternatives that are ranked, with a page to hear and compare "
+            "them.",
+        ),
+    ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of a take to go on from; the argument names the takes, which by default "
+            "are the only ones in the current folder.",
+        ),
+    ] = None,
     seed: opt.NewSeed = None,
     threads: opt.Threads = 1,
     title: opt.Title = None,
@@ -85,46 +146,69 @@ def compose(
     version. Several compositions are numbered, with consecutive seeds. Parts that are added, or
     begin, keep to the usual register of their instrument.
 
+    With --takes, alternatives are written, with a page to compare them and a file, NAME.takes.json,
+    that keeps them; --keep goes on from one of them, by default to NAME-2-more.mid for take 2.
+
     Example: segue compose tune.mid --bars 16 -o more.mid -o more.png
     """
     from segue.generate.compose.humanise import HumaniseOptions
-    from segue.generate.compose.options import parse_time_signature
 
-    outputs = music_outputs(output, wav=wav, png=png, report=report)
-    if time_signature:
-        parse_time_signature(time_signature)
+    kept = kept_take(prompt, keep)
+    outputs = music_outputs(output or default_outputs(kept), wav=wav, png=png, report=report)
+    writer = TakesWriter(outputs, kept) if takes else None
+    if takes and n > 1:
+        raise BadArgument("-n and --takes are both a number of compositions; give one of them")
+    n = takes or n
     use_threads(threads)
     seed = seed_or_new(seed)
     performance = HumaniseOptions(humanise, swing, seed)
     options = _options(instruments, key, tempo, time_signature, (temperature, top_k, top_p, min_p))
-    options = replace(options, max_copy=max_copy, repetition=repetition)
+    options = replace(
+        options,
+        chords=chords,
+        style=style,
+        sections=_sections(form, sections, bars),
+        max_copy=max_copy,
+        repetition=repetition,
+    )
+    if kept and options.key is None:
+        options = replace(options, key=kept.key)
     bar_range = _bar_range(infill) if infill else None
     reports: list[dict[str, Any]] = []
     with open_library(library, required=False) as lib, progress("reading") as show:
         source = lib.learning.source("composing", model or "shipped")
         for index in range(n):
             piece = lib.scores.compose(
-                prompt,
+                kept.score if kept else prompt,
                 replace(options, seed=(seed + index) % (1 << 32)),
                 bars=bars,
                 infill=bar_range,
                 add=add,
+                melody=melody,
                 model=model,
             )
-            interrupted = _generate(piece, show, f"{index + 1} of {n}, bar" if n > 1 else "bar")
+            interrupted = _generate(
+                piece, show, f"{index + 1} of {n}, bar" if n > 1 else "bar", partial=not reports
+            )
+            if interrupted and not piece.generated:
+                break
             files = outputs if n == 1 else numbered(outputs, index + 1)
-            _write(piece, files, title, replace(performance, seed=piece.options.seed))
-            fields = {"files": [display_path(file) for file in files]} | piece.report
-            fields["to_reproduce"] |= {"humanise": humanise, "swing": swing}
-            reports.append(fields)
+            reports.append(_write(piece, files, title, performance))
+            if writer:
+                writer.add(piece, title, files, reports[-1], report_lines(reports[-1]))
             if interrupted:
                 break
+        if writer:
+            show("writing the page", n, n)
+            writer.write_page(performance)
     write_report(report, reports if n > 1 else reports[0])
     if json:
-        print_json("compose", {"compositions": reports})
+        print_json("compose", {"compositions": reports} | (writer.fields() if writer else {}))
     else:
         for fields in reports:
             _print_report(fields)
+        if writer:
+            writer.say()
         say(f"written by {source}")
     if interrupted:
         raise typer.Exit(130)
@@ -156,6 +240,16 @@ def _options(
     )
 
 
+def _sections(form: str | None, sections: str | None, bars: int | None) -> "tuple[Section, ...]":
+    from segue.generate.compose.plan import parse_form, parse_sections
+
+    if form is not None and sections is not None:
+        raise BadArgument("--form and --sections both name the sections; give one of them")
+    if form is not None:
+        return parse_form(form, bars)
+    return () if sections is None else parse_sections(sections, bars)
+
+
 def _bar_range(infill: str) -> tuple[int, int]:
     first, _, last = infill.partition("-")
     if not (first.isdecimal() and (last or first).isdecimal()):
@@ -163,13 +257,21 @@ def _bar_range(infill: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-def _generate(piece: "Composition", show: Callable[[str, int, int], None], text: str) -> bool:
-    """Generate a piece, and return whether it was interrupted."""
+def _generate(
+    piece: "Composition", show: Callable[[str, int, int], None], text: str, *, partial: bool
+) -> bool:
+    """Generate a piece, and return whether it was interrupted.
+
+    Then its bars so far are kept if `partial` bars are wanted, and the interruption is raised if
+    there are none; else they are dropped.
+    """
     try:
         for count, _ in enumerate(piece, start=1):
-            show(text, count, piece.bars)
+            show(text, count, piece.length)
     except KeyboardInterrupt:
-        if not any(bar.notes for bar in piece.generated):
+        if not partial:
+            piece.generated.clear()
+        elif not any(bar.notes for bar in piece.generated):
             raise
         return True
     return False
@@ -177,28 +279,52 @@ def _generate(piece: "Composition", show: Callable[[str, int, int], None], text:
 
 def _write(
     piece: "Composition", files: Sequence[Path], title: str | None, performance: "HumaniseOptions"
-) -> None:
+) -> dict[str, Any]:
+    """Write a piece, and return the report on it."""
     score = piece.score if title is None else replace(piece.score, title=title)
     for file in files:
-        write_music(score, file, performance=performance)
+        write_music(score, file, performance=replace(performance, seed=piece.options.seed))
+    fields = {"files": [display_path(file) for file in files]} | piece.report
+    fields["to_reproduce"] |= {"humanise": performance.amount, "swing": performance.swing}
+    return fields
 
 
-def _print_report(fields: dict[str, Any]) -> None:
-    shared = fields["longest_passage_shared"]
-    for file in fields["files"]:
-        say(f"wrote {file}")
-    say(fields["summary"]["sentence"])
+def report_lines(fields: dict[str, Any]) -> list[str]:
+    """Return the report on a composition in words."""
+    lines = [fields["summary"]["sentence"]]
+    if fields["form"]:
+        spans = (f"{part['name']} {part['first']}-{part['last']}" for part in fields["form"])
+        lines.append(f"sections: {', '.join(spans)}")
     for part in fields["summary"]["parts"]:
         span = f", {part['lowest']} to {part['highest']}" if part["lowest"] else ""
         bars = f"plays in {part['bars']} of {fields['bars']} bars" if part["bars"] else "is silent"
-        say(f"  {part['name']} {bars}{span}")
+        lines.append(f"  {part['name']} {bars}{span}")
+    if fields["chords"]:
+        fit, bass = (fields["chords"][name] for name in ("chord_tones", "bass_on_beat_1"))
+        lines.append(
+            f"chord tones are {_percent(fit)} of the sounding time; the lowest note on the first "
+            f"beat is the chord's bass in {_percent(bass)} of the bars"
+        )
+    shared = fields["longest_passage_shared"]
     if shared["bars"]:
-        say(
+        lines.append(
             f"longest passage shared with the training set: "
             f"{count_of(shared['bars'], 'different bar')} of "
             f"{shared['instrument']}, up to bar {shared['last_bar']}, with {shared['piece']}"
         )
     else:
-        say("no bar is shared with the training set")
+        lines.append("no bar is shared with the training set")
+    return lines
+
+
+def _print_report(fields: dict[str, Any]) -> None:
+    for file in fields["files"]:
+        say(f"wrote {file}")
+    for line in report_lines(fields):
+        say(line)
     seed = fields["to_reproduce"]["seed"]
     say(f"seed {seed}: the same again with --seed {seed}")
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.0%}"

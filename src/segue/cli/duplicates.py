@@ -21,7 +21,7 @@ from segue.cli.output import (
 from segue.cli.output_files import check_playlist, write_playlist
 
 if TYPE_CHECKING:
-    from segue.explore.outliers import SameTune
+    from segue.explore.outliers import DuplicatePair, SameTune
     from segue.explore.version_identification import VersionReport
     from segue.records import Span, Track
 
@@ -64,7 +64,7 @@ def duplicates(
 
     Example: segue duplicates --no-versions
     """
-    from segue.explore.outliers import better_file, redundant_files
+    from segue.explore.outliers import redundant_files
 
     check_playlist(output, absolute=False)
     with open_library(library) as lib:
@@ -82,30 +82,9 @@ def duplicates(
         write_playlist(output, redundant_files(pairs), quiet=json)
     if json:
         fields = {
-            "twins": [
-                {
-                    "first": track_fields(pair.first),
-                    "second": track_fields(pair.second),
-                    "first_file": _file_fields(pair.first),
-                    "second_file": _file_fields(pair.second),
-                    "better": better_file(pair.first, pair.second) or None,
-                    "likeness": pair.similarity,
-                    "lag_s": pair.lag_s,
-                    "overlap_s": pair.overlap_s,
-                    "same_content": pair.same_content,
-                }
-                for pair in pairs
-            ],
+            "twins": [_pair_fields(pair) for pair in pairs],
             "versions": _version_fields(covers) if covers else None,
-            "tunes": [
-                {
-                    "first": track_fields(pair.first),
-                    "second": track_fields(pair.second),
-                    "likeness": pair.similarity,
-                    "same_content": pair.same_content,
-                }
-                for pair in tunes
-            ],
+            "tunes": [_same_tune_fields(pair) for pair in tunes],
             "failures": failure_fields(covers.failures if covers else ()),
             "left_out": covers.left_out if covers else 0,
         }
@@ -113,8 +92,15 @@ def duplicates(
         return
     if kinds.get("score"):
         _print_tunes(tunes)
-    if "sound" not in kinds and kinds:
-        return
+    if "sound" in kinds or not kinds:
+        _print_pairs(pairs)
+        if covers:
+            _print_versions(covers)
+
+
+def _print_pairs(pairs: "Sequence[DuplicatePair]") -> None:
+    from segue.explore.outliers import better_file
+
     folder, names = _file_names([(pair.first, pair.second) for pair in pairs])
     rows = [
         (
@@ -133,8 +119,27 @@ def duplicates(
         ("similarity", "later by", "compared", "first", "second"),
         rows,
     )
-    if covers:
-        _print_versions(covers)
+
+
+def _pair_fields(pair: "DuplicatePair") -> dict[str, Any]:
+    from segue.explore.outliers import better_file
+
+    return _same_tune_fields(pair) | {
+        "first_file": _file_fields(pair.first),
+        "second_file": _file_fields(pair.second),
+        "better": better_file(pair.first, pair.second) or None,
+        "lag_s": pair.lag_s,
+        "overlap_s": pair.overlap_s,
+    }
+
+
+def _same_tune_fields(pair: "DuplicatePair | SameTune") -> dict[str, Any]:
+    return {
+        "first": track_fields(pair.first),
+        "second": track_fields(pair.second),
+        "likeness": pair.similarity,
+        "same_content": pair.same_content,
+    }
 
 
 def _file_name(track: "Track", folder: Path) -> str:

@@ -55,15 +55,14 @@ Absolute = Annotated[
     bool,
     typer.Option("--absolute", help="Absolute paths in the playlist, instead of relative ones."),
 ]
-MusicOutputs = Annotated[
-    list[Path],
-    typer.Option(
-        "-o",
-        "--output",
-        help="Path of an output file: a score (.mid, .musicxml, .mxl, .abc), audio (.wav) or a "
-        "piano roll (.png, .svg, .pdf); repeatable, for several formats.",
-    ),
-]
+_MUSIC_OUTPUT: Final = typer.Option(
+    "-o",
+    "--output",
+    help="Path of an output file: a score (.mid, .musicxml, .mxl, .abc), audio (.wav) or a "
+    "piano roll (.png, .svg, .pdf); repeatable, for several formats.",
+)
+MusicOutputs = Annotated[list[Path], _MUSIC_OUTPUT]
+OptionalMusicOutputs = Annotated[list[Path] | None, _MUSIC_OUTPUT]
 #: Flags of version 0.1, in place of which -o is given several times.
 Wav = Annotated[bool, typer.Option("--wav", help="Audio beside the score.", hidden=True)]
 Png = Annotated[bool, typer.Option("--png", help="Piano roll beside the score.", hidden=True)]

@@ -113,7 +113,7 @@ def write_music(
     target : Path
         Output file, with one of `MUSIC_SUFFIXES`.
     chords : sequence of Chord, optional
-        Chords that a piano roll names; by default those found in the score.
+        Chords that a piano roll names; by default those written in the score, or estimated.
     performance : HumaniseOptions, optional
         How MIDI and audio play the score; by default as it is written.
     """

@@ -1,6 +1,7 @@
-"""The command `playlist`."""
+"""The commands `path` and `playlist`."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -27,7 +28,95 @@ from segue.cli.output_files import check_playlist, write_playlist
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
+    from segue.explore.path import TrackPath
+    from segue.explore.playlist import PlaylistItem
     from segue.records import Track
+
+
+@command("Search")
+def path(
+    start: opt.Track,
+    goal: opt.Track,
+    n: Annotated[
+        int, typer.Option("-n", min=2, help="Number of tracks, including both ends.")
+    ] = 20,
+    space: opt.Space = None,
+    all_sounds: opt.AllSounds = False,
+    output: opt.PlaylistOutput = None,
+    absolute: opt.Absolute = False,
+    no_taste: opt.NoTaste = False,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """Find a path from one track to another in small steps.
+
+    The path only goes forward: from track to track, the distance to the start minus the distance to
+    the goal grows. No artist comes twice in a row unless there is no other way. A step is a
+    distance between 0 for the same and 2; two unrelated tracks have a distance of 1.41. Tracks that
+    you skip are not on the path.
+
+    Example: segue path "für elise" "smoke on the water" -n 12 -o journey.m3u8
+    """
+    check_playlist(output, absolute=absolute)
+    with open_library(library) as lib:
+        space = space or lib.default_space(start, goal)
+        route = lib.journeys.path(
+            start, goal, n, space=space, taste=not no_taste, all_sounds=all_sounds
+        )
+        left_out = ""
+        if len(route.tracks) < n:
+            left_out = non_music_text(lib, all_sounds=all_sounds)
+    steps = [0.0, *route.steps]
+    title = f"From {route.tracks[0].tags.title} to {route.tracks[-1].tags.title}"
+    if output:
+        write_playlist(
+            output,
+            route.tracks,
+            absolute=absolute,
+            quiet=json,
+            notes=["", *(f"step {step:.2f}" for step in route.steps)],
+            title=title,
+            caption=count_of(len(route.tracks), "track"),
+        )
+    if json:
+        listed = [
+            {"track": track_fields(track), "step": step, "progress": share}
+            for track, step, share in zip(route.tracks, steps, route.progress, strict=True)
+        ]
+        fields = {
+            "space": space,
+            "largest_step": route.largest_step,
+            "direct": route.direct,
+            "shorter": route.shorter,
+            "tracks": listed,
+        }
+        print_json("path", fields)
+    else:
+        _print_path(route, title, steps)
+        if len(route.tracks) < n:
+            too_few = f"no more than {count_of(len(route.tracks), 'track')} are on the way"
+            say("; ".join(filter(None, (too_few, left_out))))
+
+
+def _print_path(route: "TrackPath", title: str, steps: Sequence[float]) -> None:
+    rows = [
+        (number, step or "", track.tags.title, track.tags.artist, track.tags.album)
+        for number, (track, step) in enumerate(zip(route.tracks, steps, strict=True), start=1)
+    ]
+    print_table(title, ("", "step", "title", "artist", "album"), rows)
+    if route.steps:
+        index = route.steps.index(route.largest_step)
+        say(f"largest step {route.largest_step:.2f}, from {index + 1} to {index + 2}")
+    if route.shorter:
+        say(
+            f"the steps are no smaller than the whole way at once ({route.direct:.2f}): too few "
+            f"tracks lie between these two for {len(rows)}; try -n {route.shorter}"
+        )
+    if route.same_artist:
+        say(
+            f"{count_of(route.same_artist, 'time')} an artist comes twice in a row: with "
+            f"{len(rows)} of the tracks that lie between there is no other way"
+        )
 
 
 @command("Search")
@@ -93,7 +182,7 @@ def playlist(
 
     Example: segue playlist --like 12 --like "moonlight" --minutes 60 -o evening.html
     """
-    from segue.explore.playlist import MIN_FILLED, PlaylistOptions, camelot_key
+    from segue.explore.playlist import MIN_FILLED, PlaylistOptions
 
     if not like:
         raise BadArgument('say what it should be like: --like "für elise", an id or a file')
@@ -134,23 +223,46 @@ def playlist(
             caption=summary,
         )
     if json:
-        listed = [
-            {
-                "track": track_fields(item.track),
-                "similarity": item.similarity,
-                "reasons": [reason_fields(reason) for reason in item.reasons],
-                "step": item.step,
-                "mixes": item.mixes,
-                "tempo_bpm": item.track.facts.get("tempo_bpm"),
-                "camelot": camelot_key(item.track),
-                "energy": item.energy,
-                "alike": item.similar,
-                "asked_with": matched_queries(item),
-            }
-            for item in items
-        ]
+        listed = [_item_fields(item) for item in items]
         print_json("playlist", {"seed": chosen_seed, "flow": flow, "tracks": listed})
         return
+    _print_items(f"{title}: {summary}", items, matched, flow)
+    if items and length_minutes and not fill and length_s < MIN_FILLED * 60 * length_minutes:
+        say(
+            f"it ends before {length_minutes:g} minutes: no other similar track fits; --fill "
+            "continues with others"
+        )
+    if not items:
+        say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
+    for line in filter(None, (left_out, FAR_APART if matched else "", taste)):
+        say(line)
+    if seed is None and options.by_chance and items:
+        say(f"for this list again: --seed {chosen_seed}")
+
+
+def _item_fields(item: "PlaylistItem") -> dict[str, Any]:
+    from segue.explore.playlist import camelot_key
+
+    return {
+        "track": track_fields(item.track),
+        "similarity": item.similarity,
+        "reasons": [reason_fields(reason) for reason in item.reasons],
+        "step": item.step,
+        "mixes": item.mixes,
+        "tempo_bpm": item.track.facts.get("tempo_bpm"),
+        "camelot": camelot_key(item.track),
+        "energy": item.energy,
+        "alike": item.similar,
+        "asked_with": matched_queries(item),
+    }
+
+
+def _print_items(
+    title: str, items: "Sequence[PlaylistItem]", matched: Sequence[str], flow: str
+) -> None:
+    """Print the tracks, transitions that do not mix, and how many tracks are not similar."""
+    from segue.explore.playlist import camelot_key
+
     rows = [
         (
             number,
@@ -168,7 +280,7 @@ def playlist(
     energy = ["energy"] if flow == "rise" else []
     like_which = ["like"] if matched else []
     columns = ("", "similarity", "step", *like_which, *energy, "bpm", "key", "title", "artist")
-    print_table(f"{title}: {summary}", columns, rows)
+    print_table(title, columns, rows)
     clashes = sum(not item.mixes for item in items[1:])
     if flow == "dj" and clashes:
         say(f"{clashes} of {len(items) - 1} transitions do not mix (!): no track that was left did")
@@ -180,19 +292,6 @@ def playlist(
             f"{max(dissimilar):.2f} and less, {verb} no more similar than an average track of the "
             f"library: for a list of similar tracks, ask for {len(items) - len(dissimilar)}"
         )
-    if items and length_minutes and not fill and length_s < MIN_FILLED * 60 * length_minutes:
-        say(
-            f"it ends before {length_minutes:g} minutes: no other similar track fits; --fill "
-            "continues with others"
-        )
-    if not items:
-        say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
-    if left_out:
-        say(left_out)
-    for line in filter(None, (FAR_APART if matched else "", taste)):
-        say(line)
-    if seed is None and options.by_chance and items:
-        say(f"for this list again: --seed {chosen_seed}")
 
 
 def _tempo_and_key(track: "Track") -> str:

@@ -157,13 +157,13 @@ def overlapping_area(first: FloatArray, second: FloatArray) -> float:
             raise BadArgument(
                 f"expected at least two finite values, got an array of shape {values.shape}"
             )
-    both = np.concatenate([first, second])
-    spread = float(np.ptp(both))
+    pooled = np.concatenate([first, second])
+    spread = float(np.ptp(pooled))
     if spread == 0:
         return 1.0
     bandwidths = [_bandwidth(values, spread) for values in (first, second)]
     margin = _MARGIN * max(bandwidths)
-    grid = np.linspace(both.min() - margin, both.max() + margin, _N_POINTS)
+    grid = np.linspace(pooled.min() - margin, pooled.max() + margin, _N_POINTS)
     densities = [
         _density(np.asarray(values, np.float64), bandwidth, grid)
         for values, bandwidth in zip((first, second), bandwidths, strict=True)
@@ -250,8 +250,8 @@ def voice_leading_errors(pitches: NDArray[np.integer]) -> VoiceLeadingErrors:
         )
     sounding = pitches >= 0
     parallels = 0
-    held = sounding[1:] & sounding[:-1]
-    moves = (pitches[1:] != pitches[:-1]) & held
+    is_held = sounding[1:] & sounding[:-1]
+    moves = (pitches[1:] != pitches[:-1]) & is_held
     for upper, lower in combinations(range(len(VOICE_RANGES)), 2):
         interval = (pitches[:, upper] - pitches[:, lower]) % 12
         is_parallel = (interval[1:] == interval[:-1]) & np.isin(interval[1:], (0, 7))
@@ -393,10 +393,10 @@ def tonal_distance(first: BoolArray, second: BoolArray) -> float:
     _check(first)
     _check(second)
     beats = [bars.reshape(-1, bars.shape[1] // _BEATS, bars.shape[2]) for bars in (first, second)]
-    both = beats[0].any(axis=(1, 2)) & beats[1].any(axis=(1, 2))
-    if not both.any():
+    both_sound = beats[0].any(axis=(1, 2)) & beats[1].any(axis=(1, 2))
+    if not both_sound.any():
         return float("nan")
-    centroids = [tonal_centroids(_chroma(bars[both])) for bars in beats]
+    centroids = [tonal_centroids(_chroma(bars[both_sound])) for bars in beats]
     return float(np.linalg.norm(centroids[0] - centroids[1], axis=1).mean())
 
 

@@ -96,8 +96,6 @@ class Clustering(RenamedAttributes):
 
     Attributes
     ----------
-    method : str
-        Clustering algorithm.
     clusters : tuple of Cluster
         Clusters, the largest first.
     noise : ndarray of int64
@@ -131,18 +129,12 @@ def cluster_tracks(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     ids : ndarray, shape (n,), int64
         Ids of the tracks, in ascending order.
     points : ndarray, shape (n, d)
         Embeddings of length 1, or positions on a map.
-    method : {"kmeans", "hdbscan", "agglomerative"}
-        Clustering algorithm.
     k : int, optional
         Number of clusters, at least 2; by default selected by silhouette and stability.
-    seed : int
-        Random seed.
 
     Raises
     ------
@@ -309,8 +301,6 @@ def track_traits(store: Store, tracks: Sequence[Track]) -> TrackTraits:
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     tracks : sequence of Track
         Tracks in order of id.
     """

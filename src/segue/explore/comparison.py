@@ -12,28 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.audio.autoencoders import AutoencoderConfig
-from segue.audio.features import z_scores
 from segue.audio.spectrogram import LOG_MEL_SPECS, LogMelSpec
 from segue.audio.training import tile_at, tiles_of
-from segue.builtin_spaces import MUSICNN_TAGS
+from segue.builtin_spaces import MUSICNN_TAGS, feature_z_scores
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, NotFound
 from segue.evaluation.projection import l2_normalise
-from segue.feature_names import (
-    SCORE_FEATURE_GROUPS,
-    SCORE_FEATURE_NAMES,
-    SOUND_FEATURE_GROUPS,
-    SOUND_FEATURE_NAMES,
-    STYLE_FEATURE_GROUPS,
-    STYLE_FEATURE_NAMES,
-)
+from segue.feature_names import FEATURE_GROUPS, FEATURE_NAMES
+from segue.ingest.analysis import read_score
 from segue.ingest.cache import fill_cache
-from segue.ingest.single_file import read_score
-from segue.lyrics.features import style_z_scores
 from segue.media import MEDIA
 from segue.records import FloatArray, Medium, Track
 from segue.render.plots import Filter
-from segue.score.features import score_z_scores
 from segue.score.fingerprint import BarPair, similar_bars
 from segue.store import Store
 from segue.training.sound import image_of, load, reader, representation, step_frames
@@ -85,8 +75,6 @@ class Comparison(RenamedAttributes):
     ----------
     kind : str
         Medium of both.
-    first, second : Track
-        The tracks.
     similarities : dict of str to float
         Cosine similarity by space, for each space that has both.
     groups : tuple of FeatureContribution
@@ -178,8 +166,6 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     first, second : Track
         Two different tracks.
     n : int
@@ -203,23 +189,15 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
     if first.id == second.id:
         raise BadArgument(f"both are the track {first.id}; name two")
     a, b = (_features(store, track) for track in (first, second))
-    tags: tuple[FeatureContribution, ...] = ()
+    z_scores = feature_z_scores(first.kind, a), feature_z_scores(first.kind, b)
+    features = feature_contributions(FEATURE_NAMES[first.kind], a, b, z_scores)
+    feature_groups = FEATURE_GROUPS[first.kind]
+    # Hash buckets of character n-grams have no meaning by themselves.
+    features = features[feature_groups.get("characters", slice(0)).stop :]
+    groups = group_contributions(feature_groups, a, b)
+    tags = _tag_contributions(store, first, second)
     bars: tuple[BarPair, ...] = ()
-    if first.kind == "sound":
-        scores = z_scores(a), z_scores(b)
-        features = feature_contributions(SOUND_FEATURE_NAMES, a, b, scores)
-        groups = group_contributions(SOUND_FEATURE_GROUPS, a, b)
-        tags = _tag_contributions(store, first, second)
-    elif first.kind == "lyrics":
-        scores = style_z_scores(a), style_z_scores(b)
-        features = feature_contributions(STYLE_FEATURE_NAMES, a, b, scores)
-        # Hash buckets of character n-grams have no meaning by themselves.
-        features = features[STYLE_FEATURE_GROUPS["characters"].stop :]
-        groups = group_contributions(STYLE_FEATURE_GROUPS, a, b)
-    else:
-        scores = score_z_scores(a), score_z_scores(b)
-        features = feature_contributions(SCORE_FEATURE_NAMES, a, b, scores)
-        groups = group_contributions(SCORE_FEATURE_GROUPS, a, b)
+    if first.kind == "score":
         score, other = (read_score(track.path, track.tune) for track in (first, second))
         bars = similar_bars(score, other, n)
     similarities = _similarities(store, first, second)
@@ -258,14 +236,10 @@ class Reconstruction:
 
     Attributes
     ----------
-    track : Track
-        The recording.
     image, reconstruction : ndarray, shape (bands, frames), float32
         Mel channels with values from 0 to 1, the highest band first; of stereo, the left one.
     code : ndarray, shape (channels, steps)
         Latent image in order of time.
-    kind : LogMelSpec
-        Kind of spectrogram.
     """
 
     track: Track
@@ -322,8 +296,6 @@ def first_layer_filters(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     space : str
         Space trained on recordings.
     tracks : sequence of Track

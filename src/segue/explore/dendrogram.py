@@ -1,6 +1,7 @@
-"""Hierarchical clustering of a library by average linkage (UPGMA), and its Newick format."""
+"""Hierarchical clustering of a library by average linkage (UPGMA), its figures and Newick trees."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 import numpy as np
@@ -8,7 +9,11 @@ from numpy.typing import NDArray
 
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
+from segue.files import write_text
 from segue.records import Track
+from segue.render import FIGURE_SUFFIXES, PAGE_SUFFIXES
+from segue.render.map_plots import dendrogram_lines, draw_dendrogram
+from segue.render.pages import write_dendrogram_page
 from segue.search.duplicates import representative_mask
 from segue.search.groups import centroids, group_tracks
 from segue.search.ranking import load_vector_space
@@ -20,6 +25,8 @@ LEVELS: Final[tuple[Level, ...]] = ("track", "artist", "album")
 MAX_LEAVES: Final = 10_000
 #: Maximum number of leaves whose order is optimised, which takes cubic time.
 _MAX_OPTIMAL_ORDERING: Final = 2000
+NEWICK_SUFFIXES: Final = (".nwk", ".newick", ".tree")
+TREE_SUFFIXES: Final = (*PAGE_SUFFIXES, *FIGURE_SUFFIXES, *NEWICK_SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +37,6 @@ class Dendrogram(RenamedAttributes):
     ----------
     level : str
         Items at the leaves: "track", "artist" or "album".
-    space : str
-        Embedding space.
     labels : tuple of str, length n
         Labels of the leaves.
     tracks : tuple of Track or None, length n
@@ -70,10 +75,6 @@ def build_dendrogram(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
-    space : str
-        Embedding space.
     level : {"track", "artist", "album"}
         Items at the leaves; artists and albums are the centroids of their tracks.
     min_tracks : int
@@ -152,6 +153,26 @@ def to_newick(tree: Dendrogram) -> str:
         node_heights.append(height)
         subtrees[left] = subtrees[right] = ""  # frees the memory of long texts
     return subtrees[-1] + ";\n"
+
+
+def save_dendrogram(tree: Dendrogram, target: Path) -> None:
+    """Write a dendrogram as a page, a figure or a Newick tree, by the suffix of the file."""
+    if target.suffix.lower() in NEWICK_SUFFIXES:
+        write_text(to_newick(tree), target)
+        return
+    title = f"{len(tree.labels)} {tree.level}s by similarity"
+    caption = (
+        f"Space {tree.space}; joined by the mean Euclidean distance of their members (UPGMA): 0 "
+        "is the same, 1.41 is nothing in common."
+    )
+    lines = dendrogram_lines(tree.merges, tree.heights, tree.order)
+    order = tree.order.tolist()
+    labels = [tree.labels[leaf] for leaf in order]
+    if target.suffix.lower() in PAGE_SUFFIXES:
+        tracks = [tree.tracks[leaf] for leaf in order]
+        write_dendrogram_page(lines, labels, tracks, target, title, caption)
+    else:
+        draw_dendrogram(lines, labels, target, title, caption)
 
 
 def _label(track: Track) -> str:

@@ -28,8 +28,6 @@ class DuplicatePair(RenamedAttributes):
 
     Attributes
     ----------
-    first, second : Track
-        Tracks of the files.
     similarity : float
         Similarity of their fingerprints: 1 for equal bits, about 0 for unrelated recordings.
     lag_s : float
@@ -56,8 +54,6 @@ class SameTune(RenamedAttributes):
 
     Attributes
     ----------
-    first, second : Track
-        Tracks of the scores.
     similarity : float
         Share of note n-grams in common, invariant to key and tempo.
     same_content : bool
@@ -78,8 +74,6 @@ class Outlier(RenamedAttributes):
 
     Attributes
     ----------
-    track : Track
-        The outlier.
     factor : float
         Mean distance to its ten nearest neighbours over the mean of theirs, after the local outlier
         factor (Breunig et al. 2000); about 1 for inliers.
@@ -164,10 +158,6 @@ def find_outliers(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
-    space : str
-        Name of the space.
     n : int
         Maximum number of outliers, at least 1.
     all_sounds : bool

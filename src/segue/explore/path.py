@@ -82,10 +82,6 @@ def find_path(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
-    space : str
-        Embedding space.
     start, goal : Track
         Two different tracks of the space.
     n : int

@@ -140,8 +140,6 @@ class PlaylistItem(RenamedAttributes):
 
     Attributes
     ----------
-    track : Track
-        The track.
     similarity : float
         Cosine similarity to the queries, -1 to 1, plus what taste adds, at most 0.15 either way.
     reasons : tuple of Reason
@@ -184,17 +182,11 @@ def make_playlist(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     ranking : Ranking
         Ranking of all tracks by similarity to the queries.
     queries : sequence of Track
         Queries that are tracks of the library. A single one is in the playlist, and is its first
         track if the flow is "smooth" or "dj".
-    options : PlaylistOptions
-        Length, order and variety.
-    filters : Filters, optional
-        Conditions on the tracks.
     excluded : sequence of int
         Ids of tracks that are not in the playlist, and neither are their copies.
     watch : callable, optional
@@ -297,14 +289,10 @@ class _Selection:
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     ranking : Ranking
         Ranking that rows refer to.
     known : sequence of int
         Ids of tracks whose copies are not selected.
-    options : PlaylistOptions
-        Limits.
     versions : mapping of int to set of int
         Versions of tracks, of which one is selected.
     """

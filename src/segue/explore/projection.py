@@ -62,16 +62,12 @@ class ProjectionOptions:
 
     Attributes
     ----------
-    method : {"nerv", "tsne", "umap", "pca"}, optional
-        Projection method.
     neighbours : int, optional
         Number of neighbours, of UMAP.
     min_dist : float, optional
         Minimum distance of points, of UMAP.
     perplexity, learning_rate : float, optional
         Perplexity and learning rate, of t-SNE and NeRV.
-    seed : int
-        Random seed.
     """
 
     method: Method | None = None
@@ -88,10 +84,6 @@ class Projection:
 
     Attributes
     ----------
-    method : {"nerv", "tsne", "umap", "pca"}
-        Projection method.
-    seed : int
-        Random seed.
     neighbours : int
         Number of neighbours, of UMAP.
     min_dist : float
@@ -190,8 +182,6 @@ def project(
         Embeddings of length 1.
     neighbours : Neighbours, optional
         Nearest neighbours, at least `neighbours_needed` of each track.
-    projection : Projection
-        Method and its parameters.
     watch : callable, optional
         Called with the number of optimisation steps done, and of all; not by UMAP and PCA.
 

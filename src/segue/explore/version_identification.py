@@ -41,15 +41,7 @@ _MIN_WORD_LENGTH: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class VersionPair:
-    """Two recordings that are likely versions of one piece.
-
-    Attributes
-    ----------
-    first, second : Track
-        Tracks of the recordings.
-    alignment : Alignment
-        Alignment of the second with the first.
-    """
+    """Two recordings that are likely versions of one piece."""
 
     first: Track
     second: Track
@@ -87,8 +79,6 @@ def find_versions(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     duplicates : collection of frozenset of two int
         Ids of pairs of tracks of the same recording, which are left out.
     read, compared : callable, optional
@@ -119,8 +109,6 @@ def version_pairs(
 
     Parameters
     ----------
-    sequences : sequence of ndarray, each of shape (frames, 12), uint8
-        Chroma sequences.
     compared : callable, optional
         Called with the number of sequences compared, and the total number.
 
@@ -161,8 +149,6 @@ def version_map(
 
     Parameters
     ----------
-    store : Store
-        Database of the library.
     tracks : sequence of Track
         Recordings and scores; lyrics have no versions.
     unit : ndarray, shape (len(tracks), dimension)

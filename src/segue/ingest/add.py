@@ -4,16 +4,24 @@
 embeds them, and the results are committed about once a second, so that an interrupted run goes on
 where it stopped. A file whose content is in the library already is not decoded again: its track is
 updated, moved or copied.
+
+A text beside music of the same name (``Song.lrc`` beside ``Song.mp3``) holds the lyrics of that
+music and is no track of its own. Lyrics files of their own are deduplicated by artist and
+shingles, so that one song in several spellings counts once.
 """
 
 import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from segue.errors import Unstorable
 from segue.ingest.analysis import (
@@ -32,8 +40,7 @@ from segue.ingest.analysis import (
     SidecarLyrics,
 )
 from segue.ingest.cache import CacheWriter
-from segue.ingest.embedding import TrackEmbedder
-from segue.ingest.lyrics import LyricsIndex, outdated_lyrics, store_lyrics
+from segue.ingest.embedding import TrackEmbedder, embed_lyrics
 from segue.ingest.survey import (
     DEFAULT_OPTIONS,
     UNKNOWN_STATE,
@@ -49,10 +56,12 @@ from segue.ingest.survey import (
 from segue.ingest.workers import Fault, Workers
 from segue.io.lyrics import is_live_or_remix
 from segue.io.scan import FoundFile
+from segue.lyrics.matching import N_HASHES, SAME_TEXT_THRESHOLD
 from segue.media import MEDIA
 from segue.records import NO_TAGS, Analysis, Failure, FileState, Tags, Track
 from segue.store import Store
 from segue.store.files import KnownFile
+from segue.store.lyrics import LyricsTable, StoredSidecar
 from segue.text import normalise
 
 COMMIT_EVERY_S: Final = 1.0  # of work, which is repeated after a power cut
@@ -73,7 +82,6 @@ def add(
 
     Parameters
     ----------
-    store : Store
     paths : sequence of Path
         Files and folders. Tracks below them whose files no longer exist are marked as missing.
     workers : int
@@ -499,3 +507,140 @@ def _tune_tags(identity: Identity, tune: int) -> Tags:
 def _limit_s(base_s: float, file: FoundFile) -> float:
     """Return the time limit of a job on a file in seconds."""
     return base_s + file.state.size / MEDIA[file.kind].slowest_bytes_per_s
+
+
+# --- lyrics ---
+
+UInts = NDArray[np.uint32]
+
+
+class LyricsIndex:
+    """The shingle fingerprints of all lyrics of a library, by artist.
+
+    The same lyrics by two artists are two songs, or one where the artist of one is unknown.
+
+    Parameters
+    ----------
+    table : LyricsTable
+        Read on the first call of `forget`.
+    """
+
+    def __init__(self, table: LyricsTable) -> None:
+        self._table = table
+        self._loaded = False
+        self._by_artist: dict[str, _Fingerprints] = {}
+
+    def forget(self, place: tuple[int, str]) -> None:
+        """Leave out a file, given by root and encoded path, that is about to be read again."""
+        if not self._loaded:
+            self._loaded = True
+            for stored in self._table.fingerprints():
+                self.add(stored.artist, stored.shingles, stored.place)
+        for fingerprints in self._by_artist.values():
+            fingerprints.forget(place)
+
+    def contains(self, artist: str, shingles: UInts) -> bool:
+        """Return whether nearly the same lyrics are in the index."""
+        name = normalise(artist)
+        candidates = list(self._by_artist) if not name else [name, ""]
+        return any(
+            self._by_artist[candidate].contains(shingles)
+            for candidate in candidates
+            if candidate in self._by_artist
+        )
+
+    def add(self, artist: str, shingles: UInts, place: tuple[int, str] = (0, "")) -> None:
+        """Add the lyrics of a song."""
+        self._by_artist.setdefault(normalise(artist), _Fingerprints()).add(shingles, place)
+
+
+class _Fingerprints:
+    """Fingerprints in one growing array."""
+
+    def __init__(self) -> None:
+        self._rows = np.zeros((4, N_HASHES), np.uint32)
+        self._places: list[tuple[int, str]] = []
+
+    def add(self, shingles: UInts, place: tuple[int, str]) -> None:
+        if len(self._places) == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+        self._rows[len(self._places)] = shingles
+        self._places.append(place)
+
+    def contains(self, shingles: UInts) -> bool:
+        similarities = (self._rows[: len(self._places)] == shingles).mean(axis=1)
+        return bool((similarities >= SAME_TEXT_THRESHOLD).any())
+
+    def forget(self, place: tuple[int, str]) -> None:
+        others = [row for row, other in enumerate(self._places) if other != place]
+        if len(others) < len(self._places):
+            self._rows = np.concatenate([self._rows[others], np.zeros((4, N_HASHES), np.uint32)])
+            self._places = [self._places[row] for row in others]
+
+
+@dataclass(frozen=True, slots=True)
+class OutdatedLyrics:
+    """A track whose sidecar texts changed, and its file with the present ones."""
+
+    track: int
+    file: FoundFile
+
+
+def outdated_lyrics(
+    store: Store, music: Iterable[FoundFile], known: Mapping[bytes, KnownFile]
+) -> list[OutdatedLyrics]:
+    """List the music whose sidecar texts were added, changed or removed since they were read.
+
+    Parameters
+    ----------
+    music : iterable of FoundFile
+        Existing recordings and scores.
+    known : mapping of bytes to KnownFile
+        Files of the library. A text that is a track of its own counts as added; one with a
+        transient failure is read again.
+
+    Returns
+    -------
+    list of OutdatedLyrics
+        Without files of several tunes, which have no sidecar texts.
+    """
+    sidecars = store.lyrics.sidecars()
+    changed: list[OutdatedLyrics] = []
+    for file in music:
+        before = {(sidecar.name, sidecar.state) for sidecar in sidecars.get(file.path, ())}
+        now = {(os.path.basename(text.path), text.state) for text in file.texts}
+        retry = any(
+            text.path in known and (known[text.path].tracks or known[text.path].transient)
+            for text in file.texts
+        )
+        if now == before and not retry:
+            continue
+        tracks = store.tracks(store.files.tracks_at(file.path))
+        if len(tracks) == 1 and tracks[0].tune == 0:
+            changed.append(OutdatedLyrics(tracks[0].id, file))
+    return changed
+
+
+def store_lyrics(store: Store, music: OutdatedLyrics, result: SidecarLyrics) -> None:
+    """Store the lyrics and tags of music from its sidecar texts. Inside a transaction.
+
+    The texts are no longer tracks of their own.
+    """
+    words = result.words
+    store.spaces.register({"lyrics"})
+    store.spaces.put_lyrics(
+        music.track, {} if words is None else embed_lyrics(words.text, words.features)
+    )
+    texts = music.file.texts
+    sidecars = [
+        StoredSidecar(os.path.basename(text.path), text.state, text.path == result.source)
+        for text in texts
+    ]
+    store.retag(music.track, result.tags)
+    store.lyrics.put(music.track, "" if words is None else words.text, sidecars)
+    for text in texts:
+        tracks = store.files.tracks_at(text.path)
+        for track in tracks:
+            store.taste.move(track, music.track)
+        store.remove_tracks(tracks)
+    store.files.remove_failures([music.file.path, *(text.path for text in texts)])

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ from segue.audio.spectrogram import (
     training_span,
 )
 from segue.errors import BadArgument, Unavailable, Unreadable, unreadable
-from segue.ingest.workers import Fault
-from segue.io.audio import RecordingFile, open_recording
+from segue.ingest.workers import Fault, Workers
 from segue.io.lyrics import (
     UnreadableSong,
     lyrics_in_recording,
@@ -37,15 +36,24 @@ from segue.io.lyrics import (
     read_sidecar,
 )
 from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
+from segue.io.scan import FoundFile, scan
 from segue.io.score_lyrics import lyrics_in_score
 from segue.io.scores import UnreadableTune, read_score_tags, read_scores
 from segue.io.tags import read_tags
 from segue.lyrics.phonetics import split_words
-from segue.records import NO_TAGS, FloatArray, Lyrics, Medium, Score, Span, Tags
+from segue.media import MEDIA, medium_of
+from segue.records import NO_TAGS, Description, FloatArray, Lyrics, Medium, Score, Span, Tags, Track
+
+if TYPE_CHECKING:
+    from segue.io.audio import RecordingFile
+
+_Result = TypeVar("_Result")
 
 TASK: Final = "segue.ingest.analysis:run_job"
 DECODE_LIMIT_S: Final = 60.0
 IMAGE_LIMIT_S: Final = 120.0
+#: Maximum duration of the samples that are sent to the parent.
+MAX_SAMPLES_S: Final = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +137,15 @@ class ReadScore:
     tune: int = 0
 
 
-Job = Identify | Decode | DecodeImage | ReadSidecars | ReadScore
+@dataclass(frozen=True, slots=True)
+class DecodeSamples:
+    """Asks for the samples of a recording, or of one passage of it, and its tags."""
+
+    path: bytes
+    passage: Span | None = None
+
+
+Job = Identify | Decode | DecodeImage | ReadSidecars | ReadScore | DecodeSamples
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +176,6 @@ class DecodedTrack:
         roll of a tune, uint8; of a song, whose `words` say all, shape (0,).
     features : ndarray
         Raw, in the order of FEATURE_NAMES or SCORE_FEATURE_NAMES; of a song, shape (0,).
-    facts : dict
     fingerprint : ndarray, uint32
     duration_s : float
         0 for a song.
@@ -199,7 +214,6 @@ class SidecarLyrics:
 
     Attributes
     ----------
-    words : DecodedText, optional
     source : bytes
         Path of the sidecar text that they come from; empty for embedded lyrics.
     tags : Tags
@@ -214,7 +228,15 @@ class SidecarLyrics:
     faults: tuple[tuple[bytes, Fault], ...]
 
 
-Answer = Identity | DecodedFile | ByteArray | SidecarLyrics | Score
+@dataclass(frozen=True, slots=True)
+class DecodedSamples:
+    """Samples of a recording, shape (n,), float32, mono at `SAMPLE_RATE_HZ`, and its tags."""
+
+    samples: FloatArray
+    tags: Tags
+
+
+Answer = Identity | DecodedFile | ByteArray | SidecarLyrics | Score | DecodedSamples
 
 
 def run_job(job: Job) -> Answer:
@@ -225,8 +247,12 @@ def run_job(job: Job) -> Answer:
     if isinstance(job, Decode):
         return DecodedFile(tuple(_DECODE[job.kind](path, job)))
     if isinstance(job, DecodeImage):
+        from segue.io.audio import open_recording  # training on scores and texts needs no decoder
+
         with open_recording(path) as file:
             return _image(file, job.image, job.passage)
+    if isinstance(job, DecodeSamples):
+        return _decode_samples(path, job.passage)
     if isinstance(job, ReadSidecars):
         return _read_words(path, job)
     return _read_score(path, job.tune)
@@ -238,10 +264,10 @@ def _identify(path: Path, root: Path, job: Identify) -> Identity:
             content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
     except OSError as error:
         raise unreadable(error) from None
-    return Identity(content_hash, _READ_TAGS[job.kind](path, root, job.given))
+    return Identity(content_hash, READ_TAGS[job.kind](path, root, job.given))
 
 
-_READ_TAGS: Final[dict[Medium, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
+READ_TAGS: Final[dict[Medium, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
     "sound": lambda path, _, given: (read_tags(path, given),),
     "score": lambda path, _, given: read_score_tags(path, given),
     "lyrics": read_lyrics_tags,
@@ -276,7 +302,7 @@ def _read_words(path: Path, job: ReadSidecars) -> SidecarLyrics:
         sidecar_tags.artist or job.given.artist,
         sidecar_tags.album or job.given.album,
     )
-    tags = _READ_TAGS[job.kind](path, path.parent, fallback)[0]
+    tags = READ_TAGS[job.kind](path, path.parent, fallback)[0]
     return SidecarLyrics(words, source, tags, tuple(faults))
 
 
@@ -304,6 +330,7 @@ def _decode_recording(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
     # Imported here, as below: the parent only passes jobs on and need not load SciPy.
     from segue.audio.features import describe
     from segue.audio.fingerprint import fingerprint
+    from segue.io.audio import open_recording
 
     with open_recording(path) as file:
         recording = file.read(SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
@@ -320,6 +347,24 @@ def _decode_recording(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
         images,
     )
     return [track]
+
+
+def _decode_samples(path: Path, passage: Span | None) -> DecodedSamples:
+    from segue.io.audio import open_recording
+
+    def whole(duration_s: float) -> tuple[Span, ...]:
+        if duration_s > MAX_SAMPLES_S:
+            raise BadArgument(
+                f"it is {duration_s / 60:.0f} minutes long, and at most {MAX_SAMPLES_S / 60:.0f} "
+                "minutes are transcribed at once; choose a passage with `segue transcribe --at`"
+            )
+        return (Span(0.0, duration_s),)
+
+    if passage:
+        whole(passage.length_s)
+    with open_recording(path) as file:
+        recording = file.read(SAMPLE_RATE_HZ, whole, only=passage)
+    return DecodedSamples(recording.excerpts[0], read_tags(path))
 
 
 def _decode_score(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
@@ -378,7 +423,7 @@ _DECODE: Final[dict[Medium, Callable[[Path, Decode], list[DecodedTrack | Fault]]
 
 
 def _images(
-    file: RecordingFile, images: Sequence[Representation]
+    file: "RecordingFile", images: Sequence[Representation]
 ) -> dict[Representation, ByteArray]:
     """Compute images, without those whose excerpt, unlike the rest of the recording, has none."""
     arrays: dict[Representation, ByteArray] = {}
@@ -389,7 +434,7 @@ def _images(
     return arrays
 
 
-def _image(file: RecordingFile, image: Representation, passage: Span | None) -> ByteArray:
+def _image(file: "RecordingFile", image: Representation, passage: Span | None) -> ByteArray:
     """Compute the image of a recording from its training excerpt.
 
     Returns
@@ -407,3 +452,136 @@ def _image(file: RecordingFile, image: Representation, passage: Span | None) -> 
     return np.concatenate(
         [log_mel_image(channel, LOG_MEL_SPECS[image.kind]) for channel in channels]
     )
+
+
+# --- files that need not be in the library ---
+
+
+def embed_file(path: Path, passage: Span | None) -> dict[str, FloatArray]:
+    """Compute the vectors of a file.
+
+    Parameters
+    ----------
+    passage : Span, optional
+        Excerpt of a recording to embed instead of the whole.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    BadArgument
+        The file holds several tunes or songs, or a passage of a score or text is asked for.
+    """
+    medium = medium_of(path) or "sound"
+    if passage and medium != "sound":
+        raise BadArgument(f"--at is for recordings; search with the whole {MEDIA[medium].noun}")
+    from segue.ingest.embedding import TrackEmbedder
+
+    track = decode_track(path, passage)
+    if medium == "sound" and (sidecar := _read_sidecars(path)):
+        track = replace(track, words=sidecar.words)
+    return TrackEmbedder().embed(track).vectors
+
+
+def describe_file(path: Path) -> Description:
+    """Describe a file: its tags, facts, MusiCNN tags and lyrics.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    BadArgument
+        The file holds several tunes or songs.
+    """
+    medium = medium_of(path) or "sound"
+    absolute = os.fsencode(os.path.abspath(path))
+    decoded = decode_track(path)
+    probabilities: dict[str, float] = {}
+    if medium == "sound":
+        from segue.builtin_spaces import tag_probabilities
+        from segue.ingest.embedding import TrackEmbedder
+
+        vectors = TrackEmbedder().embed(replace(decoded, words=None)).vectors
+        probabilities = tag_probabilities(vectors["tags"])
+    identity = _run(Identify(absolute, os.path.dirname(absolute), medium), Identity, path)
+    sidecar = _read_sidecars(path)
+    words = sidecar.words if sidecar else decoded.words
+    tags = sidecar.tags if sidecar else identity.tags[0]
+    track = Track(
+        0, medium, path, tags, decoded.duration_s, identity.content_hash, facts=decoded.facts
+    )
+    source = os.fsdecode(os.path.basename(sidecar.source)) if sidecar else ""
+    return Description(track, probabilities, words.text if words else "", source)
+
+
+def _read_sidecars(path: Path) -> SidecarLyrics | None:
+    """Read the lyrics of music from its sidecar texts; None where there is none."""
+    texts = [
+        text.path for item in scan([path]) if isinstance(item, FoundFile) for text in item.texts
+    ]
+    if not texts:
+        return None
+    job = ReadSidecars(os.fsencode(path), medium_of(path) or "sound", tuple(texts))
+    return _run(job, SidecarLyrics, path)
+
+
+def decode_track(path: Path, passage: Span | None = None) -> DecodedTrack:
+    """Decode a file of one track, or a passage of a recording.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    BadArgument
+        The file holds several tracks.
+    """
+    medium = medium_of(path) or "sound"
+    job = Decode(os.fsencode(path), medium, passage=passage)
+    tracks = _run(job, DecodedFile, path).tracks
+    if len(tracks) > 1:
+        raise BadArgument(
+            f"{path} holds {len(tracks)} {MEDIA[medium].part}s; add it to a library, and search "
+            "with one of them"
+        )
+    if isinstance(tracks[0], Fault):
+        raise Unreadable(f"{path}: {tracks[0].reason}")
+    return tracks[0]
+
+
+def read_score(path: Path, tune: int = 0) -> Score:
+    """Read a tune of a score file.
+
+    Parameters
+    ----------
+    tune : int
+        Its number in the file, from 1; 0 where the file has only one.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
+    return _run(ReadScore(os.fsencode(path), tune), Score, path)
+
+
+def decode_samples(path: Path, passage: Span | None = None) -> DecodedSamples:
+    """Decode a recording, or a passage of it, of at most `MAX_SAMPLES_S`.
+
+    Raises
+    ------
+    Unreadable
+        With the reason.
+    """
+    return _run(DecodeSamples(os.fsencode(path), passage), DecodedSamples, path, IMAGE_LIMIT_S)
+
+
+def _run(
+    job: Job, result_type: type[_Result], path: Path, limit_s: float = DECODE_LIMIT_S
+) -> _Result:
+    """Return the result of a job that a worker runs."""
+    ((_, result),) = Workers[Job, Answer].run(TASK, [job], limit_s, 1)
+    if isinstance(result, Fault):
+        raise Unreadable(f"{path}: {result.reason}")
+    if not isinstance(result, result_type):
+        raise TypeError(f"{job} gave {result}")
+    return result

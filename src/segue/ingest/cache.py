@@ -5,14 +5,12 @@ that it decodes; `fill_cache` decodes the files of tracks that the cache lacks. 
 pages, which are not cached, are cut here too.
 """
 
-import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import av
 import numpy as np
 
 from segue.audio import cover_songs, spectrogram
@@ -35,7 +33,6 @@ from segue.ingest.analysis import (
 )
 from segue.ingest.embedding import TrackEmbedder
 from segue.ingest.workers import Fault, Workers
-from segue.io.audio import read_recording
 from segue.records import Failure, FloatArray, Medium, Span, Track
 from segue.store.cache import Array, Cache
 
@@ -87,8 +84,6 @@ class CacheWriter:
 
     Parameters
     ----------
-    folder : Path
-        Folder of the library.
     representations : iterable of Representation
         What the trained spaces of the library read.
     """
@@ -127,10 +122,6 @@ def fill_cache(
 
     Parameters
     ----------
-    folder : Path
-        Folder of the library.
-    representation : Representation
-    tracks : sequence of Track
     workers : int
         Number of decoding processes.
     watch : callable, optional
@@ -232,6 +223,8 @@ def previews(
 
 def encode_preview(job: PreviewJob) -> bytes:
     """Decode the middle of a file and encode it; runs in a worker."""
+    from segue.io.audio import read_recording  # training from a filled cache needs no decoder
+
     recording = read_recording(Path(os.fsdecode(job.path)), _OPUS_RATE_HZ, _middle)
     return _opus(recording.excerpts[0])
 
@@ -242,23 +235,12 @@ def _middle(duration_s: float) -> tuple[Span, ...]:
 
 
 def _opus(samples: FloatArray) -> bytes:
+    from segue.io.opus import encode_opus
+
     n_fade = min(round(_FADE_S * _OPUS_RATE_HZ), len(samples) // 2)
     fade = np.linspace(0, 1, n_fade, dtype=np.float32)
     if n_fade:
         samples = samples.copy()
         samples[:n_fade] *= fade
         samples[-n_fade:] *= fade[::-1]
-    target = io.BytesIO()
-    with av.open(target, "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=_OPUS_RATE_HZ)
-        stream.layout = "mono"
-        stream.bit_rate = BIT_RATE
-        frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
-        frame.sample_rate = _OPUS_RATE_HZ
-        resampler = av.AudioResampler(
-            stream.format.name, "mono", _OPUS_RATE_HZ, stream.frame_size or None
-        )
-        for chunk in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(chunk))
-        container.mux(stream.encode(None))
-    return target.getvalue()
+    return encode_opus(samples, _OPUS_RATE_HZ, BIT_RATE)

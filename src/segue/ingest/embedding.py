@@ -85,7 +85,7 @@ class TrackEmbedder:
             from segue.score.vae.model import RollModel
 
             torch.set_num_threads(self._threads)
-            self._roll_model = RollModel.shipped()
+            self._roll_model = RollModel.pretrained()
         vector = self._roll_model.embed(unpack_bars(track.inputs))
         return {
             "score-features": standardise_score(track.features),

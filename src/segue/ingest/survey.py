@@ -105,7 +105,6 @@ class Survey:
         Files and folders that cannot be read, and were not reported before.
     returning : set of bytes
         Files that the user removed before, and now adds again.
-    report : AddReport
     """
 
     known: dict[bytes, KnownFile]

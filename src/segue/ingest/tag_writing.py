@@ -78,12 +78,7 @@ class _Options:
 
 
 class FileTags:
-    """Writing of tags into the files of a library; `segue.Library.file_tags`.
-
-    Parameters
-    ----------
-    store : Store
-    """
+    """Writing of tags into the files of a library; `segue.Library.file_tags`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -13,8 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from segue.errors import SegueError, Unavailable, unreadable
-from segue.ingest.messages import MAX_BYTES, decode, encode
-from segue.ingest.workers import MEMORY_LIMIT_BYTES, Fault
+from segue.ingest.workers import MAX_BYTES, MEMORY_LIMIT_BYTES, Fault, decode, encode
 
 _PR_SET_PDEATHSIG: Final = 1  # of Linux's <sys/prctl.h>
 

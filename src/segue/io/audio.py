@@ -56,16 +56,13 @@ def open_container(
 
     FFmpeg gets an open file instead of a name, so that it cannot open other files.
     """
+    limits = {"format_whitelist": DEMUXERS, "codec_whitelist": DECODERS, "protocol_whitelist": ""}
     return av.open(
         file,
         mode="r",
         metadata_encoding=metadata_encoding,
         metadata_errors=metadata_errors,
-        options={
-            "format_whitelist": DEMUXERS,
-            "codec_whitelist": DECODERS,
-            "protocol_whitelist": "",
-        },
+        options=limits,
     )
 
 
@@ -125,7 +122,8 @@ def sections(file: IO[bytes]) -> list[FileSection]:
     are one section. A leading ID3 tag of formats that do not define one is left out.
     """
     end = file.seek(0, os.SEEK_END)
-    begin = _after_id3(file)
+    file.seek(0)
+    begin = id3_length(file.read(10))
     file.seek(begin)
     first = file.read(4)
     begin = begin if first in _TAGGED else 0
@@ -135,19 +133,14 @@ def sections(file: IO[bytes]) -> list[FileSection]:
     return with_audio or links[:1] or [FileSection(file, begin, end)]
 
 
-def _after_id3(file: IO[bytes]) -> int:
-    """Return the end of a leading ID3v2 tag; 0 if there is none."""
-    file.seek(0)
-    head = file.read(10)
-    return id3_length(head) if head.startswith(b"ID3") and len(head) == 10 else 0
-
-
 def id3_length(head: bytes) -> int:
-    """Return the length in bytes of the ID3v2 tag that begins with these ten bytes."""
-    size = sum(
-        (byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)
-    )
-    return len(head) + size
+    """Return the length in bytes of the ID3v2 tag that begins with these ten bytes; 0 for none."""
+    if not head.startswith(b"ID3") or len(head) < 10:
+        return 0
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    return 10 + size
 
 
 def _has_audio(link: FileSection) -> bool:
@@ -273,16 +266,8 @@ def decode_sequentially(
 ) -> list[FloatArray]:
     """Decode excerpts of a recording without reliable timestamps in one pass from its start.
 
-    Times are the sums of packet durations; packets outside the excerpts are not decoded.
-
-    Parameters
-    ----------
-    parts : sequence of FileSection
-        Consecutive sections; their sample rates and channels may differ.
-    spans : sequence of Span
-    rate_hz : int
-        Sample rate of the result.
-    stereo : bool
+    Times are the sums of packet durations; packets outside the excerpts are not decoded. Sections
+    may differ in sample rate and channels.
 
     Returns
     -------
@@ -420,14 +405,7 @@ _STREAM_LENGTH: Final = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 @dataclass(frozen=True, slots=True)
 class AudioLength:
-    """The duration of a recording.
-
-    Attributes
-    ----------
-    duration_s : float
-    seekable : bool
-        Times in the recording are timestamps in the file, so that excerpts can be sought.
-    """
+    """The duration of a recording; `seekable` if its times are timestamps in the file."""
 
     duration_s: float
     seekable: bool
@@ -438,17 +416,8 @@ def audio_length(
 ) -> AudioLength:
     """Determine the duration of a recording: declared if reliable, else by counting packets.
 
-    Parameters
-    ----------
-    sections : sequence of FileSection
-        See `segue.io.audio.sections`.
-    container, stream
-        The first section, opened.
-
-    Returns
-    -------
-    Length
-        For a truncated file, the original duration if the header states it.
+    `container` and `stream` are those of the first section. A truncated file has its original
+    duration if its header states it.
     """
     declared_s = _declared_s(container, stream)
     start_s = float((stream.start_time or 0) * (stream.time_base or 0))
@@ -499,11 +468,9 @@ def _has_frame_count(section: FileSection) -> bool:
     end = file.seek(0, os.SEEK_END)
     file.seek(0)
     start = 0
-    head = file.read(10)
-    while head.startswith(b"ID3") and len(head) == 10:
-        start += id3_length(head)
+    while tag_bytes := id3_length(file.read(10)):
+        start += tag_bytes
         file.seek(start)
-        head = file.read(10)
     file.seek(start)
     frame = file.read(_FRAME_BYTES)
     if frame[:1] != b"\xff":  # with garbage before the first frame, FFmpeg ignores its header

@@ -29,29 +29,12 @@ if TYPE_CHECKING:
 IGNORE_FILE: Final = ".segueignore"
 _MAX_IGNORE_BYTES: Final = 1 << 20
 #: Files and folders of operating systems and network drives, in lower case.
-_SYSTEM_FILES: Final = frozenset(
-    [
-        "thumbs.db",
-        "ehthumbs.db",
-        "desktop.ini",
-        "folder.ini",
-        "__macosx",
-        "@eadir",
-        "@tmp",
-        "#recycle",
-        "@recycle",
-        "@recently-snapshot",
-        "#snapshot",
-        "$recycle.bin",
-        "recycler",
-        "recycled",
-        "system volume information",
-        "lost+found",
-        "network trash folder",
-        "temporary items",
-        "icon\r",
-    ]
-)
+_SYSTEM_FILES: Final = frozenset([
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "folder.ini", "__macosx", "@eadir", "@tmp",
+    "#recycle", "@recycle", "@recently-snapshot", "#snapshot", "$recycle.bin", "recycler",
+    "recycled", "system volume information", "lost+found", "network trash folder",
+    "temporary items", "icon\r",
+])  # fmt: skip
 #: Hidden files, but not names of music such as "...And Justice for All" and ".38 Special".
 _HIDDEN: Final = re.compile(r"\.[^.\d\s].*", re.DOTALL)
 
@@ -209,45 +192,11 @@ def _folded(name: str) -> str:
 # --- scan ---
 
 #: Music formats that Segue cannot read: reported as failures, unlike other files.
-UNSUPPORTED: Final = frozenset(
-    [
-        ".mod",
-        ".xm",
-        ".it",
-        ".s3m",
-        ".mtm",
-        ".stm",
-        ".med",
-        ".669",
-        ".umx",
-        ".sid",
-        ".nsf",
-        ".spc",
-        ".vgm",
-        ".ape",
-        ".mpc",
-        ".tta",
-        ".dsf",
-        ".dff",
-        ".ra",
-        ".rm",
-        ".amr",
-        ".caf",
-        ".shn",
-        ".au",
-        ".snd",
-        ".voc",
-        ".spx",
-        ".mpg",
-        ".mpeg",
-        ".vob",
-        ".3gp",
-        ".dts",
-        ".ac3",
-    ]
-)
-
-
+UNSUPPORTED: Final = frozenset([
+    ".mod", ".xm", ".it", ".s3m", ".mtm", ".stm", ".med", ".669", ".umx", ".sid", ".nsf", ".spc",
+    ".vgm", ".ape", ".mpc", ".tta", ".dsf", ".dff", ".ra", ".rm", ".amr", ".caf", ".shn", ".au",
+    ".snd", ".voc", ".spx", ".mpg", ".mpeg", ".vob", ".3gp", ".dts", ".ac3",
+])  # fmt: skip
 _SNIFFED_BYTES: Final = 65_536
 _TS_PACKET: Final = 188  # bytes; each begins with "G"
 #: Texts that are not lyrics: skipped unless named explicitly.

@@ -172,25 +172,17 @@ def _kern_header(content: bytes) -> tuple[str, str, str]:
     return header.title, header.composer, ""
 
 
+_MIDI: Final = (".mid", ".midi", ".rmi", ".kar")
+_MUSIC_XML: Final = (".musicxml", ".xml", ".mxl")
 _READERS: Final[dict[str, Callable[[bytes], Score]]] = {
-    ".mid": midi.read_midi,
-    ".midi": midi.read_midi,
-    ".rmi": midi.read_midi,
-    ".kar": midi.read_midi,
-    ".musicxml": musicxml_read.read_music_xml,
-    ".xml": musicxml_read.read_music_xml,
-    ".mxl": musicxml_read.read_music_xml,
+    **dict.fromkeys(_MIDI, midi.read_midi),
+    **dict.fromkeys(_MUSIC_XML, musicxml_read.read_music_xml),
     ".krn": kern_read.read_kern,
 }
 #: Of each format, what reads a score's title, its composer and what it is a part of.
 _HEADERS: Final[dict[str, Callable[[bytes], tuple[str, str, str]]]] = {
-    ".mid": _midi_header,
-    ".midi": _midi_header,
-    ".rmi": _midi_header,
-    ".kar": _midi_header,
-    ".musicxml": _xml_header,
-    ".xml": _xml_header,
-    ".mxl": _xml_header,
+    **dict.fromkeys(_MIDI, _midi_header),
+    **dict.fromkeys(_MUSIC_XML, _xml_header),
     ".krn": _kern_header,
 }
 _WRITERS: Final[dict[str, Callable[[Score], bytes]]] = {

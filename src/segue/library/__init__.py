@@ -42,11 +42,10 @@ from segue.search.query_set import (
     default_space,
     default_space_of_library,
 )
-from segue.search.ranking import Metric, select_hits
-from segue.search.separate_queries import rank_interleaved
+from segue.search.ranking import Metric, rank, select_hits
 from segue.search.taste import Taste, apply_taste, skipped_ids
 from segue.store import Store, default_folder
-from segue.training.embedding import FileEmbedder, embed_new_tracks, wanted_representations
+from segue.training.embedding import LibraryFileReader, embed_new_tracks, representations
 
 if TYPE_CHECKING:
     from segue.evaluation.retrieval import RetrievalMetrics
@@ -205,7 +204,7 @@ class Library(deprecation.RenamedAttributes):
             expanded,
             workers=count,
             options=options,
-            representations=wanted_representations(self._store) if has_trained else (),
+            representations=representations(self._store) if has_trained else (),
             watch=watch,
         )
         for kind in self._store.kinds():
@@ -304,7 +303,7 @@ class Library(deprecation.RenamedAttributes):
         >>> hits = lib.like("song.mp3", blend={"sound": 0.7, "metadata": 0.3})  # doctest: +SKIP
         """
         store, query_set = self._store, self._query_set(queries, minus, at)
-        ranking = rank_interleaved(store, query_set, space, metric, blend)
+        ranking = rank(store, query_set, space, metric, blend)
         if tags:
             if metric != "cosine" or query_set.kind != "sound":
                 raise BadArgument("tags go with recordings, and with the cosine")
@@ -444,7 +443,7 @@ class Library(deprecation.RenamedAttributes):
         """
         resolved = resolve(self._store, query)
         if isinstance(resolved, Path):
-            from segue.ingest.single_file import describe_file  # imports the networks
+            from segue.ingest.analysis import describe_file  # imports the networks
 
             return [describe_file(resolved)]
         words, spaces = self._store.lyrics, self._store.spaces
@@ -543,7 +542,7 @@ class Library(deprecation.RenamedAttributes):
     def _query_set(
         self, queries: Sequence[Query], minus: Sequence[Query] = (), at: Span | None = None
     ) -> QuerySet:
-        return QuerySet(self._store, queries, minus, at, FileEmbedder(self._store))
+        return QuerySet(self._store, queries, minus, at, LibraryFileReader(self._store))
 
     def vectors(self, space: str | None = None) -> tuple[NDArray[np.int64], FloatArray]:
         """Return the embeddings of all tracks of a space.

@@ -13,8 +13,14 @@ from segue.deprecation import RenamedAttributes, renamed_arguments
 from segue.errors import BadArgument
 from segue.explore.clusters import Clustering, Method, cluster_tracks
 from segue.explore.dendrogram import Dendrogram, Level, build_dendrogram
-from segue.explore.drawing import colour_by, save_map
-from segue.explore.maps import StageWatcher, compute_map, latest_map, update_map
+from segue.explore.maps import (
+    StageWatcher,
+    colour_by,
+    compute_map,
+    latest_map,
+    save_map,
+    update_map,
+)
 from segue.explore.outliers import (
     DuplicatePair,
     Outlier,
@@ -37,11 +43,11 @@ from segue.search.query_set import (
     default_space_of_library,
     default_space_of_tracks,
 )
-from segue.search.separate_queries import rank_interleaved
+from segue.search.ranking import rank
 from segue.search.taste import apply_taste, skipped_ids
 from segue.store import Store
 from segue.store.spaces import StoredMap
-from segue.training.embedding import FileEmbedder
+from segue.training.embedding import LibraryFileReader
 
 
 class Atlas(RenamedAttributes):
@@ -403,8 +409,8 @@ class Journeys:
         >>> for item in lib.journeys.playlist("Für Elise", options=options):  # doctest: +SKIP
         ...     print(item.track.tags.title)
         """
-        query_set = QuerySet(self._store, queries, embed=FileEmbedder(self._store))
-        ranking = rank_interleaved(self._store, query_set, space)
+        query_set = QuerySet(self._store, queries, files=LibraryFileReader(self._store))
+        ranking = rank(self._store, query_set, space)
         if taste:
             ranking = apply_taste(self._store, ranking)
         return make_playlist(

@@ -186,11 +186,6 @@ def standardise_style(vector: FloatArray) -> FloatArray:
     return np.asarray(clipped_z_scores(vector, constants) * constants["weight"], np.float32)
 
 
-def style_z_scores(vector: FloatArray) -> FloatArray:
-    """Recover the z-scores of a vector of the space `style`, without the weights of the groups."""
-    return np.asarray(vector / load_constants("style")["weight"], np.float32)
-
-
 def _characters(measured: TextMeasurements) -> FloatArray64:
     text = "\n" + "\n".join(line.text for line in measured.lines) + "\n"
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), "<u4").astype(np.uint64)

@@ -17,7 +17,7 @@ import struct
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, ClassVar, Final, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -289,6 +289,46 @@ def load_model(
         if isinstance(error, KeyError):
             reason += " is missing"
         raise BadCheckpoint(f"{path} holds no consistent {kind!r} ({reason}); {remedy}") from None
+
+
+class SavedModel:
+    """Base of the models that are saved as one checkpoint each.
+
+    Attributes
+    ----------
+    kind, version
+        Kind and version of its checkpoints; see `save_model`.
+    bundled : Path
+        Checkpoint of the model that comes with Segue.
+    remedy : str
+        What to do about a file that cannot be used.
+    """
+
+    __slots__ = ()
+    kind: ClassVar[str]
+    version: ClassVar[int]
+    bundled: ClassVar[Path]
+    remedy: ClassVar[str] = "train it again"
+
+    @classmethod
+    def pretrained(cls) -> Self:
+        """Load the model that comes with Segue."""
+        return cls.load(cls.bundled)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Load a model.
+
+        Raises
+        ------
+        BadCheckpoint
+            The file is missing, damaged, inconsistent, of another version, or of another kind.
+        """
+        return load_model(path, cls.kind, cls.version, cls._build, cls.remedy)
+
+    @classmethod
+    def _build(cls, checkpoint: Checkpoint) -> Self:
+        raise NotImplementedError
 
 
 def read_metadata(path: Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Training of language models of music.
+"""Training of language models.
 
 The optimiser is AdamW with a cosine schedule and gradient clipping; the validated weights are an
 exponential moving average (EMA).
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,8 +14,10 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from segue.errors import BadArgument
+from segue.errors import BadArgument, BadCheckpoint
+from segue.nn.checkpoint import load_checkpoint, match_state_dict
 from segue.nn.trainer import (
+    BEST,
     Batch,
     FitResult,
     Objective,
@@ -85,6 +88,8 @@ class LMTrainingConfig(TrainingOptions):
 
 
 Loss = Callable[..., Tensor]
+#: Beginning of the names of the averaged weights in the state of a run.
+_EMA_PREFIX: Final = "mean.module."
 
 
 class _EMA(nn.Module):
@@ -165,9 +170,7 @@ def fit_lm(
         schedule="cosine",
         clip=1.0,
         patience=training.patience,
-        minutes=training.minutes,
-        seed=training.seed,
-        device=training.device,
+        **training.run_settings(),
     )
     hyperparameters = {
         "configuration": asdict(network.config),  # type: ignore[call-overload]
@@ -180,6 +183,30 @@ def fit_lm(
     network.load_state_dict(ema.mean.module.state_dict())
     network.to("cpu").eval()
     return result
+
+
+def load_best(network: nn.Module, folder: Path) -> None:
+    """Load the best weights so far of an unfinished run.
+
+    Raises
+    ------
+    BadCheckpoint
+        There are none yet, or they are of another network.
+    """
+    saved = load_checkpoint(folder / BEST, "best weights")
+    configuration = json.loads(json.dumps(asdict(network.config)))  # type: ignore[call-overload]
+    if saved.metadata["configuration"] != configuration:
+        raise BadCheckpoint(
+            f"the weights in {folder} are of another network: {saved.metadata['configuration']}, "
+            f"this one is {configuration}"
+        )
+    tensors = {
+        name.removeprefix(_EMA_PREFIX): tensor
+        for name, tensor in saved.tensors.items()
+        if name.startswith(_EMA_PREFIX)
+    }
+    network.load_state_dict(match_state_dict(tensors, network.state_dict().keys()))
+    network.eval()
 
 
 def _network_loss(network: Any, *batch: Tensor) -> Tensor:

@@ -78,6 +78,10 @@ class TrainingOptions:
         if self.learning_rate is not None and self.learning_rate <= 0:
             raise BadArgument(f"a learning rate of {self.learning_rate}; it is above 0")
 
+    def run_settings(self) -> dict[str, Any]:
+        """Return the settings of a run that do not depend on the model, by name."""
+        return {"minutes": self.minutes, "seed": self.seed, "device": self.device}
+
 
 @dataclass(frozen=True, slots=True)
 class TrainerConfig(TrainingOptions):
@@ -128,6 +132,13 @@ def data_fingerprint(parts: Iterable[str | NDArray[Any]]) -> str:
         else:
             digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()[:16]
+
+
+def fixed_batches(
+    draw: Callable[[np.random.Generator], Batch], count: int, seed: int
+) -> list[Batch]:
+    """Draw batches that depend on the seed alone, for validation."""
+    return [draw(np.random.default_rng([seed, index])) for index in range(count)]
 
 
 def check_device(device: str) -> None:
@@ -357,6 +368,17 @@ class FitResult:
     best: Epoch
     stopped: str
     precision: str
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the metadata of every model has of its run."""
+        return {
+            "epochs": len(self.history),
+            "best_epoch": self.best.epoch,
+            "loss": self.best.loss,
+            "validation_loss": self.best.validation_loss,
+            "stopped": self.stopped,
+            "precision": self.precision,
+        }
 
 
 def fit(

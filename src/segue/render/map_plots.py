@@ -96,12 +96,8 @@ def draw_map(
         Positions.
     labels : sequence of str, length n
         Labels of the points.
-    colouring : Colouring
-        Colours of the points.
     target : Path
         Path of the figure: .png, .svg or .pdf.
-    title, caption : str
-        Texts above and below the map.
 
     Raises
     ------
@@ -317,12 +313,8 @@ def draw_dendrogram(
     ----------
     lines : ndarray, shape (n - 1, 4, 2)
         Brackets from `dendrogram_lines`.
-    labels : sequence of str
-        Labels of the leaves from top to bottom.
     target : Path
         Path of the figure: .png, .svg or .pdf.
-    title, caption : str
-        Texts above and below the dendrogram.
 
     Raises
     ------

@@ -98,14 +98,10 @@ def write_playlist_page(
 
     Parameters
     ----------
-    tracks : sequence of Track
-        Tracks of the playlist.
     notes : sequence of str
         Text beside each track.
     target : Path
         Path of the page, .html.
-    title, caption : str
-        Texts above the list.
     """
     data = {
         "title": title,
@@ -151,12 +147,8 @@ def write_map_page(
         Cosine similarities to them.
     tags : sequence of sequence of str, length n
         Description of each track.
-    colouring : Colouring
-        Colours of the tracks.
     target : Path
         Path of the page, .html.
-    title, caption : str
-        Texts above and below the legend.
     previews : mapping of int to bytes, optional
         Excerpts of tracks as Ogg Opus, by row, that are embedded in the page.
     """
@@ -263,14 +255,10 @@ def write_dendrogram_page(
     ----------
     lines : ndarray, shape (merges, 4, 2)
         Height and row of the four corners of each merge's bracket.
-    labels : sequence of str
-        Labels of the leaves from top to bottom.
     tracks : sequence of Track or None
         Tracks of the leaves; None for artists and albums.
     target : Path
         Path of the page, .html.
-    title, caption : str
-        Texts above the dendrogram.
     """
     top = float(lines[:, :, 0].max()) or 1.0
     scaled = lines.copy()
@@ -314,8 +302,6 @@ def write_token_similarity_page(
         Names of the pitch classes.
     target : Path
         Path of the page, .html.
-    title, caption : str
-        Title of the page, and caption of the projection.
     """
     data = {
         "title": title,

@@ -13,7 +13,7 @@ from segue.errors import BadArgument
 from segue.records import Part, Score
 from segue.render.plots import TEXT_COLOUR, new_figure, save, shorten
 from segue.score.features import pitch_name, time_signature_text
-from segue.score.harmony import Chord, estimate_chords, estimate_key
+from segue.score.harmony import Chord, estimate_chords, estimate_key, written_chords
 from segue.score.piano_roll import FAMILY_INSTRUMENTS, INSTRUMENTS, PianoRoll
 from segue.score.timing import BarGrid, bar_grid, excerpt, main_beats_per_minute
 from segue.theory.instruments import DRUM_NAMES, PROGRAM_NAMES
@@ -32,7 +32,7 @@ _COLOURS: Final = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f",
     "#6a3d9a", "#b2df8a", "#fb9a99", "#17becf",
 )  # fmt: skip
-_DRUM_COLOUR: Final = "#333333"
+DRUM_COLOUR: Final = "#333333"
 #: Height of a drum's row, and space between the pitches and the drums, in semitones.
 _DRUM_HEIGHT: Final = 2.8
 _GAP: Final = 1.5
@@ -94,8 +94,8 @@ def draw_piano_roll(
     edges = _row_edges(grid, n_bars)
     rows = _rows(excerpt(score, 0, int(edges[-1])).parts or score.parts, _DRUM_HEIGHT)
     if chords is None:
-        chords = estimate_chords(score)
-    colours = _colours(score.parts)
+        chords = written_chords(score) or estimate_chords(score)
+    colours = part_colours(score.parts)
     height = np.clip((rows.high - rows.bottom) * 0.042, 1.3, 4.8) + 0.35
     legend_lines = -(-len(score.parts) // 6)
     figure = new_figure(
@@ -114,7 +114,7 @@ def draw_piano_roll(
     heading = _heading(score, title, n_bars, len(grid))
     figure.suptitle(heading, fontsize=11, x=0.01, ha="left")
     handles = [
-        _patch(colour, _part_name(part, score.title))
+        _patch(colour, part_name(part, score.title))
         for colour, part in zip(colours, score.parts, strict=True)
     ]
     figure.legend(
@@ -139,8 +139,6 @@ def draw_piano_rolls(
         Captions and pieces, at most 64.
     target : Path
         Path of the figure: .png, .svg or .pdf.
-    title : str
-        Title of the figure.
     columns : int
         Maximum number of pieces in a row.
 
@@ -226,13 +224,14 @@ def _rows(parts: Sequence[Part], drum_height: float) -> _Rows:
     return _Rows(low, high, {p: bottom + drum_height * i for i, p in enumerate(drums)}, drum_height)
 
 
-def _colours(parts: Sequence[Part]) -> list[str]:
+def part_colours(parts: Sequence[Part]) -> list[str]:
+    """Return the colour of each part; drums have `DRUM_COLOUR`."""
     pitched = cycle(_COLOURS)
-    return [_DRUM_COLOUR if part.is_drum else next(pitched) for part in parts]
+    return [DRUM_COLOUR if part.is_drum else next(pitched) for part in parts]
 
 
 def _family_colour(family: int) -> str:
-    return _DRUM_COLOUR if family == 0 else _COLOURS[family - 1]
+    return DRUM_COLOUR if family == 0 else _COLOURS[family - 1]
 
 
 # ---- drawing -----------------------------------------------------------------------------
@@ -356,7 +355,8 @@ def _patch(colour: str, name: str) -> "Patch":
     return Patch(color=colour, label=name)
 
 
-def _part_name(part: Part, title: str) -> str:
+def part_name(part: Part, title: str) -> str:
+    """Return the name of a part and its instrument, or the instrument alone."""
     instrument = "drums" if part.is_drum else PROGRAM_NAMES[part.program]
     name = shorten(part.name, 24)
     has_name = name and part.name != title and name.lower() != instrument

@@ -131,8 +131,6 @@ def draw_token_similarity(
         Names of the pitch classes.
     target : Path
         Path of the figure: .png, .svg or .pdf.
-    title, caption : str
-        Title of the figure, and caption of the projection.
 
     Raises
     ------
@@ -200,12 +198,8 @@ def draw_losses(history: Sequence["Epoch"], target: Path, title: str) -> None:
 
     Parameters
     ----------
-    history : sequence of Epoch
-        Epochs of a training run.
     target : Path
         Path of the figure: .png, .svg or .pdf.
-    title : str
-        Title of the figure.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -249,12 +243,8 @@ def draw_reconstruction(
         Values from 0 to 1, the highest band first.
     code : ndarray, shape (channels, steps)
         Latent image in order of time.
-    kind : LogMelSpec
-        Kind of spectrogram.
     target : Path
         Path of the figure: .png, .svg or .pdf.
-    title : str
-        Title of the figure.
     """
     figure = new_figure(10, 11)
     seconds = image.shape[1] / kind.frames_per_second
@@ -337,12 +327,8 @@ def draw_filters(filters: Sequence[Filter], target: Path, title: str) -> None:
 
     Parameters
     ----------
-    filters : sequence of Filter
-        At least one filter.
     target : Path
         Path of the figure: .png, .svg or .pdf.
-    title : str
-        Title of the figure.
     """
     columns = 4
     rows = -(-len(filters) // columns)

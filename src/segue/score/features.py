@@ -176,27 +176,6 @@ def standardise_score(vector: FloatArray) -> FloatArray:
     return np.asarray(standard * constants["weight"], np.float32)
 
 
-def score_z_scores(vector: FloatArray) -> FloatArray:
-    """Recover the z-scores of a vector of the space `score-features`.
-
-    Parameters
-    ----------
-    vector : ndarray, shape (..., len(SCORE_FEATURE_NAMES)), float32
-        From `standardise_score`.
-
-    Returns
-    -------
-    ndarray, same shape, float32
-        Z-scores, -4 to 4, without the whitening and the weights of the groups.
-    """
-    constants = load_constants("score-features")
-    standard = vector / constants["weight"]
-    for group, at in SCORE_FEATURE_GROUPS.items():
-        if group in constants:
-            standard[..., at] = np.linalg.solve(constants[group].T, standard[..., at].T).T
-    return np.asarray(standard, np.float32)
-
-
 # --- feature groups ---
 
 

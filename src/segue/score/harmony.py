@@ -185,6 +185,16 @@ def estimate_chords(score: Score) -> tuple[Chord, ...]:
     return tuple(chords)
 
 
+def written_chords(score: Score) -> tuple[Chord, ...]:
+    """Return the chord symbols of a score with their times; roots and basses are left at -1."""
+    grid = bar_grid(score)
+    ends = [*(tick for tick, _ in score.chords[1:]), int(grid.edges[-1])]
+    return tuple(
+        Chord(int(grid.index_of(np.array([start]))[0]), start, end, name, -1, -1, "")
+        for (start, name), end in zip(score.chords, ends, strict=False)
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Matches:
     """How well each chord template matches each segment.

@@ -1,10 +1,10 @@
 """Query sets: embeddings of the tracks, files and excerpts of a query, and default spaces."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from segue.errors import BadArgument
 from segue.media import MEDIA, medium_of
@@ -16,8 +16,16 @@ from segue.store import Store
 _MIN_SHARE_OF_LIBRARY: Final = 0.9
 _MIN_SHARE: Final = 0.5
 Query = str | int | Path
-#: Embeds a file, or an excerpt of it, in a space; None where the space takes no such file.
-Embedder = Callable[[str, Path, Span | None], FloatArray | None]
+
+
+class FileReader(Protocol):
+    """Reads files outside the library."""
+
+    def vector(self, space: str, path: Path, passage: Span | None) -> FloatArray | None:
+        """Embed a file, or an excerpt of it; None where the space takes no such file."""
+
+    def tags(self, path: Path) -> Tags:
+        """Read the tags of a file, or of its first tune or song."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +57,8 @@ class QuerySet:
         Queries that results should be similar and dissimilar to.
     at : Span, optional
         Excerpt of each item that is embedded, instead of the whole.
-    embed : callable, optional
-        Embeds files; without it, only tracks can be queries.
+    files : FileReader, optional
+        Reads files; without it, only tracks can be queries.
     """
 
     def __init__(
@@ -59,12 +67,12 @@ class QuerySet:
         positives: Sequence[Query],
         negatives: Sequence[Query] = (),
         at: Span | None = None,
-        embed: Embedder | None = None,
+        files: FileReader | None = None,
     ) -> None:
         self._store = store
         self._queries = positives, negatives
         self._at = at
-        self._embed = embed
+        self._files = files
 
     @property
     def store(self) -> Store:
@@ -81,7 +89,7 @@ class QuerySet:
     ) -> "QuerySet":
         """Return a query set with some of the queries; it shares the cache of embedded files."""
         negatives = self._queries[1] if negatives is None else negatives
-        return QuerySet(self._store, positives, negatives, self._at, self._embed)
+        return QuerySet(self._store, positives, negatives, self._at, self._files)
 
     @property
     def tracks(self) -> list[Track]:
@@ -106,7 +114,7 @@ class QuerySet:
 
     def tags(self) -> tuple[list[Tags], list[Tags]]:
         """Return the tags of positives and negatives."""
-        positives, negatives = ([_read_tags(item) for item in items] for items in self._items)
+        positives, negatives = ([self._tags(item) for item in items] for items in self._items)
         return positives, negatives
 
     @property
@@ -145,24 +153,15 @@ class QuerySet:
     def _vector(self, space: str, item: _Item) -> FloatArray | None:
         if item.track and self._at is None:
             return self._store.spaces.find_vector(space, item.track.id)
-        if self._embed is None:
+        return self._reader(item).vector(space, item.path, self._at)
+
+    def _tags(self, item: _Item) -> Tags:
+        return item.track.tags if item.track else self._reader(item).tags(item.path)
+
+    def _reader(self, item: _Item) -> FileReader:
+        if self._files is None:
             raise BadArgument(f"{item.path} is no track of the library; add it first")
-        return self._embed(space, item.path, self._at)
-
-
-def _read_tags(item: _Item) -> Tags:
-    if item.track:
-        return item.track.tags
-    # Imports the decoders.
-    from segue.io.lyrics import read_lyrics_tags
-    from segue.io.scores import read_score_tags
-    from segue.io.tags import read_tags
-
-    if item.kind == "score":
-        return read_score_tags(item.path)[0]
-    if item.kind == "lyrics":
-        return read_lyrics_tags(item.path, item.path.parent)[0]
-    return read_tags(item.path)
+        return self._files
 
 
 def default_space(query_set: QuerySet) -> str:

@@ -2,7 +2,11 @@
 
 Tracks are compared by cosine similarity or Euclidean distance in one space, or by a blend: the
 weighted mean of the cosine similarities in several spaces and of the similarity of metadata.
-They are ranked by that similarity less a correction for hubness: some tracks are near everything
+Similar queries are averaged. Between quiet piano music and loud metal, however, there is no music
+similar to both: queries that are hardly more similar than two random tracks are searched for
+separately, and their results take turns.
+
+Tracks are ranked by that similarity less a correction for hubness: some tracks are near everything
 (`segue.search.neighbours.hubness_corrections`). Results are the best tracks that pass the filters,
 one of each recording.
 """
@@ -37,6 +41,10 @@ METADATA: Final = "metadata"
 METADATA_WEIGHTS: Final = {"artist": 0.4, "album": 0.3, "genre": 0.2, "year": 0.1}
 #: Difference of years at which their similarity is 0; it falls linearly.
 MAX_YEAR_DIFFERENCE: Final = 20
+#: Two queries are similar if each is among this share of all tracks nearest to the other. With
+#: less similar queries, most results of the mean are close to one query alone
+#: (bench/tables/separate_queries.md).
+_NEAREST: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +201,7 @@ def rank(
     metric: Metric = "cosine",
     blend: Mapping[str, float] | None = None,
 ) -> Ranking:
-    """Rank all tracks.
+    """Rank all tracks; with dissimilar queries, each track by the query most similar to it.
 
     Parameters
     ----------
@@ -206,32 +214,116 @@ def rank(
     metric : {"cosine", "euclidean"}
         Metric of the space.
     blend : mapping of str to float, optional
-        Weights of several spaces, instead of one, see `rank_by_blend`.
-
-    Raises
-    ------
-    BadArgument
-        A blend is combined with a space or metric.
-    """
-    if blend is None:
-        return rank_in_space(store, query_set, space or default_space(query_set), metric)
-    if space or metric != "cosine":
-        raise BadArgument(
-            "a blend names its spaces and takes cosines: no space or metric beside it"
-        )
-    return rank_by_blend(store, query_set, blend)
-
-
-def rank_in_space(
-    store: Store, query_set: QuerySet, space: str, metric: Metric = "cosine"
-) -> Ranking:
-    """Rank all tracks of a space.
+        Positive weights, of any sum, of several spaces and of `METADATA`, instead of one space. The
+        score is the weighted mean; where a space lacks a track or the queries, the weights of the
+        others are scaled up. The reasons for a score are the contributions of the spaces.
 
     Raises
     ------
     NotFound, WrongSpace
         There is no such space, or a query has no embedding in it.
+    BadArgument
+        A blend is combined with a space or metric.
     """
+    groups = split_queries(store, query_set, space)
+    rankings = [_rank_group(store, group, space, metric, blend) for group in groups]
+    if len(rankings) == 1:
+        return rankings[0]
+    ids = np.unique(np.concatenate([ranking.ids for ranking in rankings]))
+    scores = np.full((len(rankings), len(ids)), -np.inf, np.float32)
+    corrections = np.zeros_like(scores)
+    for group, ranking in enumerate(rankings):
+        present = np.isin(ids, ranking.ids)
+        scores[group, present] = ranking.scores
+        if ranking.corrections is not None:
+            corrections[group, present] = ranking.corrections
+    group_index = (scores - corrections).argmax(axis=0)
+    nearest = (group_index, np.arange(len(ids)))
+
+    def explain(row: int) -> tuple[Reason, ...]:
+        ranking = rankings[int(group_index[row])]
+        return ranking.explain(int(np.searchsorted(ranking.ids, ids[row])))
+
+    return Ranking(
+        ids,
+        scores[nearest],
+        explain,
+        rankings[0].matrix,
+        tuple(tuple(group.positives) for group in groups),
+        group_index,
+        corrections[nearest],
+    )
+
+
+def split_queries(store: Store, query_set: QuerySet, space: str | None = None) -> list[QuerySet]:
+    """Split a query set into groups of similar queries (single linkage).
+
+    Parameters
+    ----------
+    store : Store
+        Database of the library.
+    query_set : QuerySet
+        Queries.
+    space : str, optional
+        Space in which they are compared; by default the default space of the queries.
+
+    Returns
+    -------
+    list of QuerySet
+        Groups, in order of their first queries.
+    """
+    if len(query_set.positives) < 2:
+        return [query_set]
+    vectors = load_vector_space(store, space or default_space(query_set), "cosine")
+    queries = np.stack(
+        [vectors.query_vector(query_set.subset([query], ())) for query in query_set.positives]
+    )
+    unit = vectors.matrix.unit
+    if not len(unit):
+        return [query_set]
+    thresholds = np.array([np.quantile(unit @ query, 1 - _NEAREST) for query in queries])
+    cosines = queries @ queries.T
+    similar = (cosines >= thresholds[:, None]) & (cosines >= thresholds)
+    components = _connected_components(similar | np.eye(len(queries), dtype=bool))
+    return [
+        query_set.subset(
+            [
+                query
+                for query, component in zip(query_set.positives, components, strict=True)
+                if component == label
+            ]
+        )
+        for label in sorted(set(components))
+    ]
+
+
+def _connected_components(adjacent: NDArray[np.bool_]) -> list[int]:
+    """Return for each node the lowest index in its connected component."""
+    lowest = np.arange(len(adjacent))
+    for _ in range(len(adjacent)):
+        lowest = np.where(adjacent, lowest, len(adjacent)).min(axis=1)
+    labels: list[int] = lowest.tolist()
+    return labels
+
+
+def _rank_group(
+    store: Store,
+    query_set: QuerySet,
+    space: str | None,
+    metric: Metric,
+    blend: Mapping[str, float] | None,
+) -> Ranking:
+    """Rank all tracks by similarity to the mean of similar queries."""
+    if blend is None:
+        return _rank_in_space(store, query_set, space or default_space(query_set), metric)
+    if space or metric != "cosine":
+        raise BadArgument(
+            "a blend names its spaces and takes cosines: no space or metric beside it"
+        )
+    return _rank_by_blend(store, query_set, blend)
+
+
+def _rank_in_space(store: Store, query_set: QuerySet, space: str, metric: Metric) -> Ranking:
     vectors = load_vector_space(store, space, metric)
     query = vectors.query_vector(query_set)
     matrix = vectors.matrix
@@ -245,24 +337,7 @@ def rank_in_space(
     )
 
 
-def rank_by_blend(store: Store, query_set: QuerySet, weights: Mapping[str, float]) -> Ranking:
-    """Rank all tracks by the weighted mean of their similarities in several spaces.
-
-    Parameters
-    ----------
-    store : Store
-        Database of the library.
-    query_set : QuerySet
-        Queries.
-    weights : mapping of str to float
-        Positive weights by name of a space, or `METADATA`, of any sum.
-
-    Returns
-    -------
-    Ranking
-        Where a space lacks a track or the queries, the weights of the others are scaled up, for
-        the hubness corrections, too. The reasons for a score are the contributions of the spaces.
-    """
+def _rank_by_blend(store: Store, query_set: QuerySet, weights: Mapping[str, float]) -> Ranking:
     if not weights or not all(math.isfinite(w) and w > 0 for w in weights.values()):
         raise BadArgument(f"the weights of a blend are above 0; these are {dict(weights)}")
     labels = store.labels()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load
 
 from segue.audio.embedding import load_head
+from segue.builtin_spaces import feature_z_scores
 from segue.media import MEDIA
 from segue.records import FloatArray, Medium, Reason
 from segue.search.aspects import (
@@ -141,8 +142,9 @@ def _split_tags(a: _Vector, b: _Vector) -> list[Contribution]:
 
 
 def _split_features(kind: Medium, a: _Vector, b: _Vector) -> list[Contribution]:
-    standardise = standardiser(kind)
-    first, second = (standardise(vector.astype(np.float32)).astype(np.float64) for vector in (a, b))
+    first, second = (
+        feature_z_scores(kind, vector.astype(np.float32)).astype(np.float64) for vector in (a, b)
+    )
     return _by_aspect(_FEATURE_ASPECTS[kind](), a * b, first, second)
 
 
@@ -307,7 +309,7 @@ def aspect_levels(
     if len(ids) > MAX_TRACKS:
         ids = np.sort(np.random.default_rng(0).choice(ids, MAX_TRACKS, replace=False))
     rows = np.searchsorted(feature_ids, ids)
-    standardised = standardiser(kind)(features[rows]).astype(np.float64)
+    standardised = feature_z_scores(kind, features[rows]).astype(np.float64)
     levels = AspectLevels((), np.empty((len(ids), 0)))
     if kind == "sound":
         tag_ids, tags = store.spaces.vectors("tags")
@@ -318,21 +320,6 @@ def aspect_levels(
         *(_level(features, standardised) for features in aspects if features.aspect.high)
     )
     return ids, levels.concatenate(*(_components(features, standardised) for features in aspects))
-
-
-def standardiser(kind: Medium) -> Callable[[FloatArray], FloatArray]:
-    """Return the function that standardises the features of a kind of music."""
-    if kind == "sound":  # slow to import
-        from segue.audio.features import z_scores
-
-        return z_scores
-    if kind == "score":
-        from segue.score.features import score_z_scores
-
-        return score_z_scores
-    from segue.lyrics.features import style_z_scores
-
-    return style_z_scores
 
 
 def _level(features: AspectFeatures, values: NDArray[np.float64]) -> AspectLevels:

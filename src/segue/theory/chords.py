@@ -348,52 +348,22 @@ def _normal_order(classes: frozenset[int]) -> tuple[int, ...]:
 #: The symbol after the root, and the intervals above it. Of several names of a set (C6 is Am7,
 #: Csus2 is Gsus4) the first one counts; chords without their fifth come last.
 _NAMES: Final[dict[str, tuple[int, ...]]] = {
-    "": (0, 4, 7),
-    "m": (0, 3, 7),
-    "7": (0, 4, 7, 10),
-    "maj7": (0, 4, 7, 11),
-    "m7": (0, 3, 7, 10),
-    "dim": (0, 3, 6),
-    "m7b5": (0, 3, 6, 10),
-    "dim7": (0, 3, 6, 9),
-    "aug": (0, 4, 8),
-    "sus4": (0, 5, 7),
-    "m(maj7)": (0, 3, 7, 11),
-    "7sus4": (0, 5, 7, 10),
-    "add2": (0, 2, 4, 7),
-    "madd2": (0, 2, 3, 7),
-    "add4": (0, 4, 5, 7),
-    "madd4": (0, 3, 5, 7),
-    "9": (0, 2, 4, 7, 10),
-    "maj9": (0, 2, 4, 7, 11),
-    "m9": (0, 2, 3, 7, 10),
-    "6/9": (0, 2, 4, 7, 9),
-    "7b9": (0, 1, 4, 7, 10),
-    "7#9": (0, 3, 4, 7, 10),
-    "aug7": (0, 4, 8, 10),
-    "maj7#5": (0, 4, 8, 11),
-    "7b5": (0, 4, 6, 10),
-    "m11": (0, 2, 3, 5, 7, 10),
-    "maj7sus4": (0, 5, 7, 11),
-    "add2, no fifth": (0, 2, 4),
-    "madd2, no fifth": (0, 2, 3),
-    "maj7, no fifth": (0, 4, 11),
-    "7, no fifth": (0, 4, 10),
-    "m7, no fifth": (0, 3, 10),
-    "m(maj7), no fifth": (0, 3, 11),
-    "maj7, no third": (0, 7, 11),
-    "7, no third": (0, 7, 10),
+    "": (0, 4, 7), "m": (0, 3, 7), "7": (0, 4, 7, 10), "maj7": (0, 4, 7, 11), "m7": (0, 3, 7, 10),
+    "dim": (0, 3, 6), "m7b5": (0, 3, 6, 10), "dim7": (0, 3, 6, 9), "aug": (0, 4, 8),
+    "sus4": (0, 5, 7), "m(maj7)": (0, 3, 7, 11), "7sus4": (0, 5, 7, 10), "add2": (0, 2, 4, 7),
+    "madd2": (0, 2, 3, 7), "add4": (0, 4, 5, 7), "madd4": (0, 3, 5, 7), "9": (0, 2, 4, 7, 10),
+    "maj9": (0, 2, 4, 7, 11), "m9": (0, 2, 3, 7, 10), "6/9": (0, 2, 4, 7, 9),
+    "7b9": (0, 1, 4, 7, 10), "7#9": (0, 3, 4, 7, 10), "aug7": (0, 4, 8, 10),
+    "maj7#5": (0, 4, 8, 11), "7b5": (0, 4, 6, 10), "m11": (0, 2, 3, 5, 7, 10),
+    "maj7sus4": (0, 5, 7, 11), "add2, no fifth": (0, 2, 4), "madd2, no fifth": (0, 2, 3),
+    "maj7, no fifth": (0, 4, 11), "7, no fifth": (0, 4, 10), "m7, no fifth": (0, 3, 10),
+    "m(maj7), no fifth": (0, 3, 11), "maj7, no third": (0, 7, 11), "7, no third": (0, 7, 10),
     "add4, no fifth": (0, 4, 5),
-}
+}  # fmt: skip
+#: By semitones; the fifth is written as the fifth below.
 _INTERVALS: Final = (
-    "",
-    "minor second",
-    "major second",
-    "minor third",
-    "major third",
-    "",  # written as the fifth below
-    "tritone",
-)
+    "", "minor second", "major second", "minor third", "major third", "", "tritone",
+)  # fmt: skip
 
 
 def pitch_set_name(classes: Iterable[int]) -> str:

@@ -3,37 +3,37 @@
 import contextlib
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from segue.errors import BadCheckpoint
 from segue.media import medium_of
-from segue.records import Failure, FloatArray, Span
+from segue.records import Failure, FloatArray, Medium, Span, Tags
 from segue.store import Store
 
 if TYPE_CHECKING:
     from segue.ingest.analysis import Representation
 
 
-def wanted_representations(store: Store) -> "list[Representation]":
-    """List what the trained spaces of a library read of new tracks, each once."""
-    from segue.audio.learned_space import config_from_json
-    from segue.ingest.analysis import PIANO_ROLLS
-    from segue.nn.checkpoint import MODEL, read_metadata
-    from segue.training.models import model_folder
-    from segue.training.sound import representation
+def _trained_spaces(medium: Medium) -> ModuleType:
+    """Return the module that embeds tracks of a medium in spaces trained on it."""
+    from segue.training import scores, sound
 
-    representations: dict[Representation, None] = {}
+    return {"sound": sound, "score": scores}[medium]
+
+
+def representations(store: Store) -> "list[Representation]":
+    """List what the trained spaces of a library read of new tracks, each once."""
+    from segue.nn.checkpoint import MODEL
+    from segue.training.models import model_folder
+
+    read: dict[Representation, None] = {}
     for info in store.spaces.known():
         path = model_folder(store, info.space.name) / MODEL
-        if not info.trained or not path.exists():
-            continue
-        if info.space.kind == "score":
-            representations[PIANO_ROLLS] = None
-            continue
-        with contextlib.suppress(BadCheckpoint):  # reported by `embed_new_tracks`
-            config = config_from_json(read_metadata(path)["config"], path)
-            representations[representation(config)] = None
-    return list(representations)
+        if info.trained and path.exists():
+            with contextlib.suppress(BadCheckpoint):  # reported by `embed_new_tracks`
+                read[_trained_spaces(info.space.kind).read_representation(path)] = None
+    return list(read)
 
 
 def embed_new_tracks(store: Store, *, workers: int = 1) -> list[Failure]:
@@ -45,7 +45,6 @@ def embed_new_tracks(store: Store, *, workers: int = 1) -> list[Failure]:
         Models that cannot be read; their spaces are left as they are.
     """
     from segue.nn.checkpoint import MODEL
-    from segue.training import scores, sound
     from segue.training.models import model_folder
 
     failures: list[Failure] = []
@@ -58,9 +57,8 @@ def embed_new_tracks(store: Store, *, workers: int = 1) -> list[Failure]:
         tracks = [track for track in tracks if not track.missing and track.kind == kind]
         if not tracks:
             continue
-        embed_tracks = scores.embed_tracks if kind == "score" else sound.embed_tracks
         try:
-            vectors = embed_tracks(store, name, tracks, workers)
+            vectors = _trained_spaces(kind).embed_tracks(store, name, tracks, workers)
         except BadCheckpoint as error:
             failures.append(Failure(model, str(error)))
             continue
@@ -78,8 +76,8 @@ def store_vectors(store: Store, space: str, vectors: Iterable[tuple[int, FloatAr
     return count
 
 
-class FileEmbedder:
-    """Embeds files that need not be in the library, in any of its spaces.
+class LibraryFileReader:
+    """Embeds files that need not be in the library in any of its spaces, and reads their tags.
 
     Each file is read once for the bundled spaces, and its vectors are cached.
 
@@ -93,7 +91,7 @@ class FileEmbedder:
         self._store = store
         self._embedded: dict[tuple[Path, Span | None], dict[str, FloatArray]] = {}
 
-    def __call__(self, space: str, path: Path, passage: Span | None = None) -> FloatArray | None:
+    def vector(self, space: str, path: Path, passage: Span | None = None) -> FloatArray | None:
         """Compute the vector of a file, or an excerpt of it, in a space.
 
         Parameters
@@ -113,7 +111,7 @@ class FileEmbedder:
         Unreadable
             With the reason.
         """
-        from segue.ingest.single_file import embed_file  # imports the decoders
+        from segue.ingest.analysis import embed_file  # imports the decoders
 
         key = path, passage
         if key not in self._embedded:
@@ -126,6 +124,12 @@ class FileEmbedder:
             vectors[space] = vector
         return vectors[space] if len(vectors[space]) else None
 
+    def tags(self, path: Path) -> Tags:
+        """Read the tags of a file, or of its first tune or song; by its suffix, else as sound."""
+        from segue.ingest.analysis import READ_TAGS  # imports the decoders
+
+        return READ_TAGS[medium_of(path) or "sound"](path, path.parent, Tags())[0]
+
     def _embed_in_trained(self, space: str, path: Path, passage: Span | None) -> FloatArray | None:
         """Embed a file in a trained space; None if it has no network, as that of listens."""
         from segue.nn.checkpoint import MODEL
@@ -133,11 +137,9 @@ class FileEmbedder:
 
         if not (model_folder(self._store, space) / MODEL).exists():
             return None
-        from segue.training import scores, sound
-
         infos = self._store.spaces.known()
         kind = next(i.space.kind for i in infos if i.space.name == space and i.trained)
         if kind != (medium_of(path) or "sound"):
             return None
-        embed_in = scores.embed_file if kind == "score" else sound.embed_file
-        return embed_in(self._store, space, path, passage)
+        vector: FloatArray = _trained_spaces(kind).embed_file(self._store, space, path, passage)
+        return vector

@@ -9,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, TrainingFailed
-from segue.ingest.analysis import DECODE_LIMIT_S, PIANO_ROLLS, TASK, ReadScore
+from segue.ingest.analysis import (
+    DECODE_LIMIT_S,
+    PIANO_ROLLS,
+    TASK,
+    ReadScore,
+    Representation,
+    decode_track,
+)
 from segue.ingest.cache import Watcher, cache_key, fill_cache
-from segue.ingest.single_file import decode_track
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
 from segue.nn.split import split_group
@@ -71,6 +77,11 @@ def read_scores(
             failures.append(Failure(track.path, str(error)))
     in_order = [examples[track.id] for track in unique if track.id in examples]
     return in_order, tuple(failures)
+
+
+def read_representation(_model: Path) -> Representation:
+    """Return the representation that the network in a checkpoint reads: piano rolls."""
+    return PIANO_ROLLS
 
 
 def roll_key(track: Track) -> str:

@@ -7,13 +7,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.audio.learned_space import LearnedConfig, LearnedSound
+from segue.audio.learned_space import LearnedConfig, LearnedSound, config_from_json
 from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray
 from segue.audio.training import Example, ReadImage, tiles_of
 from segue.errors import NotFound, TrainingFailed
 from segue.ingest.analysis import Representation
 from segue.ingest.cache import fill_cache, represent_file
-from segue.nn.checkpoint import MODEL
+from segue.nn.checkpoint import MODEL, read_metadata
 from segue.records import FloatArray, Span, Track
 from segue.store import Store
 from segue.store.cache import Cache
@@ -27,6 +27,11 @@ STEP_RANGE_S: Final = (0.1, 20.0)
 def representation(config: LearnedConfig) -> Representation:
     """Return the representation that the network of a space reads."""
     return Representation(config.image, config.stereo)
+
+
+def read_representation(model: Path) -> Representation:
+    """Return the representation that the network in a checkpoint reads."""
+    return representation(config_from_json(read_metadata(model)["config"], model))
 
 
 def make_examples(tracks: Sequence[Track], cache: Cache, step: str, image: str) -> list[Example]:

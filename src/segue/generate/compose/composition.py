@@ -17,22 +17,38 @@ from segue.evaluation.generated import (
     pitch_class_entropy,
     scale_consistency,
 )
+from segue.generate.compose.chords import chord_fit
 from segue.generate.compose.editing import add_part, insert_bars
 from segue.generate.compose.options import CompositionOptions
+from segue.generate.compose.plan import BarChord, BarPlan
+from segue.generate.compose.planning import (
+    Arrangement,
+    check_arrangement,
+    key_index,
+    plan_arrangement,
+    plan_new_bars,
+)
 from segue.generate.compose.sampler import BarSampler
-from segue.generate.compose.tokens import STEPS_PER_QUARTER, Bar, score_to_bars, steps_per_bar
+from segue.generate.compose.tokens import (
+    STEPS_PER_QUARTER,
+    Bar,
+    score_to_bars,
+    steps_per_bar,
+)
 from segue.generate.copying import fingerprint_parts, longest_shared_bars
 from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 from segue.score.harmony import NO_CHORD, estimate_chords, estimate_key, with_estimated_key
 from segue.score.timing import BarGrid, bar_grid, excerpt
-from segue.theory.instruments import DRUMS, instrument_name
+from segue.theory.chords import parse_chord
+from segue.theory.instruments import DRUMS, instrument_name, is_bass
 from segue.theory.keys import MODES, key_signature, spell_pitch, spell_tonic
 
 if TYPE_CHECKING:
     from segue.generate.compose.model import Composer
 
 
+_DEFAULT_BARS: Final = 16
 #: Jaccard similarity of the onsets of two bars from which on they have the same drum pattern.
 _SAME_PATTERN: Final = 0.75
 #: Probability from which on a key is reported.
@@ -211,14 +227,17 @@ class Composition:
         The model.
     options : CompositionOptions
         What to compose.
-    bars : int
-        Number of bars to generate; set by the prompt for infilling and for an added part.
+    bars : int, optional
+        Number of bars to generate, by default 16; set by the sections of the options, and by the
+        prompt for infilling and for an added part.
     prompt : Score, optional
         Score to continue, to fill in, or to add a part to.
     infill : (int, int), optional
         First and last bar to replace, from 1, inclusive.
     added : int, optional
         Instrument of the part to add.
+    melody : Score, optional
+        Score whose melody gets an accompaniment.
     generated : list of Bar
         Bars generated so far.
 
@@ -230,24 +249,15 @@ class Composition:
 
     composer: "Composer"
     options: CompositionOptions
-    bars: int = 16
+    bars: int | None = None
     prompt: Score | None = None
     infill: tuple[int, int] | None = None
     added: int | None = None
+    melody: Score | None = None
     generated: list[Bar] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        options = self.options
-        if self.prompt is None and (self.infill or self.added is not None):
-            raise BadArgument("--infill and --add need a score to work on; name one")
-        if self.infill and self.added is not None:
-            raise BadArgument("--infill and --add at once; do one after the other")
-        timed = options.time_signature is not None or options.tempo is not None
-        if timed and (self.infill or self.added is not None):
-            raise BadArgument(
-                "time signature and tempo are those of the score; leave --time-signature and "
-                "--tempo out"
-            )
+        self._check()
         self._prompt_bars = score_to_bars(self.prompt) if self.prompt else []
         if self.infill:
             first, last = self.infill
@@ -259,31 +269,107 @@ class Composition:
             self.bars = last - first + 1
         if self.added is not None:
             self.bars = len(self._prompt_bars)
+        if self.options.sections:
+            self.bars = sum(section.bars for section in self.options.sections)
+        self.length = _DEFAULT_BARS if self.bars is None else self.bars
+        self._arrangement: Arrangement | None = None
+        self._sampler = BarSampler(self.composer, self._plan())
+
+    def _check(self) -> None:
+        """Refuse options that contradict each other."""
+        options = self.options
+        if self.prompt is None and (self.infill or self.added is not None):
+            raise BadArgument("--infill and --add need a score to work on; name one")
+        if self.infill and self.added is not None:
+            raise BadArgument("--infill and --add at once; do one after the other")
+        if self.melody is not None:
+            check_arrangement(
+                options, has_bars=self.bars is not None, has_prompt=self.prompt is not None
+            )
+        if not (self.infill or self.added is not None):
+            return
+        if options.time_signature is not None or options.tempo is not None:
+            raise BadArgument(
+                "time signature and tempo are those of the score; leave --time-signature and "
+                "--tempo out"
+            )
+        if options.sections or options.style:
+            raise BadArgument(
+                "sections and styles are of new bars; leave --form, --sections and --style out "
+                "with --infill and --add"
+            )
+
+    def _plan(self) -> CompositionOptions:
+        """Plan the bars, and return the options of the plan."""
+        options = self.options
+        if self.melody is not None:
+            self._arrangement = plan_arrangement(self.melody, options)
+            self._plans = self._arrangement.plans
+            self.length = len(self._plans)
+            self.options = self._arrangement.options
+            return self.options
+        last = len(self._prompt_bars) - 1
+        prompt = self._prompt_bars[min(self.offset, last)] if self._prompt_bars else None
         if self.prompt is not None and options.key is None:
             options = replace(options, key=key_index(self.prompt))
-        self._sampler = BarSampler(self.composer, options)
+        options, self._plans = plan_new_bars(options, self.length, prompt)
+        if prompt is None:
+            self.options = replace(options, time_signature=self.options.time_signature)
+        return options
 
     def __iter__(self) -> Iterator[Bar]:
-        if self.infill:
-            bars = self._sampler.infill(self._prompt_bars, self.infill[0] - 1, self.infill[1])
+        prompt = self._prompt_bars
+        if self._arrangement is not None:
+            bars = self._sampler.arrange(
+                self._arrangement.bars, self._arrangement.instrument, self._plans
+            )
+        elif self.infill:
+            first, last = self.infill
+            bars = self._sampler.infill(prompt, first - 1, last, self._plans)
         elif self.added is not None:
-            bars = self._sampler.add_part(self._prompt_bars, self.added, self._chord_roots())
+            plans = self._plans
+            if not plans and is_bass(self.added):
+                plans = self._estimated_plans()
+            bars = self._sampler.add_part(
+                prompt, self.added, plans, are_estimated=plans is not self._plans
+            )
         else:
-            bars = self._sampler.extend(self.bars, self._prompt_bars)
+            bars = self._sampler.extend(self.length, prompt, self._plans)
         for bar in bars:
             self.generated.append(bar)
             yield bar
 
     @property
     def score(self) -> Score:
-        """The prompt with the bars generated so far.
+        """The prompt with the bars generated so far, with the symbols of planned chords.
 
         Raises
         ------
         BadArgument
             There is no note yet.
         """
+        return self._with_chords(self._notes_in_score())
+
+    def _with_chords(self, score: Score) -> Score:
+        """Set the symbols of the planned chords where they change."""
+        if not any(plan.chords for plan in self._plans):
+            return score
+        edges = bar_grid(score).edges.tolist()
+        first = self.offset
+        last = min(first + len(self.generated), len(edges) - 1)
+        symbols = [each for each in score.chords if each[0] < edges[first]]
+        for bar, plan in zip(range(first, last), self._plans, strict=False):
+            for chord in plan.chords:
+                tick = edges[bar] + chord.step * score.ticks_per_quarter // STEPS_PER_QUARTER
+                if tick < edges[bar + 1] and (not symbols or symbols[-1][1] != chord.name):
+                    symbols.append((tick, chord.name))
+        symbols += [each for each in score.chords if each[0] >= edges[last]]
+        return replace(score, chords=tuple(symbols))
+
+    def _notes_in_score(self) -> Score:
         parts = Counter(self.options.instruments or ())
+        if self._arrangement is not None:
+            return self._arrangement.with_accompaniment(self.generated)
         if self.prompt is None:
             return self._with_requested(insert_bars(None, self.generated, 0, 0, parts), 0)
         if self.infill:
@@ -326,17 +412,18 @@ class Composition:
                 rows.append([tick, quarters])
         return replace(score, tempos=np.array(rows, np.float64).reshape(-1, 2))
 
-    def _chord_roots(self) -> list[list[tuple[int, int]]]:
-        """Return the chords of each bar of the prompt as (step, pitch class of the root)."""
+    def _estimated_plans(self) -> list[BarPlan]:
+        """Return the chords of each bar of the prompt, estimated from its notes."""
         if self.prompt is None:
             return []
         starts = bar_grid(self.prompt).edges
-        roots: list[list[tuple[int, int]]] = [[] for _ in starts[:-1]]
+        chords: list[list[BarChord]] = [[] for _ in starts[:-1]]
         for chord in estimate_chords(self.prompt):
             ticks = chord.start - int(starts[chord.bar])
             step = round(ticks * STEPS_PER_QUARTER / self.prompt.ticks_per_quarter)
-            roots[chord.bar].append((step, chord.root))
-        return roots
+            symbol = parse_chord(chord.name)
+            chords[chord.bar].append(BarChord.of(symbol, step))
+        return [BarPlan(tuple(bar)) for bar in chords]
 
     @property
     def report(self) -> dict[str, Any]:
@@ -346,14 +433,14 @@ class Composition:
         passage = {
             "bars": shared.length,
             "piece": index.names[shared.piece] if shared.length else "",
-            "last_bar": shared.end + 1 + self._offset if shared.length else None,
+            "last_bar": shared.end + 1 + self.offset if shared.length else None,
             "instrument": instrument_name(shared.part) if shared.length else "",
         }
         options = {
             "metre" if name == "time_signature" else name: value
             for name, value in asdict(self._sampler.options).items()
         }
-        summary = summarize(self.score, self._offset, self._offset + len(self.generated))
+        summary = summarize(self.score, self.offset, self.offset + len(self.generated))
         return {
             "bars": len(self.generated),
             "summary": asdict(summary) | {"sentence": summary.sentence},
@@ -361,6 +448,8 @@ class Composition:
             "pieces_learned_from": len(index.names),
             "bars_rejected": self._sampler.rejected,
             "statistics": statistics(self.generated),
+            "chords": self._chord_fit(),
+            "form": self._form(),
             "to_reproduce": {
                 **options,
                 "infill": self.infill,
@@ -372,18 +461,25 @@ class Composition:
             },
         }
 
+    def _chord_fit(self) -> dict[str, float | None] | None:
+        if not any(plan.chords for plan in self._plans):
+            return None
+        return chord_fit(self.generated, self._plans)
+
+    def _form(self) -> list[dict[str, Any]]:
+        """Return name, first and last bar, from 1, of the sections."""
+        form, last = [], self.offset
+        for section in self.options.sections:
+            first, last = last + 1, last + section.bars
+            form.append({"name": section.name, "first": first, "last": last})
+        return form
+
     @property
-    def _offset(self) -> int:
+    def offset(self) -> int:
         """Number of bars before the first generated one."""
         if self.infill:
             return self.infill[0] - 1
         return 0 if self.added is not None else len(self._prompt_bars)
-
-
-def key_index(score: Score) -> int:
-    """Return the index of the key of a score, from 0: C major, C minor, C♯ major … B minor."""
-    key = estimate_key(score)
-    return 2 * key.tonic + (key.mode == "minor")
 
 
 def statistics(bars: Sequence[Bar]) -> dict[str, float | None]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from segue.builtin_spaces import WEIGHTS
 from segue.generate.compose.tokens import VOCABULARY_SIZE
 from segue.generate.copying import PassageIndex
-from segue.nn.checkpoint import Checkpoint, load_model, save_model
+from segue.nn.checkpoint import Checkpoint, SavedModel, save_model
 from segue.nn.quantization import (
     Precision,
     float_state_dict,
@@ -31,7 +31,7 @@ _INDEX: Final = "known.bars"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Composer:
+class Composer(SavedModel):
     """A transformer that composes, with an index of its training set.
 
     Attributes
@@ -46,27 +46,15 @@ class Composer:
         Of the checkpoint; "" until it is saved.
     """
 
+    kind: ClassVar = CHECKPOINT_KIND
+    version: ClassVar = VERSION
+    bundled: ClassVar = PRETRAINED
+    remedy: ClassVar = "train again with `segue train score --preset transformer`"
+
     network: Transformer
     index: PassageIndex
     metadata: Mapping[str, Any]
     fingerprint: str = ""
-
-    @classmethod
-    def pretrained(cls) -> Self:
-        """Load the pretrained model that comes with Segue."""
-        return cls.load(PRETRAINED)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Load a checkpoint.
-
-        Raises
-        ------
-        BadCheckpoint
-            The file is missing, damaged, or of another version of the tokens.
-        """
-        remedy = "train again with `segue train score --preset transformer`"
-        return load_model(path, CHECKPOINT_KIND, VERSION, cls._build, remedy)
 
     @classmethod
     def _build(cls, checkpoint: Checkpoint) -> Self:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from segue.errors import BadArgument, check_seed
+from segue.generate.compose.plan import Section
 from segue.generate.compose.tokens import (
     DEFAULT_TEMPO,
     TEMPO_BINS,
@@ -41,6 +42,13 @@ class CompositionOptions:
         Beats a minute: quarters, or dotted quarters in 6/8, 9/8 and 12/8.
     time_signature : int, optional
         Index in `tokens.TIME_SIGNATURES`.
+    chords : str, optional
+        Chord progression such as "Dm7 G7 | Cmaj7", which is repeated as often as it fits; see
+        `segue.theory.chord_charts`.
+    style : str, optional
+        Name of a style of accompaniment, see `segue.generate.compose.styles`.
+    sections : tuple of Section
+        Sections of the new bars; those of a name are the same, with small variations.
     max_copy : int
         Longest passage, in distinct bars of a part, that may coincide with a training piece in
         any key.
@@ -56,6 +64,9 @@ class CompositionOptions:
     key: int | None = None
     tempo: float | None = None
     time_signature: int | None = None
+    chords: str | None = None
+    style: str | None = None
+    sections: tuple[Section, ...] = ()
     max_copy: int = 4
     repetition: float = 1.0
     seed: int = 0

@@ -10,14 +10,17 @@ still departs where it is sure, and the fewer notes it expects to change, the cl
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.generate.compose.chords import adapt_notes
 from segue.generate.compose.grammar import Position
+from segue.generate.compose.patterns import crash, ending, fill
+from segue.generate.compose.plan import GIVEN, OPEN, BarChord, BarPlan
 from segue.generate.compose.tokens import (
     END,
     FIRST_TOKEN,
@@ -25,9 +28,15 @@ from segue.generate.compose.tokens import (
     TOKEN_COUNTS,
     VOCABULARY_SIZE,
     Bar,
+    Note,
+    steps_per_bar,
 )
-from segue.theory.instruments import DRUMS
+from segue.theory.instruments import DRUMS, is_bass, is_monophonic
 
+#: Penalties in nats of what departs from a bar that is repeated by plan, and from fills and the
+#: ending, which the network would hardly play of itself.
+_RETURN_PENALTY: Final = 5.0
+_PATTERN_PENALTY: Final = 14.0
 #: Bars that may be sources: so many of the latest.
 MEMORY: Final = 128
 #: Penalty in nats for the drums and for the pitched parts of a piece that repeats itself exactly.
@@ -39,6 +48,8 @@ _CONTEXT_WEIGHT: Final = 4.0
 _PHRASE_WEIGHTS: Final = {4: 1.0, 8: 1.0}
 #: Log-weight for each time that a bar has been a source before.
 _REUSE_WEIGHT: Final = -0.5
+#: Log-weight of a source that has the planned chords.
+_CHORDS_WEIGHT: Final = 2.0
 #: Number of preceding bars that are compared.
 _CONTEXT_BARS: Final = 2
 #: Penalty of drums that have not been played so far, in nats.
@@ -46,6 +57,10 @@ _NEW_DRUM_PENALTY: Final = 3.0
 #: Similarity of bars and earlier ones, of drums and of pitched parts, where there is no prompt to
 #: measure it. With 0.3 for both, pieces from nothing stay on one chord and leave their key.
 _SIMILARITIES: Final = (0.2, 0.1)
+#: The same where the chords are planned.
+_SIMILARITIES_WITH_CHORDS: Final = (0.7, 0.3)
+#: Penalty in nats of the notes of the bar before, for those that play melodies in a new piece.
+_ECHO_PENALTY: Final = 2.5
 #: Instruments of so many bars play at present.
 _LATELY: Final = 8
 _SIXTEENTH: Final = 3
@@ -60,14 +75,23 @@ class PartSource:
 
     Attributes
     ----------
-    onsets : mapping of int to mapping
-        By step and pitch: duration and velocity bin.
+    notes : tuple of Note
+        Its notes.
     penalty : float
         Penalty of departing from it, in nats.
+    onsets : mapping of int to mapping
+        By step and pitch: duration and velocity bin.
     """
 
-    onsets: Onsets
+    notes: tuple[Note, ...]
     penalty: float
+    onsets: Onsets = field(init=False)
+
+    def __post_init__(self) -> None:
+        onsets: dict[int, dict[int, tuple[int, int]]] = {}
+        for note in self.notes:
+            onsets.setdefault(note.onset, {})[note.pitch] = note.duration, note.velocity
+        object.__setattr__(self, "onsets", onsets)
 
 
 class RepetitionModel:
@@ -84,6 +108,7 @@ class RepetitionModel:
     def __init__(self, strength: float, rng: np.random.Generator) -> None:
         self._strength, self._rng = strength, rng
         self._bars: deque[Bar] = deque(maxlen=MEMORY)
+        self._chords: deque[tuple[BarChord, ...]] = deque(maxlen=MEMORY)
         # Of drums and of pitched parts:
         self._cells: tuple[deque[Cells], deque[Cells]] = (
             deque(maxlen=MEMORY),
@@ -93,11 +118,25 @@ class RepetitionModel:
         self._uses: tuple[deque[int], deque[int]] = (deque(maxlen=MEMORY), deque(maxlen=MEMORY))
         #: Mean similarity of a bar and the most similar earlier one.
         self._similarity = list(_SIMILARITIES)
+        self._varies_leads = False
         self._sources: dict[int, PartSource] = {}
+        self._plan = OPEN
+        self._repeated: Bar | None = None
+        self._count = 0  # number of new bars
         self._drums: frozenset[int] = frozenset()
 
-    def start(self, bars: Iterable[Bar]) -> None:
-        """Set the bars of the piece so far, and measure how much they repeat each other."""
+    def start(self, bars: Iterable[Bar], *, has_chords: bool = False) -> None:
+        """Set the bars of the piece so far, and measure how much they repeat each other.
+
+        Parameters
+        ----------
+        bars : iterable of Bar
+        has_chords : bool
+            Whether the chords of the new bars are planned.
+        """
+        if has_chords:
+            self._similarity = list(_SIMILARITIES_WITH_CHORDS)
+            self._varies_leads = True
         similarities: tuple[list[float], list[float]] = ([], [])
         for bar in bars:
             self.append(bar)
@@ -105,17 +144,27 @@ class RepetitionModel:
                 earlier = [each for each in islice(cells, len(cells) - 1) if each]
                 if cells[-1] and earlier:
                     similarities[kind].append(max(_jaccard(cells[-1], each) for each in earlier))
+        self._count = 0
         for kind, values in enumerate(similarities):
             if values:
+                self._varies_leads = False
                 self._similarity[kind] = float(np.mean(values))
 
-    def append(self, bar: Bar) -> None:
-        """Add a bar to the piece."""
+    def append(self, bar: Bar, plan: BarPlan = OPEN) -> None:
+        """Add a bar to the piece, with its plan."""
+        self._chords.append(plan.chords)
         for kind in range(2):
-            self._cells[kind].append(_cells(bar, drums=not kind))
+            # Fills and endings are no sources of drums.
+            is_source = kind or not (plan.fill or plan.ends)
+            self._cells[kind].append(_cells(bar, drums=not kind) if is_source else frozenset())
             self._uses[kind].append(0)
         self._bars.append(bar)
+        self._count += 1
         self._drums |= {note.pitch for note in bar.notes if note.instrument == DRUMS}
+
+    def start_bar(self, plan: BarPlan, repeated: Bar | None = None) -> None:
+        """Set the plan of the next bar, and the bar that it repeats by plan."""
+        self._plan, self._repeated = plan, repeated
 
     def choose(self, time_signature: int, factor: float = 1.0) -> None:
         """Choose the sources of the next bar.
@@ -128,24 +177,69 @@ class RepetitionModel:
             Factor of the penalties.
         """
         self._sources = {}
-        if not self._strength * factor:
+        plan, length = self._plan, steps_per_bar(time_signature)
+        if plan.ends and self._bars:
+            chord = plan.chords[0]
+            notes = ending(list(self._bars), chord, length)
+            self._follow(notes, self._lately, _PATTERN_PENALTY)
+            self._follow_patterns(factor, only_given=True)
             return
+        if self._repeated is not None and self._repeated.time_signature == time_signature:
+            instruments = self._lately | self._repeated.instruments
+            self._follow(self._repeated.notes, instruments, _RETURN_PENALTY * factor)
+        elif self._strength * factor:
+            self._choose_sources(time_signature, factor)
+        self._follow_patterns(factor, only_given=self._repeated is not None)
+        if DRUMS in self._lately and (plan.fill or plan.opens):
+            source = self._sources.get(DRUMS)
+            groove = self._bars[-1].notes if source is None else source.notes
+            notes = tuple(note for note in groove if note.instrument == DRUMS)
+            if plan.opens:
+                notes = crash(notes, self._drums)
+            if plan.fill:
+                notes = fill(notes, self._drums, length, self._rng)
+            self._follow(notes, {DRUMS}, _PATTERN_PENALTY * factor)
+
+    def _follow(self, notes: Iterable[Note], instruments: Iterable[int], penalty: float) -> None:
+        """Let instruments follow the notes of a bar."""
+        notes = tuple(notes)
+        for instrument in instruments:
+            own = tuple(note for note in notes if note.instrument == instrument)
+            self._sources[instrument] = PartSource(own, penalty)
+
+    def _follow_patterns(self, factor: float, *, only_given: bool) -> None:
+        """Let instruments follow the patterns of the plan, or only notes that are given."""
+        for pattern in self._plan.patterns:
+            is_given = pattern.penalty >= GIVEN
+            if is_given or not only_given:
+                penalty = pattern.penalty * (1.0 if is_given else factor)
+                self._sources[pattern.instrument] = PartSource(pattern.notes, penalty)
+
+    def _choose_sources(self, time_signature: int, factor: float) -> None:
+        """Choose earlier bars of the piece as sources, of the same section for pitched parts."""
         for kind, nats in enumerate((_DRUM_PENALTY, _PITCHED_PENALTY)):
             index = self._choose(kind, time_signature)
             if index is None:
                 continue
             self._uses[kind][index] += 1
             penalty = nats * self._strength * factor * self._similarity[kind]
-            source = self._bars[index]
-            pitched = (self._lately | source.instruments) - {DRUMS}
-            for instrument in pitched if kind else {DRUMS}:
-                self._sources[instrument] = PartSource(_onsets(source, instrument), penalty)
+            notes = self._bars[index].notes
+            if kind and self._chords[index] != self._plan.chords:
+                notes = adapt_notes(notes, self._chords[index], self._plan.chords)
+            if not kind:
+                self._follow(notes, {DRUMS}, penalty)
+                continue
+            pitched = (self._lately | self._bars[index].instruments) - {DRUMS}
+            if self._varies_leads:
+                pitched = frozenset(each for each in pitched if not _plays_melody(each))
+            self._follow(notes, pitched, penalty)
 
     def _choose(self, kind: int, time_signature: int) -> int | None:
-        cells, count = self._cells[kind], len(self._bars)
+        cells, count, plan = self._cells[kind], len(self._bars), self._plan
+        first = max(count - self._count + plan.section, 0) if kind and plan.section else 0
         candidates = [
             index
-            for index in range(count)
+            for index in range(first, count)
             if cells[index] and self._bars[index].time_signature == time_signature
         ]
         if not candidates:
@@ -159,6 +253,8 @@ class RepetitionModel:
                 weight for bars, weight in _PHRASE_WEIGHTS.items() if not (count - index) % bars
             )
             weights[at] += _REUSE_WEIGHT * self._uses[kind][index]
+            if kind and plan.chords and self._chords[index] == plan.chords:
+                weights[at] += _CHORDS_WEIGHT
         probabilities = np.exp(weights - weights.max())
         return candidates[
             int(self._rng.choice(len(candidates), p=probabilities / probabilities.sum()))
@@ -182,8 +278,14 @@ class RepetitionModel:
             return penalty
         if self._drums:
             _of(penalty, "drum")[self._unheard_drums] = _NEW_DRUM_PENALTY * self._strength
+            if source is not None:
+                _of(penalty, "drum")[[note.pitch for note in source.notes]] = 0
         if source is not None:
             _penalize_notes(penalty, source, position)
+        elif self._varies_leads and self._bars and _plays_melody(position.instrument):
+            for note in self._bars[-1].notes:
+                if note[:2] == (position.step, position.instrument):
+                    _of(penalty, "pitch")[note.pitch] += _ECHO_PENALTY
         if self._sources:
             played = {note.instrument for note in bar.notes if note.onset == position.step}
             self._penalize_leaving(penalty, position, played)
@@ -265,16 +367,12 @@ def _penalize_durations(
         durations[rest] -= source.penalty
 
 
+def _plays_melody(instrument: int) -> bool:
+    return is_monophonic(instrument) and not is_bass(instrument)
+
+
 def _of(values: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
     return values[FIRST_TOKEN[kind] : FIRST_TOKEN[kind] + TOKEN_COUNTS[kind]]
-
-
-def _onsets(bar: Bar, instrument: int) -> Onsets:
-    onsets: dict[int, dict[int, tuple[int, int]]] = {}
-    for note in bar.notes:
-        if note.instrument == instrument:
-            onsets.setdefault(note.onset, {})[note.pitch] = note.duration, note.velocity
-    return onsets
 
 
 def _cells(bar: Bar, *, drums: bool) -> Cells:

@@ -1,8 +1,8 @@
 """Sampling of bars: continuation, infilling, and added parts.
 
 Tokens are sampled under the constraints of the grammar, so that every bar is valid whatever the
-network predicts. Logit biases steer it towards the requested key, instruments, registers and chord
-roots. Bars that would copy too long a passage of the training set, or repeat the bars before too
+network predicts. Logit biases steer it towards the requested key, instruments, registers and
+chords. Bars that would copy too long a passage of the training set, or repeat the bars before too
 often, are rejected and sampled again.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
+from segue.generate.compose.chords import ChordGuide
 from segue.generate.compose.grammar import (
     GrammarState,
     encode_bar,
@@ -23,6 +24,8 @@ from segue.generate.compose.grammar import (
     part_prefix,
 )
 from segue.generate.compose.options import CompositionOptions, beat_length, tempo_bin
+from segue.generate.compose.patterns import tonic_chord
+from segue.generate.compose.plan import OPEN, BarPlan
 from segue.generate.compose.repetition import RepetitionModel
 from segue.generate.compose.tokens import (
     BEGIN,
@@ -31,7 +34,6 @@ from segue.generate.compose.tokens import (
     MAX_INFILL_BARS,
     OPENING,
     PART,
-    STEPS_PER_QUARTER,
     TEMPO_BINS,
     TOKEN_KINDS,
     Bar,
@@ -43,7 +45,6 @@ from segue.records import BoolArray
 from segue.theory.instruments import (
     DRUMS,
     instrument_name,
-    is_bass,
     is_monophonic,
     pitch_range,
     tessitura,
@@ -80,8 +81,8 @@ _OUT_OF_SCALE_PENALTY: Final = 1.5
 _OUT_OF_SCALE: Final = ((1, 3, 6, 8, 10), (1, 4, 6))
 #: Penalty per semitone outside the usual register of an instrument, in nats.
 _REGISTER_PENALTY: Final = 1.0
-#: Bias of the chord root on a beat for a bass instrument, in nats.
-_ROOT_BIAS: Final = 2.5
+#: Factor of the penalties of what does not fit chords that are estimated from a score.
+_ESTIMATED_CHORDS: Final = 0.3
 
 
 def read_instruments(bars: Sequence[Bar]) -> frozenset[int]:
@@ -136,7 +137,6 @@ class LogitBiases:
         }
         self._out_of_scale = () if mode is None else _OUT_OF_SCALE[mode]
         self._registers: dict[int, NDArray[np.float32]] = {}
-        self._roots: Sequence[tuple[int, int]] = ()
         self._unheard = set(self._parts)
         self._unheard_chords = set(self._chord_bias)
 
@@ -161,9 +161,9 @@ class LogitBiases:
             distance = np.maximum(below, above).clip(min=0)
             self._registers[instrument] = np.asarray(-_REGISTER_PENALTY * distance, np.float32)
 
-    def set_roots(self, roots: Sequence[tuple[int, int]]) -> None:
-        """Set the chord roots of the current bar, as (step, pitch class)."""
-        self._roots = roots
+    def open_scale(self) -> None:
+        """No longer penalise pitch classes outside the key, where chords are planned."""
+        self._out_of_scale = ()
 
     def maximize_unheard(self) -> None:
         """Give requested parts that have not played yet the largest bias, for the last bar."""
@@ -213,20 +213,10 @@ class LogitBiases:
         if 0 <= instrument < DRUMS:
             if instrument in self._registers:
                 pitches += logits.new_tensor(self._registers[instrument])
-            root = self._root_at(step)
-            if root is not None:
-                pitches[..., root::12] += _ROOT_BIAS
             onsets = sum(n.instrument == instrument and n.onset == step for n in bar.notes)
             if 0 < onsets < self._parts[instrument] and not self._plays_chord(bar, instrument):
                 pitches += self._chord_bias[instrument]
         return biased
-
-    def _root_at(self, step: int) -> int | None:
-        """Return the pitch class of the chord root on a beat; None off the beat."""
-        if step % STEPS_PER_QUARTER:
-            return None
-        roots = [root for start, root in self._roots if start <= step]
-        return roots[-1] if roots and roots[-1] >= 0 else None
 
     def _plays_chord(self, bar: Bar, instrument: int) -> bool:
         """Return whether an instrument has as many simultaneous onsets as it has parts."""
@@ -279,10 +269,17 @@ class BarSampler:
         self._trackers: dict[int, BarTracker] = {}
         self._recent: list[Bar] = []
         self._repetition: RepetitionModel | None = None
+        self._plans: list[BarPlan] = []
+        self._given: frozenset[int] = frozenset()  # instruments whose notes are given
+        self._repeated: dict[int, Bar] = {}  # bars that are repeated, by index
+        self._index = 0  # of the bar that is sampled
+        self._guide: ChordGuide | None = None
         self._biases = LogitBiases(options.instruments or (), self._mode)
         self.rejected = 0
 
-    def extend(self, count: int, prompt: Sequence[Bar] = ()) -> Iterator[Bar]:
+    def extend(
+        self, count: int, prompt: Sequence[Bar] = (), plans: Sequence[BarPlan] = ()
+    ) -> Iterator[Bar]:
         """Sample bars that continue a prompt, or a new piece.
 
         Parameters
@@ -291,6 +288,8 @@ class BarSampler:
             Number of bars.
         prompt : sequence of Bar
             All bars of a piece.
+        plans : sequence of BarPlan
+            Of each new bar; () leaves all open.
 
         Yields
         ------
@@ -308,6 +307,7 @@ class BarSampler:
         else:
             self._begin()
         self._constrain_instruments(prompt)
+        self._follow(plans)
         self._repeat(prompt)
         signature, tempo = self.options.time_signature, None
         if prompt:
@@ -319,7 +319,41 @@ class BarSampler:
             signature, tempo = bar.time_signature, bar.tempo
             yield bar.transpose(-self._transposition)
 
-    def infill(self, bars: Sequence[Bar], first: int, last: int) -> Iterator[Bar]:
+    def arrange(
+        self, bars: Sequence[Bar], instrument: int, plans: Sequence[BarPlan]
+    ) -> Iterator[Bar]:
+        """Sample an accompaniment for a melody.
+
+        Parameters
+        ----------
+        bars : sequence of Bar
+            The melody.
+        instrument : int
+            Program of the melody, not one of the accompaniment.
+        plans : sequence of BarPlan
+            Of each bar, with the notes of the melody as given patterns.
+
+        Yields
+        ------
+        Bar
+            The accompaniment.
+        """
+        bars = self._to_c(bars)
+        self._given = frozenset({instrument})
+        self._instruments = tuple(sorted({*(self.options.instruments or ()), instrument}))
+        self._header = header(self._instruments, self._mode)
+        self._constrain_instruments(bars)
+        self._follow(plans)
+        self._repeat(())
+        self._refill()
+        for index, bar in enumerate(bars):
+            new = self._sample_bar(bar.time_signature, bar.tempo, last=index == len(bars) - 1)
+            accompaniment = new.select(new.instruments - self._given)
+            yield accompaniment.transpose(-self._transposition)
+
+    def infill(
+        self, bars: Sequence[Bar], first: int, last: int, plans: Sequence[BarPlan] = ()
+    ) -> Iterator[Bar]:
         """Sample bars that replace some of a piece, given those before and after.
 
         Parameters
@@ -328,6 +362,8 @@ class BarSampler:
             The whole piece.
         first, last : int
             Range of indices to replace, without `last`.
+        plans : sequence of BarPlan
+            Of each new bar; () leaves all open.
 
         Yields
         ------
@@ -356,6 +392,7 @@ class BarSampler:
             self._biases.request(on_both_sides & set(self._instruments))
         self._encoded = [encode_bar(bar) for bar in bars[:first]]
         self._recent = list(bars[:first][-_MAX_REPEATS:])
+        self._follow(plans)
         self._repeat([*after, *bars[:first]])
         for index in range(first, last):
             if (index - first) % MAX_INFILL_BARS == 0:
@@ -369,7 +406,9 @@ class BarSampler:
         self,
         bars: Sequence[Bar],
         instrument: int,
-        roots: Sequence[Sequence[tuple[int, int]]] = (),
+        plans: Sequence[BarPlan] = (),
+        *,
+        are_estimated: bool = False,
     ) -> Iterator[Bar]:
         """Sample a part for bars.
 
@@ -379,9 +418,10 @@ class BarSampler:
             The whole piece.
         instrument : int
             Program, or `DRUMS`; not among the instruments of the bars.
-        roots : sequence of sequence of (int, int)
-            Chords of each bar, for a bass part, as the step where a chord begins and the pitch
-            class of its root; -1 for no chord.
+        plans : sequence of BarPlan
+            Of each bar; () leaves all open.
+        are_estimated : bool
+            Whether the chords of the plans are estimated from the bars, and less certain.
 
         Yields
         ------
@@ -400,16 +440,8 @@ class BarSampler:
         self._constrain_instruments(())
         self._refill()
         max_tokens = self._decoder.context // 2 - len(self._header)
-        if not is_bass(instrument):
-            roots = ()
-        for index, bar in enumerate(bars):
-            bar_roots = roots[index] if index < len(roots) else ()
-            self._biases.set_roots(
-                [
-                    (step, (root + self._transposition) % 12 if root >= 0 else -1)
-                    for step, root in bar_roots
-                ]
-            )
+        self._follow(plans, _ESTIMATED_CHORDS if are_estimated else 1.0)
+        for bar in bars:
             given = [*encode_bar(bar)[:max_tokens], PART]
             part = self._sample_bar(bar.time_signature, bar.tempo, given)
             yield part.transpose(-self._transposition)
@@ -427,8 +459,15 @@ class BarSampler:
         In the last bar of a piece, the first half of the attempts must complete the requested
         instruments.
         """
+        plan = self._plan()
+        if plan.ends and not plan.chords:
+            plan = replace(plan, chords=(tonic_chord(self._recent),))
         if last:
             self._biases.maximize_unheard()
+        if self._guide is not None:
+            self._guide.start_bar(plan, self._plan(1))
+        if self._repetition is not None:
+            self._repetition.start_bar(plan, self._repeated.get(plan.repeats or 0))
         for attempt in range(_MAX_ATTEMPTS):
             length = self._decoder.length
             bar, tokens = self._attempt(signature, tempo, given, attempt, last=last)
@@ -455,7 +494,10 @@ class BarSampler:
         self._recent = [*self._recent, bar][-_MAX_REPEATS:]
         self._biases.update(bar)
         if self._repetition is not None:
-            self._repetition.append(bar)
+            self._repetition.append(bar, plan)
+        if any(plan.repeats == self._index for plan in self._plans):
+            self._repeated[self._index] = bar
+        self._index += 1
         return bar
 
     def _attempt(
@@ -477,7 +519,7 @@ class BarSampler:
             allowed = state.allowed()
             allowed[END] = allowed[FIRST_TOKEN["bar"]]  # both end this bar
             bar = state.bars[-1]
-            if silent and not bar.notes and (self._recent or last):
+            if silent and not bar.notes:
                 allowed = _without_end(allowed)
             incomplete = last and len(tokens) <= max_tokens and not self._biases.complete_with(bar)
             if incomplete and _without_end(allowed).any():
@@ -486,6 +528,8 @@ class BarSampler:
                 break
             position = state.position
             biased = self._biases.apply(logits, bar, position.instrument, position.step)
+            if self._guide is not None:
+                biased = self._guide.apply(biased, bar, position)
             if self._repetition is not None:
                 biased -= torch.from_numpy(self._repetition.penalties(bar, position))
             token = self._sample(biased, allowed, attempt)
@@ -549,7 +593,7 @@ class BarSampler:
             instrument: self._trackers.get(instrument, BarTracker(self._no_passage)).append(
                 fingerprint_bar(bar, instrument)
             )
-            for instrument in bar.instruments - {DRUMS}
+            for instrument in bar.instruments - {DRUMS} - self._given
         }
 
     def _append(self, tokens: list[int], bar_tokens: list[int] | None = None) -> "Tensor":
@@ -582,10 +626,25 @@ class BarSampler:
 
     def _repeat(self, bars: Sequence[Bar]) -> None:
         """Let bars follow those of the piece so far, as far as the options want it."""
-        if self.options.repetition:
+        if self.options.repetition or self._plans:
             rng = np.random.default_rng(self.options.seed)
             self._repetition = RepetitionModel(self.options.repetition, rng)
-            self._repetition.start(bars)
+            has_chords = any(plan.chords for plan in self._plans)
+            self._repetition.start(bars, has_chords=has_chords)
+
+    def _follow(self, plans: Sequence[BarPlan], strength: float = 1.0) -> None:
+        """Set the plans of the bars to come."""
+        self._plans = [plan.transpose(self._transposition) for plan in plans]
+        if plans:
+            scale = set(range(12)) - set(_OUT_OF_SCALE[self._mode or 0])
+            self._guide = ChordGuide(scale, self._instruments or (), strength)
+        if any(plan.chords for plan in plans):
+            self._biases.open_scale()
+
+    def _plan(self, bars_ahead: int = 0) -> BarPlan:
+        """Return the plan of the next bar, or of one after it."""
+        index = self._index + bars_ahead
+        return self._plans[index] if index < len(self._plans) else OPEN
 
     @property
     def _mode(self) -> int | None:

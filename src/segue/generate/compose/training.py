@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from segue.errors import BadArgument, TrainingFailed
-from segue.generate.compose.composition import key_index
 from segue.generate.compose.grammar import (
     encode_bar,
     encode_bar_with_part,
@@ -25,6 +24,7 @@ from segue.generate.compose.grammar import (
     part_prefix,
 )
 from segue.generate.compose.model import MODEL, Composer
+from segue.generate.compose.planning import key_index
 from segue.generate.compose.tokens import (
     END,
     MAX_INFILL_BARS,
@@ -43,6 +43,7 @@ from segue.nn.trainer import (
     ProgressCallback,
     TrainingOptions,
     data_fingerprint,
+    fixed_batches,
 )
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
 from segue.records import Score
@@ -127,10 +128,6 @@ class ExampleSampler:
         count = len(self._pieces)
         chosen = rng.choice(count, self._batch_size, p=self._probabilities).tolist()
         return _collate([self._example(self._pieces[index], rng) for index in chosen])
-
-    def fixed(self, batches: int, seed: int) -> list[Batch]:
-        """Draw batches that depend on the seed alone, for validation."""
-        return [self.draw(np.random.default_rng([seed, index])) for index in range(batches)]
 
     def _example(self, piece: TrainingPiece, rng: np.random.Generator) -> list[int]:
         kind = rng.random()
@@ -305,14 +302,11 @@ def train_composer(
         learning_rate=training.learning_rate or LEARNING_RATES[start is None],
         weight_decay=0.05,
         max_transpose=0,  # all is in C
-        minutes=training.minutes,
-        seed=training.seed,
-        device=training.device,
+        **training.run_settings(),
     )
     examples = ExampleSampler(train, context, BATCH_SIZE)
-    batches = ExampleSampler(validation, context, BATCH_SIZE).fixed(
-        VALIDATION_BATCHES, training.seed
-    )
+    sampler = ExampleSampler(validation, context, BATCH_SIZE)
+    batches = fixed_batches(sampler.draw, VALIDATION_BATCHES, training.seed)
     run = {
         "learned from": fingerprint(train),
         "judged by": fingerprint(validation),
@@ -326,12 +320,8 @@ def train_composer(
         "pieces": len(train),
         "held_out_pieces": len(validation),
         "notes": sum(len(bar.notes) for piece in train for bar in piece.bars),
-        "epochs": len(result.history),
-        "best_epoch": result.best.epoch,
-        "loss": result.best.loss,
-        "held_out_loss": result.best.validation_loss,
         "seconds": result.history[-1].seconds,
-        "precision": result.precision,
+        **result.summary(),
     }
     index = index_pieces(train)
     composer = Composer(network, start.index.concatenate(index) if start else index, metadata)

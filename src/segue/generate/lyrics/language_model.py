@@ -11,7 +11,7 @@ import lzma
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from segue.generate.lyrics.vocabulary import (
     Tokens,
     encode_song,
 )
-from segue.nn.checkpoint import Checkpoint, load_model, save_model
+from segue.nn.checkpoint import Checkpoint, SavedModel, save_model
 from segue.nn.quantization import (
     dequantize_weights,
     float_state_dict,
@@ -337,7 +337,7 @@ def network_log_probs(network: CharNetwork, tokens: Tokens, style: int) -> Tenso
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LanguageModel:
+class LanguageModel(SavedModel):
     """A lyrics language model of several artists.
 
     Attributes
@@ -357,6 +357,11 @@ class LanguageModel:
         Words of the corpus that a base model was trained on, beside `training_songs`.
     """
 
+    kind: ClassVar = CHECKPOINT_KIND
+    version: ClassVar = VERSION
+    bundled: ClassVar = PRETRAINED
+    remedy: ClassVar = "train it again with `segue train lyrics`"
+
     network: CharNetwork
     artists: tuple[str, ...]
     training_songs: tuple[Lyrics, ...]
@@ -364,23 +369,6 @@ class LanguageModel:
     fingerprint: str = ""
     ngram_weights: Mapping[str, float] = field(default_factory=dict)
     corpus: NgramFilter | None = None
-
-    @classmethod
-    def pretrained(cls) -> Self:
-        """Load the bundled model."""
-        return cls.load(PRETRAINED)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a model that `save` wrote.
-
-        Raises
-        ------
-        BadCheckpoint
-            The file is missing, damaged, or of another vocabulary.
-        """
-        remedy = "train it again with `segue train lyrics`"
-        return load_model(path, CHECKPOINT_KIND, VERSION, cls._build, remedy)
 
     @classmethod
     def _build(cls, checkpoint: Checkpoint) -> Self:

@@ -335,9 +335,7 @@ def train_lyrics(
         max_transpose=0,
         ema_decay=recipe.ema_decay,
         patience=PATIENCE[start is not None],
-        minutes=training.minutes,
-        seed=training.seed,
-        device=training.device,
+        **training.run_settings(),
     )
     run = {
         "songs": data_fingerprint(
@@ -354,11 +352,9 @@ def train_lyrics(
         "artist": training.artist,
         "songs": len(split.train),
         "characters": characters,
-        "epochs": len(trained.history),
-        "best_epoch": trained.best.epoch,
         "bits_in_training": trained.best.loss / math.log(2),
         "seconds": trained.history[-1].seconds,
-        "precision": trained.precision,
+        **trained.summary(),
     }
     songs = dict.fromkeys(song.lyrics for song in split.train)
     if start:

@@ -16,7 +16,7 @@ Shape legend: B melodies, T events, S chords, D width, N symbols (0 is a rest), 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ from segue.generate.melody.lead_sheet import (
     chord_features,
     conditioning_features,
 )
-from segue.nn.checkpoint import Checkpoint, load_model, save_model
+from segue.nn.checkpoint import Checkpoint, SavedModel, save_model
 from segue.nn.sampling import MASKED, Sampling, sample
 from segue.nn.transformer import KVCache, Stack, StackConfig, dropout, normal_embedding
 from segue.records import IntArray
@@ -267,7 +267,7 @@ class MelodyNetwork(nn.Module):
         return embedding * (uniform >= self.config.feature_dropout)
 
 
-class MelodyModel:
+class MelodyModel(SavedModel):
     """A melody network, with the statistics that rank its samples.
 
     Parameters
@@ -281,6 +281,10 @@ class MelodyModel:
     metadata : mapping
         JSON values: how it was trained, and validation figures.
     """
+
+    kind: ClassVar = CHECKPOINT_KIND
+    version: ClassVar = VERSION
+    bundled: ClassVar = PRETRAINED
 
     def __init__(
         self,
@@ -299,22 +303,6 @@ class MelodyModel:
     def styles(self) -> tuple[str, ...]:
         """Styles of melodies."""
         return self.network.config.styles
-
-    @classmethod
-    def pretrained(cls) -> Self:
-        """Load the bundled model."""
-        return cls.load(PRETRAINED)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a model.
-
-        Raises
-        ------
-        BadCheckpoint
-            The file is missing, damaged, or of another version.
-        """
-        return load_model(path, CHECKPOINT_KIND, VERSION, cls._build)
 
     @classmethod
     def _build(cls, checkpoint: Checkpoint) -> Self:

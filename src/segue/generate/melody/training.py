@@ -429,11 +429,7 @@ def train_library_melodies(
         "training": asdict(training),
         "melodies": len(train),
         "held_out_melodies": len(validation),
-        "epochs": len(trained.history),
-        "loss": trained.best.loss,
-        "validation_loss": trained.best.validation_loss,
-        "stopped": trained.stopped,
-        "precision": trained.precision,
+        **trained.summary(),
         **origin,
     }
     model = build_melody_model(network, train, validation, metadata)

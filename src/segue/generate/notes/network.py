@@ -10,7 +10,7 @@ Shape legend: B pieces, T tokens, V vocabulary size, H hidden size.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument
 from segue.generate.notes.tokens import UNKNOWN, Vocabulary
-from segue.nn.checkpoint import Checkpoint, load_model, save_model
+from segue.nn.checkpoint import Checkpoint, SavedModel, save_model
 from segue.records import FloatArray
 
 CHECKPOINT_KIND: Final = "note-lstm"
@@ -116,7 +116,7 @@ class NoteLSTM(nn.Module):
         return NoteLosses(*losses)
 
 
-class NoteModel:
+class NoteModel(SavedModel):
     """The networks with their vocabularies and a co-occurrence baseline.
 
     Parameters
@@ -131,6 +131,10 @@ class NoteModel:
         JSON values: how it was trained, and validation figures.
     """
 
+    kind: ClassVar = CHECKPOINT_KIND
+    version: ClassVar = VERSION
+    bundled: ClassVar = PRETRAINED
+
     def __init__(
         self,
         network: NoteLSTM,
@@ -143,22 +147,6 @@ class NoteModel:
         self.cooccurrence = dict(cooccurrence)
         self.metadata = dict(metadata)
         self.fingerprint = ""
-
-    @classmethod
-    def pretrained(cls) -> Self:
-        """Load the pretrained model that comes with Segue."""
-        return cls.load(PRETRAINED)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Load a checkpoint.
-
-        Raises
-        ------
-        BadCheckpoint
-            The file is missing, damaged, or of another version of the tokens.
-        """
-        return load_model(path, CHECKPOINT_KIND, VERSION, cls._build)
 
     @classmethod
     def _build(cls, checkpoint: Checkpoint) -> Self:

@@ -336,10 +336,10 @@ def _report(model: NoteModel, stream: Stream, word: str, n: int) -> TokenReport:
 def _neighbour(
     stream: Stream, classes: Sequence[int], word: str, cosine: float, count: int
 ) -> TokenNeighbour:
-    own = _pitch_classes(stream, word)
-    shared = keys_containing({*classes, *own}) if own else ()
+    others = _pitch_classes(stream, word)
+    shared = keys_containing({*classes, *others}) if others else ()
     return TokenNeighbour(
-        word, cosine, count, pitch_class_names(own), _chord_name(stream, word), shared
+        word, cosine, count, pitch_class_names(others), _chord_name(stream, word), shared
     )
 
 
@@ -451,10 +451,10 @@ class _Hypothesis:
         Expected similarity.
     pairs : ndarray, shape (n, n), bool
         Pairs that are compared.
-    strata : ndarray, shape (n,), int64
+    strata : ndarray, shape (n,), int64, optional
         Labels are permuted within a stratum.
-    select : callable
-        From the vectors of the vocabulary to those of the tokens.
+    select : callable, optional
+        From the vectors of the vocabulary to those of the tokens; by default those of the ids.
     """
 
     name: str
@@ -463,8 +463,8 @@ class _Hypothesis:
     tokens: NDArray[np.int64]
     expected: Matrix
     pairs: NDArray[np.bool_]
-    strata: NDArray[np.int64]
-    select: Callable[[FloatArray], Matrix]
+    strata: NDArray[np.int64] | None = None
+    select: Callable[[FloatArray], Matrix] | None = None
 
 
 def evaluate_claims(model: NoteModel, *, seed: int = 0) -> TheoryReport:
@@ -492,13 +492,15 @@ def evaluate_claims(model: NoteModel, *, seed: int = 0) -> TheoryReport:
 def _test(model: NoteModel, hypothesis: _Hypothesis, tests: int, seed: int) -> Claim:
     name, says, count = hypothesis.name, hypothesis.says, len(hypothesis.tokens)
     expected, pairs = hypothesis.expected, hypothesis.pairs
+    strata = np.zeros(count, np.int64) if hypothesis.strata is None else hypothesis.strata
     if int(pairs.sum()) < _MIN_PAIRS or np.ptp(expected[pairs]) == 0:
         return Claim(name, says, count, None, None, "Too few of its tokens are frequent enough.")
 
     def correlate(vectors: FloatArray) -> MantelResult:
-        selected = l2_normalise(hypothesis.select(vectors))
-        similarity = selected @ selected.T
-        return mantel_test(similarity, expected, pairs, hypothesis.strata, seed=seed)
+        select = hypothesis.select
+        selected = select(vectors) if select else vectors[hypothesis.tokens].astype(np.float64)
+        normalised = l2_normalise(selected)
+        return mantel_test(normalised @ normalised.T, expected, pairs, strata, seed=seed)
 
     network = correlate(model.embedding(hypothesis.stream))
     baseline = correlate(model.cooccurrence[hypothesis.stream])
@@ -554,8 +556,7 @@ def _circle_of_fifths(vocabulary: Vocabulary) -> _Hypothesis:
         classes,
         expected[np.ix_(classes, classes)],
         _upper_triangle(len(classes)),
-        np.zeros(len(classes), np.int64),
-        select,
+        select=select,
     )
 
 
@@ -570,8 +571,6 @@ def _octave_equivalence(vocabulary: Vocabulary) -> _Hypothesis:
         tokens,
         (interval == 12).astype(np.float64),
         _upper_triangle(len(tokens)) & (interval >= 10) & (interval <= 14),
-        np.zeros(len(tokens), np.int64),
-        _rows(tokens),
     )
 
 
@@ -591,7 +590,6 @@ def _major_and_minor(vocabulary: Vocabulary) -> list[_Hypothesis]:
             (pairs & (interval == semitones)).astype(np.float64),
             pairs,
             minor.astype(np.int64),
-            _rows(tokens),
         )
         for name, partner, semitones in (
             ("relative minor", "its relative minor", 9),
@@ -629,7 +627,6 @@ def _chord_function(vocabulary: Vocabulary) -> _Hypothesis:
         expected,
         pairs,
         np.array([kinds.index(kind) for _, _, kind in triads], np.int64),
-        _rows(tokens),
     )
 
 
@@ -644,8 +641,6 @@ def _duration_ladder(vocabulary: Vocabulary) -> _Hypothesis:
         tokens,
         -np.abs(np.subtract.outer(np.log2(quarters), np.log2(quarters))),
         _upper_triangle(len(tokens)),
-        np.zeros(len(tokens), np.int64),
-        _rows(tokens),
     )
 
 
@@ -671,10 +666,6 @@ def _frequent_triads(
         if index is not None and vocabulary.counts[index] >= MIN_COUNT:
             triads.append((index, root, kind))
     return triads
-
-
-def _rows(tokens: NDArray[np.int64]) -> Callable[[FloatArray], Matrix]:
-    return lambda vectors: np.asarray(vectors[tokens], np.float64)
 
 
 def _upper_triangle(count: int) -> NDArray[np.bool_]:

@@ -37,6 +37,7 @@ from segue.nn.trainer import (
     TrainingOptions,
     data_fingerprint,
     fit,
+    fixed_batches,
 )
 
 #: Number of tokens before the one that is predicted, as published.
@@ -45,7 +46,7 @@ EPOCHS: Final = 200
 STEPS_PER_EPOCH: Final = 50
 PATIENCE: Final = 10
 BATCH_SIZE: Final = 64
-VALIDATION_WINDOWS: Final = 512
+VALIDATION_BATCHES: Final = 8
 MAX_VOCABULARY: Final = 4096
 
 
@@ -151,14 +152,7 @@ def fit_notes(
     watch: ProgressCallback | None = None,
 ) -> tuple[NoteModel, FitResult]:
     """Train on one set and validate on another; the model is not written."""
-    vocabularies = {
-        name: Vocabulary.build(
-            (getattr(piece.words, name) for piece in train),
-            min_count=training.fewest,
-            max_size=MAX_VOCABULARY,
-        )
-        for name in STREAMS
-    }
+    vocabularies = build_vocabularies(train, training.fewest)
     notes, durations = (len(vocabularies[name]) for name in STREAMS)
     config = NoteLSTMConfig(notes, durations, hidden=training.hidden)
     torch.manual_seed(training.seed)
@@ -174,7 +168,7 @@ def fit_notes(
             terms.add(notes=losses.notes, durations=losses.durations)
         return losses.notes + losses.durations
 
-    batches = validation_windows.fixed(VALIDATION_WINDOWS, training.seed)
+    batches = fixed_batches(validation_windows.draw, VALIDATION_BATCHES, training.seed)
     objective = Objective(network, windows.draw, lambda: batches, loss, terms.means)
     trainer = TrainerConfig(
         training.epochs or EPOCHS,
@@ -183,9 +177,7 @@ def fit_notes(
         schedule="cosine" if training.minutes or training.epochs else "constant",
         clip=1.0,
         patience=PATIENCE,
-        minutes=training.minutes,
-        seed=training.seed,
-        device=training.device,
+        **training.run_settings(),
     )
     names = " ".join(piece.name for piece in (*train, *validation))
     run = {
@@ -195,29 +187,39 @@ def fit_notes(
     }
     result = fit(objective, trainer, folder, run, resume=resume, watch=watch)
     network.to("cpu")
+    known_batches = fixed_batches(windows.draw, VALIDATION_BATCHES, training.seed)
     metadata = {
         "training": asdict(training),
         "pieces": len(train),
         "held_out_pieces": len(validation),
         "words": sum(len(piece.words) for piece in train),
-        "epochs": len(result.history),
-        "best_epoch": result.best.epoch,
+        **result.summary(),
         "losses": {
-            "training": mean_losses(network, windows.fixed(VALIDATION_WINDOWS, training.seed)),
+            "training": mean_losses(network, known_batches),
             "held_out": mean_losses(network, batches),
         },
         "unknown": {
             "training": windows.unknown_rates(),
             "held_out": validation_windows.unknown_rates(),
         },
-        "stopped": result.stopped,
-        "precision": result.precision,
     }
     cooccurrence = {
         name: cooccurrence_vectors(count_cooccurrences(windows.ids(name), len(vocabularies[name])))
         for name in STREAMS
     }
     return NoteModel(network, vocabularies, cooccurrence, metadata), result
+
+
+def build_vocabularies(pieces: Sequence[Piece], min_count: int = 1) -> dict[str, Vocabulary]:
+    """Return the vocabularies of pieces, without the tokens that are rarer than `min_count`."""
+    return {
+        name: Vocabulary.build(
+            (getattr(piece.words, name) for piece in pieces),
+            min_count=min_count,
+            max_size=MAX_VOCABULARY,
+        )
+        for name in STREAMS
+    }
 
 
 @torch.no_grad()
@@ -270,11 +272,6 @@ class WindowSampler:
             )
             for name in STREAMS
         )
-
-    def fixed(self, count: int, seed: int) -> list[Batch]:
-        """Draw batches of `count` windows in all that depend on the seed alone."""
-        batches = max(count // BATCH_SIZE, 1)
-        return [self.draw(np.random.default_rng([seed, index])) for index in range(batches)]
 
 
 def _window(ids: NDArray[np.int64], start: int) -> NDArray[np.int64]:

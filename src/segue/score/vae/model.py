@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from segue.builtin_spaces import REPRESENTATION_VERSION, ROLL_VAE_WEIGHTS
 from segue.errors import BadArgument, check_seed
-from segue.nn.checkpoint import MODEL, Checkpoint, load_model, save_model
+from segue.nn.checkpoint import MODEL, Checkpoint, SavedModel, save_model
 from segue.records import BoolArray, FloatArray, Score, Space
 from segue.score.features import time_signature_text
 from segue.score.piano_roll import (
@@ -205,7 +205,7 @@ LATENT_WEIGHT: Final = 0.5
 _EPSILON: Final = 1e-6
 
 
-class RollModel:
+class RollModel(SavedModel):
     """A trained VAE with its thresholds and the Gaussian of its latents.
 
     Parameters
@@ -224,6 +224,10 @@ class RollModel:
     fingerprint : str
         Hash of the checkpoint.
     """
+
+    kind: ClassVar = KIND
+    version: ClassVar = VERSION
+    bundled: ClassVar = ROLL_VAE_WEIGHTS
 
     def __init__(
         self,
@@ -259,28 +263,20 @@ class RollModel:
 
     @classmethod
     @cache
-    def shipped(cls) -> Self:
-        """Load the model that comes with Segue; it is cached.
-
-        Raises
-        ------
-        BadCheckpoint
-            The file is damaged.
-        """
-        return cls.load(ROLL_VAE_WEIGHTS)
+    def pretrained(cls) -> Self:
+        """Load the model that comes with Segue; it is cached."""
+        return super().pretrained()
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Load a checkpoint, given as a file or as the folder of a training run.
+        """Load a model, given as a file or as the folder of a training run.
 
         Raises
         ------
         BadCheckpoint
-            The file is damaged, of another version, or holds another kind of model.
+            The file is missing, damaged, inconsistent, of another version, or of another kind.
         """
-        if path.is_dir():
-            path = path / MODEL
-        return load_model(path, KIND, VERSION, cls._build)
+        return super().load(path / MODEL if path.is_dir() else path)
 
     @classmethod
     def _build(cls, checkpoint: Checkpoint) -> Self:

@@ -179,8 +179,8 @@ class LSTMEncoder(nn.Module):
         x_BTPI = _to_float(cells, self.dense.weight.device)
         x_BFC = x_BTPI.reshape(len(x_BTPI), WINDOW_STEPS // _LSTM_FRAME, _LSTM_FRAME * _CELLS)
         h_BFC, (last, _) = self.lstm(self.each(x_BFC))
-        both = torch.cat([last[0], last[1], h_BFC.mean(dim=1)], dim=1)
-        mean, log_variance = self.dense(both).float().chunk(2, dim=1)
+        summary = torch.cat([last[0], last[1], h_BFC.mean(dim=1)], dim=1)
+        mean, log_variance = self.dense(summary).float().chunk(2, dim=1)
         return mean, log_variance
 
 
@@ -385,8 +385,8 @@ def note_relations(notes: RollNotes) -> IntArray:
         0 where there is no neighbour.
     """
     relations = np.zeros((len(notes.window), 2 * (N_SAME_INSTRUMENT + N_PITCHED)), np.int64)
-    own, others = np.split(relations, [2 * N_SAME_INSTRUMENT], axis=1)
-    _relate(notes, np.arange(len(notes.window)), N_SAME_INSTRUMENT, own, same=True)
+    same, others = np.split(relations, [2 * N_SAME_INSTRUMENT], axis=1)
+    _relate(notes, np.arange(len(notes.window)), N_SAME_INSTRUMENT, same, same=True)
     order = np.lexsort((notes.pitch, notes.instrument, notes.step, notes.window))
     _relate(notes, order, N_PITCHED, others, same=False)
     return relations

@@ -27,6 +27,7 @@ from segue.nn.trainer import (
     TrainingOptions,
     data_fingerprint,
     fit,
+    fixed_batches,
 )
 from segue.records import BoolArray
 from segue.score import piano_roll
@@ -211,10 +212,6 @@ class WindowSampler:
         columns = (notes.window, notes.instrument, notes.step, notes.pitch, notes.length)
         return torch.from_numpy(target), torch.from_numpy(np.stack(columns, axis=1))
 
-    def fixed_batches(self, count: int, seed: int) -> list[Batch]:
-        """Sample batches for validation, the same for the same seed."""
-        return [self.batch(np.random.default_rng([seed, index])) for index in range(count)]
-
     def windows(self, count: int, rng: np.random.Generator) -> BoolArray:
         """Sample windows without augmentation, shape (count, 4, 48, 84, 5)."""
         tracks = rng.choice(len(self._tracks), count, p=self._weights).tolist()
@@ -376,7 +373,7 @@ def train_on_split(
         total = losses.reconstruction + beta * clamped_kl + CONTRASTIVE_WEIGHT * losses.contrast
         return total * LOSS_SCALE
 
-    validation = validation_sampler.fixed_batches(VALIDATION_BATCHES, training.seed)
+    validation = fixed_batches(validation_sampler.batch, VALIDATION_BATCHES, training.seed)
     objective = Objective(network, train_sampler.batch, lambda: validation, loss, train_terms.means)
     loop = TrainerConfig(
         training.epochs or EPOCHS,
@@ -388,9 +385,7 @@ def train_on_split(
         schedule="cosine" if training.minutes or training.epochs else "constant",
         clip=1.0 if config.invariant else 0.0,
         patience=PATIENCE,
-        minutes=training.minutes,
-        seed=training.seed,
-        device=training.device,
+        **training.run_settings(),
     )
     run = {
         "configuration": asdict(config),
@@ -411,13 +406,8 @@ def train_on_split(
         "training": asdict(training),
         "tracks": len(train_tracks),
         "validation_tracks": len(validation_tracks),
-        "epochs": len(trained.history),
-        "best_epoch": trained.best.epoch,
-        "loss": trained.best.loss,
-        "validation_loss": trained.best.validation_loss,
+        **trained.summary(),
         "validation_parts": validation_terms.means(),
-        "stopped": trained.stopped,
-        "precision": trained.precision,
     }
     model = RollModel(
         network,

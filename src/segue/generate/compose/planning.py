@@ -1,0 +1,283 @@
+"""Planning of compositions: key, chords, sections and patterns that the options imply."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from segue.errors import BadArgument
+from segue.generate.compose.editing import add_part
+from segue.generate.compose.options import CompositionOptions
+from segue.generate.compose.plan import (
+    GIVEN,
+    BarChord,
+    BarPlan,
+    PartPattern,
+    estimate_chords_key,
+    parse_chords,
+    plan_bars,
+    sample_progressions,
+)
+from segue.generate.compose.styles import (
+    Style,
+    check_time_signature,
+    default_style,
+    find_style,
+    style_notes,
+)
+from segue.generate.compose.tokens import (
+    STEPS_PER_QUARTER,
+    TIME_SIGNATURE_INDEX,
+    Bar,
+    score_to_bars,
+    steps_per_bar,
+)
+from segue.records import Score
+from segue.score.harmony import estimate_key, with_estimated_key
+from segue.score.lines import extract_melody
+from segue.score.timing import bar_grid
+from segue.theory.chords import is_chord, parse_chord
+from segue.theory.instruments import DRUMS, is_bass
+
+#: Least number of bars of a new piece that gets an ending.
+_MIN_ENDING_BARS: Final = 4
+#: Penalties in nats of departing from the patterns of a style, of the drums, a bass, and chords.
+_STYLE_PENALTIES: Final = (6.0, 9.0, 5.0)
+#: Bars between the fills of an accompaniment without sections.
+_FILL_BARS: Final = 8
+#: Programs that stand for a melody whose own program is one of the accompaniment.
+_MELODY_PROGRAMS: Final = (73, 65, 40, 71, 68)
+
+_FOUR_FOUR: Final = TIME_SIGNATURE_INDEX[4, 4]
+
+
+def key_index(score: Score) -> int:
+    """Return the index of the key of a score, from 0: C major, C minor, C♯ major … B minor."""
+    key = estimate_key(score)
+    return 2 * key.tonic + (key.mode == "minor")
+
+
+def plan_new_bars(
+    options: CompositionOptions, length: int, prompt: Bar | None = None
+) -> tuple[CompositionOptions, list[BarPlan]]:
+    """Plan a new piece, or bars of a piece.
+
+    Parameters
+    ----------
+    options : CompositionOptions
+    length : int
+        Number of bars.
+    prompt : Bar, optional
+        The bar before, or one that is replaced; None for a new piece.
+
+    Returns
+    -------
+    options : CompositionOptions
+        With the key, the time signature and the tempo of the plan.
+    plans : list of BarPlan
+        Empty where all is open.
+    """
+    rng = np.random.default_rng(options.seed)
+    style = None if options.style is None else find_style(options.style)
+    if style is not None:
+        options = _with_style(options, style)
+    ends = bool(options.sections) or (prompt is None and length >= _MIN_ENDING_BARS)
+    progressions = None
+    if options.chords is not None:
+        signature = options.time_signature
+        if signature is None:
+            signature = _FOUR_FOUR if prompt is None else prompt.time_signature
+        progression = parse_chords(options.chords, signature)
+        progressions = {"": progression}
+        if options.key is None:
+            options = replace(options, key=estimate_chords_key(progression, signature))
+        options = replace(options, time_signature=signature)
+    elif prompt is None and set(options.instruments or ()) != {DRUMS}:
+        key = int(rng.integers(24)) if options.key is None else options.key
+        options = replace(options, key=key)
+        names = [section.name for section in options.sections] or [""]
+        progressions = sample_progressions(key, names, rng)
+    if not (ends or options.sections or progressions):
+        return options, []
+    plans = plan_bars(length, options.sections, progressions, ends=ends)
+    if ends and options.chords is None:  # with the tonic
+        plans[-1] = replace(plans[-1], chords=())
+    if style is not None:
+        signature = _FOUR_FOUR if options.time_signature is None else options.time_signature
+        lengths = [steps_per_bar(signature)] * length
+        plans = _follow_style(plans, style, options.instruments or (), lengths)
+    return options, plans
+
+
+def _with_style(options: CompositionOptions, style: Style) -> CompositionOptions:
+    """Return options with the time signature, tempo and band of a style, where they are open."""
+    signature = options.time_signature
+    if signature is None:
+        signature = TIME_SIGNATURE_INDEX[style.beats, 4]
+    check_time_signature(style, signature)
+    instruments = options.instruments
+    if instruments is None:
+        instruments = tuple(sorted({*style.instruments, DRUMS}))
+    tempo = style.tempo if options.tempo is None else options.tempo
+    return replace(options, time_signature=signature, instruments=instruments, tempo=tempo)
+
+
+def _follow_style(
+    plans: Sequence[BarPlan], style: Style, instruments: Sequence[int], lengths: Sequence[int]
+) -> list[BarPlan]:
+    """Add the patterns of a style, and fills where there are no sections."""
+    chordal = style.instruments[1]
+    ordered = sorted(instruments, key=lambda each: each != chordal)
+    played = style_notes(style, ordered, [plan.chords for plan in plans], lengths)
+    has_sections = any(plan.section for plan in plans)
+    return [
+        replace(
+            plan,
+            fill=plan.fill
+            or (not has_sections and not (index + 1) % _FILL_BARS and index + 1 < len(plans)),
+            patterns=(
+                *plan.patterns,
+                *(
+                    PartPattern(instrument, notes, _style_penalty(instrument))
+                    for instrument, notes in bar.items()
+                ),
+            ),
+        )
+        for index, (plan, bar) in enumerate(zip(plans, played, strict=True))
+    ]
+
+
+def _style_penalty(instrument: int) -> float:
+    drums, bass, chords = _STYLE_PENALTIES
+    return drums if instrument == DRUMS else bass if is_bass(instrument) else chords
+
+
+# ---- arrangements --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrangement:
+    """What an accompaniment of a melody is to be.
+
+    Attributes
+    ----------
+    options : CompositionOptions
+        With the key, the instruments and the style of the arrangement.
+    plans : list of BarPlan
+    melody : Score
+        The melody alone.
+    bars : list of Bar
+        Its bars, played by `instrument`.
+    instrument : int
+        Program of the melody among the tokens, not one of the accompaniment.
+    """
+
+    options: CompositionOptions
+    plans: list[BarPlan]
+    melody: Score
+    bars: list[Bar]
+    instrument: int
+
+    def with_accompaniment(self, bars: Sequence[Bar]) -> Score:
+        """Return the melody with the bars of an accompaniment."""
+        part = self.melody.parts[0]
+        apart = replace(self.melody, parts=(replace(part, program=self.instrument),))
+        score = add_part(with_estimated_key(apart), bars)
+        return replace(
+            score, parts=(replace(score.parts[0], program=part.program), *score.parts[1:])
+        )
+
+
+def plan_arrangement(score: Score, options: CompositionOptions) -> Arrangement:
+    """Plan an accompaniment of the melody of a score.
+
+    The chords are those of the options, else the symbols that are written in the score, else those
+    that `segue.generate.harmony` finds for the melody.
+
+    Raises
+    ------
+    BadArgument
+        The score has no melody, or the style does not fit its time signature.
+    """
+    part = extract_melody(score)
+    melody = replace(score, parts=(part,))
+    bars = score_to_bars(melody)
+    signature = max(
+        {bar.time_signature for bar in bars},
+        key=[bar.time_signature for bar in bars].count,
+    )
+    style = default_style(signature) if options.style is None else find_style(options.style)
+    if style is not None:
+        check_time_signature(style, signature)
+    instruments = options.instruments
+    if instruments is None:
+        instruments = tuple(sorted({*(style.instruments[:2] if style else (0, 33)), DRUMS}))
+    key = key_index(score) if options.key is None else options.key
+    options = replace(
+        options, instruments=instruments, key=key, style=None if style is None else style.name
+    )
+    program = next(each for each in (part.program, *_MELODY_PROGRAMS) if each not in instruments)
+    bars = [
+        bar._replace(
+            notes=tuple(note._replace(instrument=program) for note in bar.notes), pedals=()
+        )
+        for bar in bars
+    ]
+    chords = _chords_of_bars(score, options, signature, len(bars))
+    plans = [
+        BarPlan(
+            own,
+            ends=index == len(bars) - 1 >= _MIN_ENDING_BARS,
+            patterns=(PartPattern(program, bar.notes, GIVEN),),
+        )
+        for index, (bar, own) in enumerate(zip(bars, chords, strict=True))
+    ]
+    if style is not None:
+        lengths = [steps_per_bar(bar.time_signature) for bar in bars]
+        plans = _follow_style(plans, style, instruments, lengths)
+    return Arrangement(options, plans, melody, bars, program)
+
+
+def _chords_of_bars(
+    score: Score, options: CompositionOptions, signature: int, count: int
+) -> list[tuple[BarChord, ...]]:
+    if options.chords is not None:
+        progression = parse_chords(options.chords, signature)
+        return [progression[index % len(progression)] for index in range(count)]
+    symbols = [(tick, name) for tick, name in score.chords if is_chord(name)]
+    if not symbols:
+        from segue.generate.harmony.harmonise import harmonise_chords  # imports torch
+
+        symbols = [(chord.start, chord.name) for chord in harmonise_chords(score)[0].chords]
+    grid = bar_grid(score)
+    bars: list[list[BarChord]] = [[] for _ in range(count)]
+    for tick, name in symbols:
+        bar = int(grid.index_of(np.array([tick]))[0])
+        if bar < count:
+            ticks = tick - int(grid.edges[bar])
+            step = round(ticks * STEPS_PER_QUARTER / score.ticks_per_quarter)
+            bars[bar].append(BarChord.of(parse_chord(name), max(step, 0)))
+    holding: list[BarChord] = []
+    for own in bars:
+        if holding and (not own or own[0].step > 0):
+            own.insert(0, holding[-1]._replace(step=0))
+        holding = own or holding
+    return [tuple(own) for own in bars]
+
+
+def check_arrangement(options: CompositionOptions, *, has_bars: bool, has_prompt: bool) -> None:
+    """Refuse what an arrangement of a melody has from the melody.
+
+    Raises
+    ------
+    BadArgument
+    """
+    timed = options.time_signature is not None or options.tempo is not None
+    for is_given, names in (
+        (has_prompt, "a score to continue, --infill or --add"),
+        (has_bars or bool(options.sections), "--bars, --form or --sections"),
+        (timed, "--time-signature or --tempo"),
+    ):
+        if is_given:
+            raise BadArgument(f"--melody has its own bars; leave out {names}")
