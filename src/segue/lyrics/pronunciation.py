@@ -44,6 +44,11 @@ _ELISIONS: Final = (
     (re.compile(r"^e'er"), "air"), (re.compile(r"^'?t(is|was|were|will)$"), r"t\1"),
     (re.compile(r"v'n$"), "ven"), (re.compile(r"'d$"), "ed"), (re.compile(r"in'$"), "ing"),
 )  # fmt: skip
+#: Clusters of consonants that begin English syllables.
+_CLUSTERS: Final = frozenset(
+    "P L,P R,B L,B R,T R,D R,K L,K R,G L,G R,F L,F R,TH R,SH R,S P,S T,S K,S M,S N,S L,S W,T W,D W,"
+    "K W,P Y,B Y,K Y,F Y,M Y,V Y,HH Y,S P L,S P R,S T R,S K R,S K W".split(",")  # noqa: SIM905
+)
 #: English words that carry no stress in a verse unless the metre gives it to them.
 UNSTRESSED: Final = frozenset(
     word_list(
@@ -97,10 +102,13 @@ def sound_of_phonemes(phonemes: Sequence[str]) -> Sound:
     stressed = [at for at in vowels if phonemes[at][-1] != "0"] or vowels
     start = stressed[-1]
     first = max((at + 1 for at in vowels if at < start), default=0)
+    onset = " ".join(phonemes[first:start])
+    while first and " " in onset and onset not in _CLUSTERS:
+        onset = onset.partition(" ")[2]  # the rest belongs to the syllable before
     return Sound(
         "".join(phonemes[at][-1] for at in vowels),
         " ".join(phoneme.rstrip("012") for phoneme in phonemes[start:]),
-        " ".join(phonemes[first:start]),
+        onset,
     )
 
 

@@ -77,6 +77,8 @@ _MIN_COMMON: Final = 0.04
 def sound_by_rules(word: str, language: Language) -> tuple[str, str, str]:
     """Return stress of the syllables, rhyme, and onset of a word; see `Sound`.
 
+    The onset is all before the rhyme: rich rhymes, such as "beauté" and "chanter", are good ones.
+
     Parameters
     ----------
     word : str
@@ -95,8 +97,7 @@ def sound_by_rules(word: str, language: Language) -> tuple[str, str, str]:
     start, end = nuclei[at]
     while end - start > 1 and language in ("es", "it") and respelled[start] in "iu":
         start += 1  # a glide
-    first = nuclei[at - 1][1] if at else 0
-    return stress, _plain(respelled[start:]), _plain(respelled[first:start])
+    return stress, _plain(respelled[start:]), _plain(respelled[:start])
 
 
 def detect_language(text: str) -> Language:
