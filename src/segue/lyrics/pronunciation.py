@@ -46,8 +46,11 @@ _ELISIONS: Final = (
 )  # fmt: skip
 #: Clusters of consonants that begin English syllables.
 _CLUSTERS: Final = frozenset(
-    "P L,P R,B L,B R,T R,D R,K L,K R,G L,G R,F L,F R,TH R,SH R,S P,S T,S K,S M,S N,S L,S W,T W,D W,"
-    "K W,P Y,B Y,K Y,F Y,M Y,V Y,HH Y,S P L,S P R,S T R,S K R,S K W".split(",")  # noqa: SIM905
+    cluster.replace("-", " ")
+    for cluster in word_list(
+        "P-L P-R B-L B-R T-R D-R K-L K-R G-L G-R F-L F-R TH-R SH-R S-P S-T S-K S-M S-N S-L S-W T-W "
+        "D-W K-W P-Y B-Y K-Y F-Y M-Y V-Y HH-Y S-P-L S-P-R S-T-R S-K-R S-K-W"
+    )
 )
 #: English words that carry no stress in a verse unless the metre gives it to them.
 UNSTRESSED: Final = frozenset(
