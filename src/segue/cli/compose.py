@@ -72,6 +72,13 @@ def compose(
         str | None,
         typer.Option(help="Score whose melody gets an accompaniment: id, file, or title."),
     ] = None,
+    motif: Annotated[
+        str | None,
+        typer.Option(
+            help="Score whose melody is developed in a new piece; of a longer one, the "
+            "first two bars."
+        ),
+    ] = None,
     style: Annotated[
         str | None, typer.Option(help="Style of the accompaniment, as bossa; see --list-styles.")
     ] = None,
@@ -86,6 +93,13 @@ def compose(
     ] = None,
     add: Annotated[
         str | None, typer.Option(help="Instrument of a part to add to the score.")
+    ] = None,
+    lock: Annotated[
+        str | None,
+        typer.Option(
+            help="Parts and bars of the score that stay, as drums,bass or 1-8; the others are "
+            "generated again."
+        ),
     ] = None,
     temperature: opt.Temperature = 1.0,
     top_p: opt.TopP = 0.95,
@@ -184,7 +198,9 @@ def compose(
                 bars=bars,
                 infill=bar_range,
                 add=add,
+                lock=lock,
                 melody=melody,
+                motif=motif,
                 model=model,
             )
             interrupted = _generate(

@@ -187,7 +187,9 @@ class Scores(RenamedAttributes):
         bars: int | None = None,
         infill: tuple[int, int] | None = None,
         add: str | None = None,
+        lock: str | None = None,
         melody: Query | None = None,
+        motif: Query | None = None,
         model: str | None = None,
     ) -> "Composition":
         """Start a composition, which is generated bar by bar while it is iterated over.
@@ -205,8 +207,12 @@ class Scores(RenamedAttributes):
             First and last bar to replace, from 1.
         add : str, optional
             Instrument of a part to add, such as "bass".
+        lock : str, optional
+            Parts and bars that stay while the others are generated again, as "drums,1-4".
         melody : str, int or Path, optional
             A score whose melody gets an accompaniment, in the style of the options.
+        motif : str, int or Path, optional
+            A score whose melody, or its first bars, is developed in a new piece.
         model : str, optional
             Name of a model trained on this library; by default the bundled one.
 
@@ -232,7 +238,8 @@ class Scores(RenamedAttributes):
         score = prompt if prompt is None or isinstance(prompt, Score) else self.read(prompt)
         composer = load_model(self._store, COMPOSING, model or BUNDLED)
         tune = None if melody is None else self.read(melody)
-        return Composition(composer, options, bars, score, infill, added, tune)
+        theme = None if motif is None else self.read(motif)
+        return Composition(composer, options, bars, score, infill, added, tune, theme, lock)
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel
