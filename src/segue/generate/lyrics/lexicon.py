@@ -32,6 +32,9 @@ _ELIDED: Final = frozenset(
     "tis twas twere twill twould mid neath gainst twixt tween mongst".split()  # noqa: SIM905
 )
 _MAX_SYLLABLES: Final = 6
+#: Frequency of words, as in `Lexicon.counts`, that rhymes are sought among, if so many are found.
+_FREQUENT: Final = 45
+_MIN_RHYMES: Final = 3
 #: Weight of an artist's own words beside those of English verse, in tenths of a natural logarithm.
 _OWN_COUNT: Final = 30
 
@@ -139,12 +142,13 @@ class Lexicon:
         return np.array([word not in _NO_ENDINGS for word in self.words])
 
     def rhyming(self, with_words: Iterable[str]) -> NDArray[np.bool_]:
-        """Return which words rhyme perfectly with all of some words."""
+        """Return which words rhyme perfectly with all of some words; frequent ones if there are."""
         targets = [sound(word, self.language) for word in with_words]
         chosen = np.zeros(len(self.words), np.bool_)
         for at in self._rhymes.get(targets[0].rhyme, ()):
             chosen[at] = all(self.sounds[at].rhymes_with(target) for target in targets)
-        return chosen
+        frequent = chosen & (self.counts >= _FREQUENT)
+        return frequent if frequent.sum() >= _MIN_RHYMES else chosen
 
     def sharing_rhyme(self, with_words: Iterable[str]) -> NDArray[np.bool_]:
         """Return which words sound like one of some words from the last stressed vowel on."""
