@@ -158,7 +158,7 @@ class Lexicon:
         return chosen
 
     def rich_rhymes(self, partners: int, min_count: int) -> NDArray[np.bool_]:
-        """Return the words with which enough frequent words rhyme perfectly.
+        """Return the frequent words with which enough of their kind rhyme perfectly.
 
         Parameters
         ----------
@@ -171,8 +171,7 @@ class Lexicon:
         for rhymes in self._rhymes.values():
             frequent = [at for at in rhymes if self.counts[at] >= min_count]
             onsets = {self.sounds[at].onset for at in frequent}
-            for at in rhymes if len(onsets) > partners else ():
-                chosen[at] = True
+            chosen[frequent] = len(onsets) > partners
         return chosen
 
     def _bits(self, patterns: NDArray[np.integer]) -> int:
