@@ -22,7 +22,7 @@ TICKS: Final = 480
 LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 #: What POP909 calls the qualities, without inversions.
-_QUALITIES: Final = {
+CHORD_QUALITIES: Final = {
     "maj": "", "min": "m", "7": "7", "min7": "m7", "maj7": "maj7", "sus4": "sus4", "sus2": "sus2",
     "sus4(b7)": "7sus4", "maj6": "6", "min6": "m", "dim": "dim", "hdim7": "m7b5", "dim7": "dim7",
     "aug": "aug", "minmaj7": "m",
@@ -68,7 +68,7 @@ def chord_index(label: str) -> int:
     if label == "N":
         return NO_CHORD_INDEX
     root, quality = label.partition("/")[0].split(":")
-    return 12 * _QUALITY_NAMES.index(_QUALITIES[quality]) + pitch_class(root)
+    return 12 * _QUALITY_NAMES.index(CHORD_QUALITIES[quality]) + pitch_class(root)
 
 
 def pitch_class(name: str) -> int:

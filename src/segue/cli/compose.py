@@ -72,6 +72,13 @@ def compose(
         str | None,
         typer.Option(help="Score whose melody gets an accompaniment: id, file, or title."),
     ] = None,
+    motif: Annotated[
+        str | None,
+        typer.Option(
+            help="Score whose melody is developed in a new piece; of a longer one, the "
+            "first two bars."
+        ),
+    ] = None,
     style: Annotated[
         str | None, typer.Option(help="Style of the accompaniment, as bossa; see --list-styles.")
     ] = None,
@@ -193,6 +200,7 @@ def compose(
                 add=add,
                 lock=lock,
                 melody=melody,
+                motif=motif,
                 model=model,
             )
             interrupted = _generate(

@@ -189,6 +189,7 @@ class Scores(RenamedAttributes):
         add: str | None = None,
         lock: str | None = None,
         melody: Query | None = None,
+        motif: Query | None = None,
         model: str | None = None,
     ) -> "Composition":
         """Start a composition, which is generated bar by bar while it is iterated over.
@@ -210,6 +211,8 @@ class Scores(RenamedAttributes):
             Parts and bars that stay while the others are generated again, as "drums,1-4".
         melody : str, int or Path, optional
             A score whose melody gets an accompaniment, in the style of the options.
+        motif : str, int or Path, optional
+            A score whose melody, or its first bars, is developed in a new piece.
         model : str, optional
             Name of a model trained on this library; by default the bundled one.
 
@@ -235,7 +238,10 @@ class Scores(RenamedAttributes):
         score = prompt if prompt is None or isinstance(prompt, Score) else self.read(prompt)
         composer = load_model(self._store, COMPOSING, model or BUNDLED)
         tune = None if melody is None else self.read(melody)
-        return Composition(composer, options, bars, score, infill, added, melody=tune, lock=lock)
+        theme = None if motif is None else self.read(motif)
+        return Composition(
+            composer, options, bars, score, infill, added, melody=tune, motif=theme, lock=lock
+        )
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel

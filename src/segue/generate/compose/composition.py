@@ -28,6 +28,7 @@ from segue.generate.compose.planning import (
     check_arrangement,
     key_index,
     plan_arrangement,
+    plan_motif,
     plan_new_bars,
 )
 from segue.generate.compose.sampler import BarSampler
@@ -240,6 +241,8 @@ class Composition:
         Instrument of the part to add.
     melody : Score, optional
         Score whose melody gets an accompaniment.
+    motif : Score, optional
+        Score whose melody is developed in a new piece.
     generated : list of Bar
         Bars generated so far.
 
@@ -256,6 +259,7 @@ class Composition:
     infill: tuple[int, int] | None = None
     added: int | None = None
     melody: Score | None = None
+    motif: Score | None = None
     lock: str | None = None
     generated: list[Bar] = field(default_factory=list)
 
@@ -288,6 +292,11 @@ class Composition:
             raise BadArgument("--infill and --add need a score to work on; name one")
         if self.infill and self.added is not None:
             raise BadArgument("--infill and --add at once; do one after the other")
+        if self.motif is not None and (self.prompt is not None or self.melody is not None):
+            raise BadArgument(
+                "--motif is developed in a new piece; leave out --melody, a score to continue, "
+                "--infill and --add"
+            )
         if self.melody is not None:
             check_arrangement(
                 options, has_bars=self.bars is not None, has_prompt=self.prompt is not None
@@ -329,6 +338,9 @@ class Composition:
             self._plans = self._arrangement.plans
             self.length = len(self._plans)
             self.options = self._arrangement.options
+            return self.options
+        if self.motif is not None:
+            self.options, self._plans = plan_motif(self.motif, options, self.length)
             return self.options
         last = len(self._prompt_bars) - 1
         prompt = self._prompt_bars[min(self.offset, last)] if self._prompt_bars else None

@@ -8,7 +8,13 @@ import numpy as np
 
 from segue.errors import BadArgument
 from segue.generate.compose.editing import add_part
-from segue.generate.compose.options import CompositionOptions
+from segue.generate.compose.motif import (
+    STATEMENT_PENALTY,
+    VARIATION_PENALTY,
+    develop,
+    read_motif,
+)
+from segue.generate.compose.options import CompositionOptions, beat_length
 from segue.generate.compose.plan import (
     GIVEN,
     BarChord,
@@ -30,15 +36,17 @@ from segue.generate.compose.tokens import (
     STEPS_PER_QUARTER,
     TIME_SIGNATURE_INDEX,
     Bar,
+    bars_to_score,
     score_to_bars,
     steps_per_bar,
+    tempo_to_bpm,
 )
 from segue.records import Score
 from segue.score.harmony import estimate_key, with_estimated_key
 from segue.score.lines import extract_melody
 from segue.score.timing import bar_grid
 from segue.theory.chords import is_chord, parse_chord
-from segue.theory.instruments import DRUMS, is_bass
+from segue.theory.instruments import DRUMS, is_bass, is_monophonic
 
 #: Least number of bars of a new piece that gets an ending.
 _MIN_ENDING_BARS: Final = 4
@@ -108,6 +116,79 @@ def plan_new_bars(
         lengths = [steps_per_bar(signature)] * length
         plans = _follow_style(plans, style, options.instruments or (), lengths)
     return options, plans
+
+
+def plan_motif(
+    score: Score, options: CompositionOptions, length: int
+) -> tuple[CompositionOptions, list[BarPlan]]:
+    """Plan a new piece that develops the motif of a score; see `segue.generate.compose.motif`.
+
+    The chords are those of the options, else those that `segue.generate.harmony` finds for the
+    development.
+
+    Raises
+    ------
+    BadArgument
+        The score has no melody, or the options leave no room for it.
+    """
+    motif = read_motif(score)
+    bars = score_to_bars(score)
+    signature = motif[0].time_signature
+    if options.time_signature not in (None, signature):
+        raise BadArgument("the motif has a time signature of its own; leave --time-signature out")
+    key = key_index(score)
+    if options.key is not None:
+        interval = (options.key // 2 - key // 2 + 6) % 12 - 6
+        motif = [bar.transpose(interval) for bar in motif]
+        key = 2 * (options.key // 2) + key % 2
+    program = next(iter(motif[0].instruments))
+    style = None if options.style is None else find_style(options.style)
+    band = options.instruments
+    if band is None:
+        program = program if is_monophonic(program) else _MELODY_PROGRAMS[0]
+        band = (*(style.instruments[:2] if style else (0, 33)), DRUMS, program)
+    elif program not in band:
+        program = _lead(band)
+    tempo = tempo_to_bpm(bars[0].tempo) / beat_length(signature)
+    options = replace(
+        options,
+        key=key,
+        instruments=tuple(sorted(set(band))),
+        time_signature=signature,
+        tempo=tempo if options.tempo is None else options.tempo,
+    )
+    developed = develop(motif, length, key, program)
+    line = bars_to_score([Bar(signature, bars[0].tempo, bar.notes) for bar in developed])
+    progression = chords_of_bars(line, options, signature, length)
+    plans = plan_bars(length, options.sections, {"": progression}, ends=True)
+    plans[-1] = replace(plans[-1], chords=plans[-1].chords if options.chords else ())
+    penalties = {"statement": STATEMENT_PENALTY}
+    plans = [
+        plan
+        if not bar.notes
+        else replace(
+            plan,
+            patterns=(
+                PartPattern(
+                    program, bar.notes, penalties.get(bar.transformation, VARIATION_PENALTY)
+                ),
+            ),
+        )
+        for plan, bar in zip(plans, developed, strict=True)
+    ]
+    if style is not None:
+        check_time_signature(style, signature)
+        others = [each for each in options.instruments or () if each != program]
+        plans = _follow_style(plans, style, others, [steps_per_bar(signature)] * length)
+    return options, plans
+
+
+def _lead(band: Sequence[int]) -> int:
+    """Return the instrument of a band that plays the melody."""
+    pitched = [each for each in band if each != DRUMS and not is_bass(each)]
+    if not pitched:
+        raise BadArgument("no instrument of the band can play the motif; name one, such as flute")
+    return next((each for each in pitched if is_monophonic(each)), pitched[0])
 
 
 def _with_style(options: CompositionOptions, style: Style) -> CompositionOptions:
@@ -224,7 +305,7 @@ def plan_arrangement(score: Score, options: CompositionOptions) -> Arrangement:
         )
         for bar in bars
     ]
-    chords = _chords_of_bars(score, options, signature, len(bars))
+    chords = chords_of_bars(score, options, signature, len(bars))
     plans = [
         BarPlan(
             own,
@@ -239,9 +320,10 @@ def plan_arrangement(score: Score, options: CompositionOptions) -> Arrangement:
     return Arrangement(options, plans, melody, bars, program)
 
 
-def _chords_of_bars(
+def chords_of_bars(
     score: Score, options: CompositionOptions, signature: int, count: int
 ) -> list[tuple[BarChord, ...]]:
+    """Return the chords of each bar of a melody: requested, written, or found for it."""
     if options.chords is not None:
         progression = parse_chords(options.chords, signature)
         return [progression[index % len(progression)] for index in range(count)]
