@@ -239,9 +239,7 @@ class Scores(RenamedAttributes):
         composer = load_model(self._store, COMPOSING, model or BUNDLED)
         tune = None if melody is None else self.read(melody)
         theme = None if motif is None else self.read(motif)
-        return Composition(
-            composer, options, bars, score, infill, added, melody=tune, motif=theme, lock=lock
-        )
+        return Composition(composer, options, bars, score, infill, added, tune, theme, lock)
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel
