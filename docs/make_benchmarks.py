@@ -57,6 +57,7 @@ CHAPTERS = {
         "melody",
         "harmonise",
         "transcription",
+        "transcription_tuning",
         "chorales",
         "roll_vae_reconstruction",
         "note_lstm",
