@@ -49,7 +49,7 @@ def test_a_saved_critic_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = tmp_path / "critic.safetensors"
     critic.save(path)
     monkeypatch.setattr("segue.generate.compose.critic.PRETRAINED", path)
-    loaded = Critic.pretrained.__wrapped__(Critic)  # type: ignore[attr-defined]
+    loaded = Critic.pretrained.__wrapped__(Critic)
     new = make_excerpt(9)
     assert loaded.probability(new.real, new.before) == pytest.approx(
         critic.probability(new.real, new.before), abs=1e-5
