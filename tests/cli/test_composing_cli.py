@@ -1,12 +1,14 @@
 """`segue compose` as its user meets it, with the network that comes along."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from test_cli import answer, segue
 
 from conftest import little_score, write_score
+from segue.generate.compose.tokens import Bar
 from segue.io.midi import read_midi
 from segue.io.scores import read_scores
 from segue.records import Score
@@ -160,3 +162,24 @@ def test_takes_are_not_guessed(
     assert message in done.stderr
     assert done.returncode == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_after_an_interruption_the_finished_takes_are_there(
+    nowhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from segue.generate.compose.composition import Composition
+
+    generate, pieces = Composition.__iter__, []
+
+    def interrupted(piece: Composition) -> Iterator[Bar]:
+        pieces.append(piece)
+        yield from generate(piece)
+        if len(pieces) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Composition, "__iter__", interrupted)
+    arguments = ("--bars", "1", "--instruments", "piano", "--seed", "2", "--takes", "3")
+    document = answer("compose", *arguments, "-o", tmp_path / "a.mid", library=nowhere, code=130)
+    assert document["takes"]["ranking"] == [1]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"a-1.mid", "a.html", "a.takes.json"}

@@ -137,7 +137,7 @@ class TakesWriter:
             views.append(
                 TakeView(
                     f"Take {number}",
-                    f"{'first choice of the critic, ' if not rank else ''}{verdict(take.report)}",
+                    f"{'' if rank else 'first choice: '}{verdict(take.report)}",
                     self._lines[number - 1],
                     [quote(name) for name in take.files],
                     humanise(take.score, replace(performance, seed=seed)),
