@@ -115,6 +115,48 @@ def test_a_source_is_of_the_same_time_signature() -> None:
     assert not pitched.any()
 
 
+def chosen_lags(prompt: list[Bar], kind: int, count: int = 200) -> list[int]:
+    """Return how many bars earlier the sources of the bar after a prompt lie."""
+    lags = []
+    for seed in range(count):
+        model = RepetitionModel(1.0, np.random.default_rng(seed))
+        model.start(prompt)
+        model.choose(FOUR_FOUR)
+        lags.append(len(prompt) - model._chosen[kind])
+    return lags
+
+
+@pytest.mark.parametrize("period", [2, 3])
+def test_sources_follow_the_period_of_the_prompt(period: int) -> None:
+    prompt = [beat(36 + 2 * (index % period)) for index in range(12)]
+    lags = chosen_lags(prompt, 1)
+    assert np.mean([lag % period == 0 for lag in lags]) > 0.95
+
+
+def test_instruments_that_fell_silent_return(monkeypatch: pytest.MonkeyPatch) -> None:
+    lead = Bar(FOUR_FOUR, 18, (*beat().notes, Note(0, 73, 72, 12, DEFAULT_VELOCITY)))
+    prompt = [lead, beat()] * 4 + [beat()] * 4
+
+    def share_with_lead() -> float:
+        return float(np.mean([lag in (6, 8, 10, 12) for lag in chosen_lags(prompt, 1)]))
+
+    returning = share_with_lead()
+    monkeypatch.setattr("segue.generate.compose.repetition._RETURN_WEIGHT", 0.0)
+    assert returning > 1.2 * share_with_lead()
+
+
+def test_sources_advance_with_the_piece() -> None:
+    model = RepetitionModel(1.0, np.random.default_rng(0))
+    model.start([beat(pitch) for pitch in (36, 40, 43, 45, 36, 40, 43, 45)])
+    sources = []
+    for pitch in (36, 40, 43, 45):
+        model.choose(FOUR_FOUR)
+        source = model._bars[model._chosen[1]]
+        sources.append(next(note.pitch for note in source.notes if note.instrument == 33))
+        model.append(beat(pitch))
+    assert len(set(sources)) == 4
+
+
 def test_a_long_piece_takes_no_more_memory(composer: Composer) -> None:
     sampler = BarSampler(composer, CompositionOptions(Sampling(), seed=1))
     list(sampler.extend(3, score_to_bars(little_score(1, 4)) * 60))
