@@ -21,6 +21,7 @@ CHAPTERS = {
         "lyrics_style",
         "lyrics_search",
         "separate_queries",
+        "text_queries",
         "reasons",
         "search_speed",
     ),

@@ -35,7 +35,6 @@ from segue.generate.harmony.chorale_network import (
     ChoraleTransformer,
     load_chorale_network,
 )
-from segue.generate.harmony.chord_hmm import load_chord_hmm
 from segue.generate.harmony.particle_filter import ParticleFilterOptions, sample_voices
 from segue.generate.lyrics import training as lyrics
 from segue.generate.lyrics.language_model import LanguageModel
@@ -206,17 +205,6 @@ def chorale(seed: int) -> NDArray[np.int64]:
     return np.repeat(np.random.default_rng(seed).integers(40, 80, (20, 4)), 4, axis=0)
 
 
-def chords(path: Path) -> Answers:
-    tables = load_chord_hmm(path)
-    return {
-        "chords": tables.states,
-        "follows": tables.transitions[..., ::9],
-        "ends": tables.final,
-        "sung": tables.emissions[:, ::9],
-        "trust": np.array(tables.emission_weight),
-    }
-
-
 #: What asks a model: by the folder that it lies in.
 MODELS: dict[str, Callable[[Path], Answers]] = {
     "sound": sound,
@@ -227,7 +215,6 @@ MODELS: dict[str, Callable[[Path], Answers]] = {
     "lyrics": writing,
     "chorales": chorales,
     "known-chorales": known_chorales,
-    "chords": chords,
 }
 
 

@@ -15,10 +15,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import SegueError
-from segue.generate.harmony.chord_hmm import NO_CHORD_STATE, QUALITIES, ChordSlots, melody_slots
-from segue.records import IntArray, Part, Score
-from segue.score.lines import skyline
+from segue.generate.harmony.chord_slots import NO_CHORD_INDEX, QUALITIES
+from segue.records import Part, Score
 
 TICKS: Final = 480
 LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -44,27 +42,6 @@ class Song:
     key: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AnnotatedSong:
-    """A melody cut into slots, with their chords.
-
-    Attributes
-    ----------
-    tonic : int
-        Pitch class.
-    mode : int
-        0 for major, 1 for minor.
-    chords : ndarray, shape (T,), int64
-        Chord of each slot, as it sounds; `NO_CHORD_STATE` for none.
-    slots : ChordSlots
-    """
-
-    tonic: int
-    mode: int
-    chords: IntArray
-    slots: ChordSlots
-
-
 def half_of(name: str) -> Half:
     """Return the half to which a song or file belongs, by the SHA-256 of its name."""
     return "test" if int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2 else "develop"
@@ -86,45 +63,12 @@ def songs(archive: Path, half: Half) -> Iterator[Song]:
                 yield _song(opened, name)
 
 
-def annotated_songs(archive: Path, half: Half) -> Iterator[tuple[Song, AnnotatedSong]]:
-    """Yield the songs of a half that have a melody, in order."""
-    for song in songs(archive, half):
-        try:
-            yield song, _annotated(song)
-        except SegueError as error:
-            print(f"{song.name}: {error}", flush=True)
-
-
-def _annotated(song: Song) -> AnnotatedSong:
-    """Cut a song's melody into half bars, and give each the chord that lasts longest in it."""
-    tonic, mode = song.key.split(":")
-    melody = skyline(song.score.parts[0], TICKS)
-    slots = melody_slots(melody, song.score)
-    quarters = slots.edges / TICKS
-    shares = np.zeros((len(slots), NO_CHORD_STATE + 1))
-    for first, last, label in song.chords:
-        overlap = np.minimum(quarters[1:], last) - np.maximum(quarters[:-1], first)
-        shares[:, _chord_index(label)] += np.maximum(overlap, 0)
-    chords = np.where(shares.sum(axis=1) > 0, shares.argmax(axis=1), NO_CHORD_STATE)
-    return AnnotatedSong(pitch_class(tonic), int(mode == "min"), chords, slots)
-
-
-def _chord_index(label: str) -> int:
+def chord_index(label: str) -> int:
     """Return a chord's number: of "Bb:maj7/5"."""
     if label == "N":
-        return NO_CHORD_STATE
+        return NO_CHORD_INDEX
     root, quality = label.partition("/")[0].split(":")
     return 12 * _QUALITY_NAMES.index(CHORD_QUALITIES[quality]) + pitch_class(root)
-
-
-def chords_by_quarter(song: Song, annotated: AnnotatedSong) -> NDArray[np.int64]:
-    """Return the chord that sounds in the middle of each quarter of the melody's bars."""
-    first, last = annotated.slots.edges[[0, -1]].tolist()
-    middle = np.arange(first, last, TICKS) / TICKS + 0.5
-    states = np.full(len(middle), NO_CHORD_STATE)
-    for first, last, label in song.chords:
-        states[(middle >= first) & (middle < last)] = _chord_index(label)
-    return states
 
 
 def pitch_class(name: str) -> int:

@@ -102,6 +102,25 @@ def feature_z_scores(medium: Medium, vectors: FloatArray) -> FloatArray:
     return np.asarray(scores, np.float32)
 
 
+def feature_directions(medium: Medium, weights: FloatArray) -> FloatArray:
+    """Return the directions in a space of features along which weighted sums of z-scores grow.
+
+    Parameters
+    ----------
+    medium : {"sound", "score", "lyrics"}
+        Medium of the tracks.
+    weights : ndarray, shape (n, n_features)
+        Weights of the z-scores.
+
+    Returns
+    -------
+    ndarray, shape (n, n_features), float32
+        Directions: their products with an embedding are the sums for `feature_z_scores`.
+    """
+    unmixed = feature_z_scores(medium, np.eye(weights.shape[1], dtype=np.float32))
+    return np.asarray(weights @ unmixed.T, np.float32)
+
+
 def standardise_tags(logits: FloatArray) -> FloatArray:
     """Standardise MusiCNN's logits to a vector of the space `tags`, shape (50,).
 

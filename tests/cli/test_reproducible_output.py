@@ -84,9 +84,9 @@ def test_a_missing_file_is_reported(
 @pytest.mark.parametrize(
     ("command", "name", "what"),
     [
-        *((command, "song.txt", "is lyrics") for command in (*FROM_SCORES, "reconstruct")),
-        # Recordings can be reconstructed.
-        *((command, "song.wav", "is a recording") for command in FROM_SCORES),
+        *((command, "song.txt", " is lyrics") for command in (*FROM_SCORES, "reconstruct")),
+        # A recording is transcribed, if it is one.
+        *((command, "song.wav", ": cannot be decoded") for command in FROM_SCORES),
     ],
 )
 def test_a_file_that_is_no_score_is_refused(
@@ -95,8 +95,8 @@ def test_a_file_that_is_no_score_is_refused(
     (tmp_path / name).write_text("One line\nand another\n")
     file = [tmp_path / name] * (2 if command == "blend" else 1)
     done = segue(command, *file, "-o", tmp_path / "out.mid", library=filled)
-    assert done.returncode == 2
-    assert f"{tmp_path / name} {what}" in done.stderr
+    assert done.returncode in (1, 2)
+    assert f"{tmp_path / name}{what}" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

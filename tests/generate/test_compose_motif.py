@@ -11,6 +11,7 @@ from segue.generate.compose.composition import Composition
 from segue.generate.compose.model import Composer
 from segue.generate.compose.motif import develop, read_motif
 from segue.generate.compose.options import CompositionOptions
+from segue.generate.compose.plan import parse_form
 from segue.generate.compose.tokens import (
     TIME_SIGNATURE_INDEX,
     VOCABULARY_SIZE,
@@ -85,6 +86,16 @@ def test_piece_develops_the_motif(composer: Composer) -> None:
     assert len({(0, 62), (12, 65), (24, 69), (36, 67)} & played[1]) >= 2
     assert composition.options.key == 0
     assert composition.score.tempos[0, 1] == 120
+
+
+def test_motif_is_developed_within_sections_that_return(composer: Composer) -> None:
+    options = CompositionOptions(Sampling(), (73, 33, DRUMS), seed=1, sections=parse_form("AA", 8))
+    bars = list(Composition(composer, options, motif=score(60, 64, 67, 65)))
+    played = [{(n.onset, n.pitch) for n in bar.notes if n.instrument == 73} for bar in bars]
+    stated = {(0, 60), (12, 64), (24, 67), (36, 65)}
+    assert len(stated & played[0]) >= 3
+    assert len({(0, 62), (12, 65), (24, 69), (36, 67)} & played[1]) >= 2  # not the first bar again
+    assert len(stated & played[4]) >= 3
 
 
 def test_motif_moves_to_the_requested_key(composer: Composer) -> None:

@@ -1,6 +1,5 @@
 """Voices drawn below a soprano, and chords found for a melody."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +8,11 @@ import torch
 
 from recipes.chorale_ngrams import index_chorales, save_known_chorales
 from recipes.chorales import save_chorale_network
-from recipes.chords import fit_chord_hmm, save_chord_hmm
-from recipes.datasets.pop909 import AnnotatedSong
-from scores import part_of, score_of
+from recipes.chords import collate, save_chord_network, transition_log_ratios
+from recipes.datasets.annotated_melodies import AnnotatedMelody, nearest_quality
+from scores import QUARTER, part_of, score_of
 from segue.errors import BadArgument, BadCheckpoint
-from segue.generate.harmony import chorale_network, chord_hmm
+from segue.generate.harmony import chorale_network, chord_network
 from segue.generate.harmony.chorale_frames import KnownChorales, voice_notes
 from segue.generate.harmony.chorale_network import (
     LOWEST_PITCH,
@@ -22,17 +21,16 @@ from segue.generate.harmony.chorale_network import (
     ChoraleTransformer,
     load_chorale_network,
 )
-from segue.generate.harmony.chord_hmm import (
-    NO_CHORD_STATE,
+from segue.generate.harmony.chord_network import (
+    ChordChain,
+    ChordNetwork,
+    ChordNetworkConfig,
+    load_chord_network,
+)
+from segue.generate.harmony.chord_slots import (
+    NO_CHORD_INDEX,
     QUALITIES,
-    ChordHMM,
-    ChordSlots,
-    load_chord_hmm,
-    melody_slots,
-    most_likely_chords,
-    relative_to_tonic,
-    sample_chords,
-    viterbi,
+    transpose_chords,
 )
 from segue.generate.harmony.particle_filter import (
     ChordConstraint,
@@ -180,96 +178,115 @@ def test_weights_of_another_version_are_refused(tmp_path: Path) -> None:
 # ---- chords ------------------------------------------------------------------------------
 
 
-def song(tonic: int, mode: int) -> AnnotatedSong:
-    """Make a song of I IV V I in either mode, its melody the chords' roots and thirds."""
+def song(tonic: int, mode: int) -> AnnotatedMelody:
+    """Return a song of I IV V I in either mode, its melody the chords' roots and thirds."""
     degrees = [(0, mode), (5, mode), (7, 0), (0, mode)] * 4
-    notes = []
+    notes, spans = [], []
     for bar, (root, quality) in enumerate(degrees):
         above = 60 + tonic + root
         notes += [(4.0 * bar, 2.0, above), (4.0 * bar + 2, 2.0, above + (3 if quality else 4))]
-    part = part_of(*notes)
-    chords = np.repeat([12 * quality + (root + tonic) % 12 for root, quality in degrees], 2)
-    return AnnotatedSong(tonic, mode, chords, melody_slots(part, score_of(part)))
+        chord = 12 * quality + (root + tonic) % 12
+        spans.append((4.0 * bar * QUARTER, 4.0 * (bar + 1) * QUARTER, chord))
+    return AnnotatedMelody("openewld", "", "train", score_of(part_of(*notes)), spans, tonic, mode)
 
 
 @pytest.fixture(scope="module")
-def tables() -> ChordHMM:
-    return fit_chord_hmm([song(tonic, mode) for tonic in (0, 5, 9) for mode in (0, 1)], 1.5)
-
-
-def test_probabilities_sum_to_one(tables: ChordHMM) -> None:
-    for table in (tables.transitions, tables.final, tables.emissions):
-        np.testing.assert_allclose(np.exp(table).sum(axis=-1), 1, atol=1e-6)
-        assert np.isfinite(table).all()
+def chord_model() -> ChordNetwork:
+    """Return a small network that has learned such songs."""
+    torch.manual_seed(0)
+    model = ChordNetwork(ChordNetworkConfig(32, (1, 2), 0.0))
+    songs = [song(tonic, mode) for tonic in (0, 9) for mode in (0, 1)]
+    batch = collate([(each, each.signature, slice(None)) for each in songs])
+    optimiser = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(60):
+        optimiser.zero_grad()
+        model.loss(*batch).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    model.transitions.copy_(torch.from_numpy(0.2 * transition_log_ratios(songs)))
+    return model.eval().requires_grad_(False)
 
 
 @pytest.mark.parametrize(("tonic", "mode"), [(2, 0), (7, 0), (11, 1)])
-def test_viterbi_recovers_chords_in_any_key(tables: ChordHMM, tonic: int, mode: int) -> None:
+def test_learned_chords_are_recovered_in_any_key(
+    chord_model: ChordNetwork, tonic: int, mode: int
+) -> None:
     other = song(tonic, mode)
-    path = most_likely_chords(tables, other.slots, np.zeros(24))
-    assert (path.tonic, path.mode) == (tonic, mode)
-    assert np.array_equal(path.chords, other.chords)
+    best = ChordChain(chord_model, other.slots, other.signature).best()
+    assert np.array_equal(best.chords, other.chords)
+    assert best.log_likelihood < 0
 
 
-def test_the_key_prior_decides_the_key(tables: ChordHMM) -> None:
-    prior = np.full(24, -np.inf)
-    prior[12 + 4] = 0
-    path = most_likely_chords(tables, song(0, 0).slots, prior)
-    assert (path.tonic, path.mode) == (4, 1)
-
-
-def test_sampled_chords_are_likelier_at_lower_temperature(tables: ChordHMM) -> None:
-    slots = song(0, 0).slots
-    best = viterbi(tables, slots, 0, 0)
-    rng = np.random.default_rng(0)
+def test_sampled_chords_are_likelier_at_lower_temperature(chord_model: ChordNetwork) -> None:
+    chain = ChordChain(chord_model, song(0, 0).slots, 5)  # a wrong key, so that chords are unsure
+    best = chain.best()
     means = []
-    for temperature in (0.1, 1.0, 3.0):
-        drawn = [sample_chords(tables, slots, 0, 0, temperature, rng) for _ in range(20)]
-        assert all(path.log_likelihood <= best.log_likelihood + 1e-9 for path in drawn)
-        means.append(np.mean([path.log_likelihood for path in drawn]))
+    for temperature in (1e-9, 1.0, 3.0):
+        sampled = chain.sample(20, temperature, np.random.default_rng(0))
+        assert all(each.log_likelihood <= best.log_likelihood + 1e-9 for each in sampled)
+        means.append(np.mean([each.log_likelihood for each in sampled]))
     assert means == sorted(means, reverse=True)
+    assert means[0] == pytest.approx(best.log_likelihood)
     with pytest.raises(BadArgument, match="temperature"):
-        sample_chords(tables, slots, 0, 0, 0.0, rng)
+        chain.sample(1, 0.0, np.random.default_rng(0))
 
 
-def test_whole_bar_transitions_sum_over_their_middle(tables: ChordHMM) -> None:
-    slots = song(0, 0).slots
-    bars = ChordSlots(
-        slots.edges[::2],
-        slots.bar[::2],
-        np.full(len(slots) // 2, 2),
-        slots.durations[::2] + slots.durations[1::2],
-    )
-    assert np.array_equal(viterbi(tables, bars, 0, 0).chords, song(0, 0).chords[::2])
+def test_probabilities_of_all_sequences_sum_to_one(chord_model: ChordNetwork) -> None:
+    notes = part_of((0, 4, 60))
+    slots = AnnotatedMelody("openewld", "", "test", score_of(notes), [], 0, 0).slots
+    chain = ChordChain(chord_model, slots, 0)
+    sampled = chain.sample(4000, 1.0, np.random.default_rng(0))
+    likelihood = {each.chords.tobytes(): np.exp(each.log_likelihood) for each in sampled}
+    seen = sum(likelihood.values())
+    assert seen < 1 + 1e-9
+    # Sequences that were seen once stand for those not seen (Good 1953).
+    counts = np.unique([each.chords.tobytes() for each in sampled], return_counts=True)[1]
+    assert 1 - seen == pytest.approx(np.mean(counts == 1) * len(counts) / 4000, abs=0.03)
 
 
-def test_relative_to_tonic_is_invertible() -> None:
-    chords = np.array([0, 12 + 9, NO_CHORD_STATE, 12 * (len(QUALITIES) - 1) + 11])
-    moved = relative_to_tonic(chords, 9)
-    assert moved.tolist() == [3, 12, NO_CHORD_STATE, 12 * (len(QUALITIES) - 1) + 2]
-    assert np.array_equal(relative_to_tonic(moved, 9, inverse=True), chords)
+def test_transpose_chords_is_invertible() -> None:
+    chords = np.array([0, 12 + 9, NO_CHORD_INDEX, 12 * (len(QUALITIES) - 1) + 11])
+    moved = transpose_chords(chords, -9)
+    assert moved.tolist() == [3, 12, NO_CHORD_INDEX, 12 * (len(QUALITIES) - 1) + 2]
+    assert np.array_equal(transpose_chords(moved, 9), chords)
 
 
-def test_chord_hmm_round_trips_and_other_files_are_refused(
-    tables: ChordHMM, tmp_path: Path
+@pytest.mark.parametrize(
+    ("intervals", "quality"),
+    [
+        ((0, 4, 7), ""),
+        ((0, 2, 4, 7, 10), "7"),
+        ((0, 3, 7, 9), "m"),
+        ((0, 4, 8, 10), "aug"),
+        ((0, 3, 6, 10), "m7b5"),
+        ((0, 4, 7, 9), "6"),
+    ],
+)
+def test_chords_of_lead_sheets_have_the_nearest_quality(
+    intervals: tuple[int, ...], quality: str
+) -> None:
+    assert list(QUALITIES)[nearest_quality(frozenset(intervals))] == quality
+
+
+def test_chord_network_round_trips_and_other_files_are_refused(
+    chord_model: ChordNetwork, tmp_path: Path
 ) -> None:
     path = tmp_path / "chords.safetensors"
-    save_chord_hmm(tables, path)
-    again = load_chord_hmm(path)
-    assert again.emission_weight == tables.emission_weight
-    assert np.array_equal(again.states, tables.states)
-    np.testing.assert_allclose(again.transitions, tables.transitions, atol=1e-5)
-    save_chord_hmm(replace(tables, final=tables.final[:, :3]), path)
-    with pytest.raises(BadCheckpoint, match="shapes"):
-        load_chord_hmm(path)
-    save_checkpoint(path, chord_hmm.CHECKPOINT_KIND, {"version": 0}, {})
+    save_chord_network(chord_model, path)
+    other = song(4, 0)
+    again, before = (
+        ChordChain(each, other.slots, 4).best() for each in (load_chord_network(path), chord_model)
+    )
+    assert np.array_equal(again.chords, before.chords)
+    assert again.log_likelihood == pytest.approx(before.log_likelihood, abs=0.5)
+    save_checkpoint(path, chord_network.CHECKPOINT_KIND, {"version": 0}, {})
     with pytest.raises(BadCheckpoint, match="version 0"):
-        load_chord_hmm(path)
+        load_chord_network(path)
 
 
-def test_fitting_needs_songs_in_both_modes() -> None:
-    with pytest.raises(BadArgument, match="no song in minor"):
-        fit_chord_hmm([song(0, 0)], 1.0)
+def test_the_quarters_of_a_song_have_the_chords_of_their_middles() -> None:
+    slots, chords = song(0, 0).quarters()
+    assert slots.tolist() == [at // 2 for at in range(64)]
+    assert chords.tolist() == [each for each in (0, 5, 7, 0) * 4 for _ in range(4)]
 
 
 def test_a_known_voice_is_found_in_another_key(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scores import QUARTER, chord_part, part_of, score_of, tune
 from segue.errors import BadArgument
 from segue.generate.harmony.chorale_frames import melody_frames, soprano_shift, voice_parts
-from segue.generate.harmony.chord_hmm import STRONG, WEAK, melody_slots
+from segue.generate.harmony.chord_slots import melody_slots
 from segue.generate.harmony.harmonise import accompaniment
 from segue.records import Part, Score
 from segue.score.harmony import Chord
@@ -169,13 +169,17 @@ def test_bars_that_have_a_middle_are_halved(time_signature: list[int], places: l
     )
 
 
-def test_slot_durations_distinguish_strong_and_weak_notes() -> None:
-    part = part_of((4, 0.5, 60), (4.5, 1, 62), (5.5, 2, 64))
+def test_the_cells_of_a_slot_hold_what_sounds_in_them() -> None:
+    part = part_of((4, 0.5, 60), (4.49, 1.01, 62), (5.5, 2, 64))
     slots = melody_slots(part, score_of(part))
     assert slots.bar.tolist() == [1, 1]  # a bar of rest before counts for nothing
-    assert slots.durations[0, STRONG].nonzero()[0].tolist() == [0]
-    assert slots.durations[0, WEAK, [2, 4]].tolist() == [1.0, 0.5]
-    assert slots.durations[1, STRONG, 4] == 1.5  # held from before
+    assert slots.pitch_classes[0, :, 0].tolist() == [1] * 3 + [0] * 9
+    assert slots.pitch_classes[0, 3:9, 2].tolist() == [1] * 6
+    assert slots.pitch_classes[1, :9, 4].tolist() == [1] * 9  # held from before
+    assert slots.pitch_classes[1, 9:].sum() == 0
+    # A note that begins a little early begins in the cell that it mostly sounds in.
+    assert slots.onsets.nonzero()[1].tolist() == [0, 3, 9]
+    assert slots.heights[1, [0, 11]].tolist() == pytest.approx([2 / 12, 0])
 
 
 def test_a_note_that_never_ends_and_too_many_bars_cost_little() -> None:

@@ -204,6 +204,16 @@ def describe(recording: Recording, genre: str = "") -> Description:
     if not excerpts:
         raise BadArgument("the recording has no samples; decode it with spans that have some")
     measured = measure(excerpts, genre)
+    vector = feature_vector(measured)
+    probabilities = sound_kind_probabilities(feature_z_scores("sound", standardise(vector)))
+    facts = _facts(recording, measured)
+    facts["sound_kind"] = classify_sound_kinds(probabilities[None])[0]
+    facts["music_probability"] = float(probabilities[SOUND_KINDS.index("music")])
+    return Description(facts, vector)
+
+
+def feature_vector(measured: Measurements) -> FloatArray:
+    """Return the features on perceptual scales, shape (len(SOUND_FEATURE_NAMES),), float32."""
     groups = {
         "rhythm": _rhythm_features(measured),
         "harmony": _harmony_features(measured.harmony),
@@ -212,14 +222,9 @@ def describe(recording: Recording, genre: str = "") -> Description:
         "texture": _texture_features(measured),
         "dynamics": _dynamics_features(measured),
     }
-    vector = np.concatenate(
+    return np.concatenate(
         [np.asarray(groups[group], np.float32) for group in SOUND_FEATURES_BY_GROUP]
     )
-    probabilities = sound_kind_probabilities(feature_z_scores("sound", standardise(vector)))
-    facts = _facts(recording, measured)
-    facts["sound_kind"] = classify_sound_kinds(probabilities[None])[0]
-    facts["music_probability"] = float(probabilities[SOUND_KINDS.index("music")])
-    return Description(facts, vector)
 
 
 def standardise(vector: FloatArray) -> FloatArray:

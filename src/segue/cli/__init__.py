@@ -27,7 +27,8 @@ _OUTPUT_FAILED: Final = "OutputFailed"
 #: Modules of the commands, in the order in which help lists them.
 _MODULES: Final = (
     "add", "show", "duplicates", "taste", "like", "playlist", "explore", "models", "explain",
-    "compose", "melody", "harmonise", "lyrics", "sample", "train", "reconstruct", "share",
+    "compose", "melody", "harmonise", "lyrics", "transcribe", "sample", "train", "reconstruct",
+    "share",
 )  # fmt: skip
 
 

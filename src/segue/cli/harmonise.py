@@ -55,10 +55,11 @@ def harmonise(
 ) -> None:
     """Harmonise a melody with chords or as a chorale.
 
-    The melody is not changed. Chords, one or two to a bar, come from a model trained on pop songs;
-    the three voices below it from one trained on Bach's chorales, with lookahead, so that they fit
-    what the melody does next; where it repeats a note, they may hold theirs. The melody is the only
-    part, the part with that name, or else the highest monophonic one.
+    The melody is not changed. Chords, one or two to a bar, come from a model trained on pop songs,
+    lead sheets and lieder; the three voices below it from one trained on Bach's chorales, with
+    lookahead, so that they fit what the melody does next; where it repeats a note, they may hold
+    theirs. The melody is the only part, the part with that name, or else the highest monophonic
+    one.
 
     Example: segue harmonise tune.mid --style chorale -o sung.mid
     """

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from segue.explore.playlist import PlaylistItem
     from segue.library import Library
     from segue.records import GroupHit, Hit
+    from segue.search.text_query import Reading
 
 #: Printed below the results of queries that are far apart.
 FAR_APART: Final = (
@@ -122,6 +123,10 @@ def like(
 ) -> None:
     """Find tracks similar to a track, file or description.
 
+    What is no name is read as a description, in English, German, French or Spanish: "calm piano, no
+    vocals"; how it is read is printed. After a track, it says how results should differ: "12 but
+    sadder, faster". If it is a name as well, "text:calm" is the description.
+
     The reasons are shares of the similarity and sum to it. With --metric euclidean, the similarity
     is the negative distance: 0 is the same, and the reasons say what makes the difference. With
     --blend, the similarity is the weighted mean of the similarities in several spaces, of which
@@ -133,6 +138,8 @@ def like(
     for all tracks of that name, and so does --genre ambient alone, without a query.
 
     Example: segue like "für elise" --max-per-artist 2 -o evening.m3u8
+
+    Example: segue like "calm piano, rainy evening, no vocals"
     """
     fields_are_queries = not queries and not tags
     fields = {"artist": artist, "album": album, "genre": genre} if fields_are_queries else {}
@@ -142,7 +149,7 @@ def like(
     ]
     if not query and not tags:
         raise BadArgument(
-            'say what it should be like: a track, a file, or --tags "sad, acoustic", or both'
+            'say what it should be like: a track, a file, or words, as "calm piano, no vocals"'
         )
     if tags and (blend or kind or metric != "cosine"):
         raise BadArgument("--tags goes without --blend, --kind and --metric euclidean")
@@ -167,6 +174,7 @@ def like(
     )
     weights = opt.parse_weights(blend) if blend else None
     remarks = []
+    reading = None
     with open_library(library) as lib:
         if kind:
             if minus or at or blend or output or among_similar_artists or filters != opt.filters():
@@ -177,15 +185,20 @@ def like(
             title = f"Like {' + '.join(query_titles(lib, query))}"
             _print_groups(groups, title, kind[0], json=json)
             return
-        title = f"Like {' + '.join([*query_titles(lib, query), *([tags] if tags else [])])}"
         tag_list = tags.split(",") if tags else []
         if not query:
+            title = f"Like {tags}"
             hits = lib.like_tags(
                 tag_list, n=n, filters=filters, duplicates=duplicates, taste=not no_taste
             )
         else:
-            if not (space or weights) and lib.kind(*query) == "score":
-                space = lib.default_space(*query, minus=minus or ())
+            reading = lib.read_queries(*query)
+            remarks.append(reading.remark)
+            described = [reading.description.text] if reading.description else []
+            names = [*query_titles(lib, reading.names), *described, *([tags] if tags else [])]
+            title = f"Like {' + '.join(names)}"
+            if reading.names and not (space or weights) and lib.kind(*reading.names) == "score":
+                space = lib.default_space(*reading.names, minus=minus or ())
                 remarks.append(_score_space_text(space))
             hits = lib.like(
                 *query,
@@ -215,6 +228,7 @@ def like(
         output=output,
         absolute=absolute,
         left_out=left_out,
+        reading=reading,
     )
     for remark in filter(None, remarks):
         if not json:
@@ -266,6 +280,7 @@ def print_results(
     output: Path | None = None,
     absolute: bool = False,
     left_out: str = "",
+    reading: "Reading | None" = None,
 ) -> None:
     """Print results as a table or as JSON, and write them as a playlist.
 
@@ -285,6 +300,8 @@ def print_results(
         Whether paths in the playlist are absolute.
     left_out : str
         Text printed beside the message that there are no results.
+    reading : Reading, optional
+        How the queries were read.
     """
     if json:
         fields = [
@@ -297,7 +314,22 @@ def print_results(
             }
             for hit in hits
         ]
-        print_json("like", {"hits": fields})
+        description = reading.description if reading else None
+        print_json(
+            "like",
+            {
+                "hits": fields,
+                "description": None
+                if description is None
+                else {
+                    "terms": [
+                        {"words": term.words, "concept": term.concept.name, "weight": term.weight}
+                        for term in description.terms
+                    ],
+                    "unknown": list(description.unknown),
+                },
+            },
+        )
     elif hits:
         _print_hits(title, hits, parts, like)
     else:
@@ -371,10 +403,10 @@ def taste_text(lib: "Library", results: "Sequence[Hit | PlaylistItem]") -> str:
     return f"leaned {' and '.join(ways)}; --no-taste switches this off" if ways else ""
 
 
-def query_titles(lib: "Library", queries: Sequence[str]) -> list[str]:
+def query_titles(lib: "Library", queries: "Sequence[str | int | Path]") -> list[str]:
     """Return the names of queries, each once: a track by its title, an artist by name."""
     names = []
-    for query in queries:
+    for query in map(str, queries):
         by_file = os.path.lexists(query) or not lib.contains(query)
         tracks = [] if by_file else lib.find(query)
         if len(tracks) == 1:

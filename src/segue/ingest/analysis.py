@@ -8,7 +8,7 @@ are computed from these in the parent, where the models are loaded once.
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -52,6 +52,8 @@ _Result = TypeVar("_Result")
 TASK: Final = "segue.ingest.analysis:run_job"
 DECODE_LIMIT_S: Final = 60.0
 IMAGE_LIMIT_S: Final = 120.0
+#: Maximum duration of the samples that are sent to the parent.
+MAX_SAMPLES_S: Final = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,15 @@ class ReadScore:
     tune: int = 0
 
 
-Job = Identify | Decode | DecodeImage | ReadSidecars | ReadScore
+@dataclass(frozen=True, slots=True)
+class DecodeSamples:
+    """Asks for the samples of a recording, or of one passage of it, and its tags."""
+
+    path: bytes
+    passage: Span | None = None
+
+
+Job = Identify | Decode | DecodeImage | ReadSidecars | ReadScore | DecodeSamples
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +228,15 @@ class SidecarLyrics:
     faults: tuple[tuple[bytes, Fault], ...]
 
 
-Answer = Identity | DecodedFile | ByteArray | SidecarLyrics | Score
+@dataclass(frozen=True, slots=True)
+class DecodedSamples:
+    """Samples of a recording, shape (n,), float32, mono at `SAMPLE_RATE_HZ`, and its tags."""
+
+    samples: FloatArray
+    tags: Tags
+
+
+Answer = Identity | DecodedFile | ByteArray | SidecarLyrics | Score | DecodedSamples
 
 
 def run_job(job: Job) -> Answer:
@@ -233,6 +251,8 @@ def run_job(job: Job) -> Answer:
 
         with open_recording(path) as file:
             return _image(file, job.image, job.passage)
+    if isinstance(job, DecodeSamples):
+        return _decode_samples(path, job.passage)
     if isinstance(job, ReadSidecars):
         return _read_words(path, job)
     return _read_score(path, job.tune)
@@ -327,6 +347,24 @@ def _decode_recording(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
         images,
     )
     return [track]
+
+
+def _decode_samples(path: Path, passage: Span | None) -> DecodedSamples:
+    from segue.io.audio import open_recording
+
+    def whole(duration_s: float) -> tuple[Span, ...]:
+        if duration_s > MAX_SAMPLES_S:
+            raise BadArgument(
+                f"it is {duration_s / 60:.0f} minutes long, and at most {MAX_SAMPLES_S / 60:.0f} "
+                "minutes are transcribed at once; choose a passage with `segue transcribe --at`"
+            )
+        return (Span(0.0, duration_s),)
+
+    if passage:
+        whole(passage.length_s)
+    with open_recording(path) as file:
+        recording = file.read(SAMPLE_RATE_HZ, whole, only=passage)
+    return DecodedSamples(recording.excerpts[0], read_tags(path))
 
 
 def _decode_score(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
@@ -526,22 +564,24 @@ def read_score(path: Path, tune: int = 0) -> Score:
     return _run(ReadScore(os.fsencode(path), tune), Score, path)
 
 
-def run_one(results: Iterator[tuple[object, _Result | Fault]], path: Path) -> _Result:
-    """Return the result of the only job of `Workers.run`.
+def decode_samples(path: Path, passage: Span | None = None) -> DecodedSamples:
+    """Decode a recording, or a passage of it, of at most `MAX_SAMPLES_S`.
 
     Raises
     ------
     Unreadable
         With the reason.
     """
-    _, result = next(results)
+    return _run(DecodeSamples(os.fsencode(path), passage), DecodedSamples, path, IMAGE_LIMIT_S)
+
+
+def _run(
+    job: Job, result_type: type[_Result], path: Path, limit_s: float = DECODE_LIMIT_S
+) -> _Result:
+    """Return the result of a job that a worker runs."""
+    ((_, result),) = Workers[Job, Answer].run(TASK, [job], limit_s, 1)
     if isinstance(result, Fault):
         raise Unreadable(f"{path}: {result.reason}")
-    return result
-
-
-def _run(job: Job, result_type: type[_Result], path: Path) -> _Result:
-    result = run_one(Workers[Job, Answer].run(TASK, [job], DECODE_LIMIT_S, 1), path)
     if not isinstance(result, result_type):
         raise TypeError(f"{job} gave {result}")
     return result

@@ -44,6 +44,7 @@ from segue.search.query_set import (
 )
 from segue.search.ranking import Metric, rank, select_hits
 from segue.search.taste import Taste, apply_taste, skipped_ids
+from segue.search.text_query import COMPARISON_WEIGHT, Reading, rank_by_description, read_queries
 from segue.store import Store, default_folder
 from segue.training.embedding import LibraryFileReader, embed_new_tracks, representations
 
@@ -259,7 +260,9 @@ class Library(deprecation.RenamedAttributes):
         ----------
         queries : str, int or Path
             Track ids, files (in the library or not), or words of a title or artist. Similar
-            queries are averaged; dissimilar ones are searched for separately.
+            queries are averaged; dissimilar ones are searched for separately. What is no name may
+            describe the results in English, German, French or Spanish: "calm piano, no vocals";
+            beside a name, it says how they should differ: "sadder, faster". See `read_queries`.
         minus : sequence of str, int or Path
             Negative queries: what results should be dissimilar to.
         n : int
@@ -300,14 +303,29 @@ class Library(deprecation.RenamedAttributes):
         >>> hits = lib.like("Für Elise", n=3, filters=Filters(max_per_artist=1))  # doctest: +SKIP
         >>> [(hit.rank, hit.track.tags.title) for hit in hits]  # doctest: +SKIP
         [(1, 'Moonlight Sonata'), (2, 'Gymnopédie No. 1'), (3, 'Clair de lune')]
+        >>> hits = lib.like("calm piano, rainy evening, no vocals")  # doctest: +SKIP
+        >>> hits = lib.like(12, "sadder, faster")  # doctest: +SKIP
         >>> hits = lib.like("song.mp3", blend={"sound": 0.7, "metadata": 0.3})  # doctest: +SKIP
         """
-        store, query_set = self._store, self._query_set(queries, minus, at)
-        ranking = rank(store, query_set, space, metric, blend)
+        store, reading = self._store, read_queries(self._store, queries)
+        query_set = self._query_set(reading.names, minus, at)
+        if reading.names:
+            ranking = rank(store, query_set, space, metric, blend)
+        elif minus or at or blend or metric != "cosine" or among_similar_artists or tags:
+            raise BadArgument("a description goes with -n, --space and filters; name a track, too")
         if tags:
             if metric != "cosine" or query_set.kind != "sound":
                 raise BadArgument("tags go with recordings, and with the cosine")
             ranking = average_rankings(ranking, rank_by_tags(store, tags))
+        if reading.description:
+            medium = query_set.kind if reading.names else self._described_medium(space)
+            seeds = [track.id for track in query_set.tracks]
+            described = rank_by_description(store, reading.description, medium, seeds)
+            ranking = (
+                average_rankings(ranking, described, COMPARISON_WEIGHT)
+                if reading.names
+                else described
+            )
         if taste and metric == "cosine":
             ranking = apply_taste(store, ranking)
         candidates = None
@@ -329,6 +347,22 @@ class Library(deprecation.RenamedAttributes):
             candidates=candidates,
             excluded=skipped_ids(store) if taste else (),
         )
+
+    def _described_medium(self, space: str | None) -> Medium:
+        """Return the medium of a space; by default recordings, or scores if there are no others."""
+        if space:
+            return self._store.spaces.matrix(space).space.kind
+        return "score" if self._store.kinds().keys() == {"score"} else "sound"
+
+    def read_queries(self, *queries: Query) -> Reading:
+        """Say how `like` reads queries: which name tracks, and what the others describe.
+
+        Examples
+        --------
+        >>> lib.read_queries("calm piano, no vocals").remark  # doctest: +SKIP
+        'read as a description: calm, piano, no vocals'
+        """
+        return read_queries(self._store, queries)
 
     def like_tags(
         self,

@@ -1,13 +1,13 @@
 """The scores of a library: read, sampled, interpolated, reconstructed, composed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument
 from segue.media import MEDIA, medium_of
-from segue.records import Score, Track
+from segue.records import Medium, Score, Span, Track
 from segue.score.piano_roll import PianoRoll
 from segue.search.query import resolve
 from segue.store import Store
@@ -21,11 +21,6 @@ Query = str | int | Path
 
 #: The bundled space of piano rolls.
 ROLL_VAE: Final = "roll-vae"
-_NOT_A_SCORE: Final = {
-    "lyrics": "is lyrics",
-    "sound": "is a recording",
-    None: "is not music known here",
-}
 
 
 class Scores(RenamedAttributes):
@@ -48,10 +43,12 @@ class Scores(RenamedAttributes):
     def read(self, query: Query) -> Score:
         """Read a score of the library, or a file that need not be in it.
 
+        A recording is transcribed, see `transcribe`.
+
         Raises
         ------
         BadArgument
-            The query names a track that is not a score, or several scores.
+            The query names lyrics, or several scores.
         Unreadable
             The file cannot be read.
 
@@ -63,20 +60,68 @@ class Scores(RenamedAttributes):
         """
         from segue.ingest.analysis import read_score  # imports the decoders
 
+        path, tune, medium = self._file(query)
+        return read_score(path, tune) if medium == "score" else self.transcribe(path)
+
+    def transcribe(
+        self,
+        query: Query,
+        passage: Span | None = None,
+        watch: Callable[[int, int], None] | None = None,
+    ) -> Score:
+        """Transcribe a recording to melody, chords and bass, with its beats, key and chord symbols.
+
+        Parameters
+        ----------
+        query : str, int or Path
+            A recording of the library, or a file that need not be in it.
+        passage : Span, optional
+            Part of the recording; by default all of it.
+        watch : callable, optional
+            Called with the number of windows of 2 s done and in all.
+
+        Raises
+        ------
+        BadArgument
+            The query names no recording, or one that is too short, too long or without notes.
+        Unreadable
+            The file cannot be decoded.
+
+        Examples
+        --------
+        >>> score = lib.scores.transcribe("song.mp3")  # doctest: +SKIP
+        >>> [part.name for part in score.parts]  # doctest: +SKIP
+        ['Melody', 'Chords', 'Bass']
+        """
+        from segue.ingest.transcription import transcribe  # imports torch
+
+        path, _, medium = self._file(query)
+        if medium != "sound":
+            raise BadArgument(f"{path.name} is a score already; name a recording")
+        return transcribe(path, passage, watch)
+
+    def _file(self, query: Query) -> tuple[Path, int, Medium]:
+        """Return file, number of the tune, and medium of a score or recording."""
         resolved = resolve(self._store, query)
-        kind = medium_of(resolved) if isinstance(resolved, Path) else resolved[0].kind
-        if kind != "score":
+        if isinstance(resolved, Path):
+            path, tune, medium = resolved, 0, medium_of(resolved)
+        else:
+            track = resolved[0]
+            path, tune, medium = track.path, track.tune, track.kind
+        if medium is None or medium == "lyrics":
             name = resolved if isinstance(resolved, Path) else _name(resolved, query)
+            what = "is lyrics" if medium else "is not music known here"
             endings = ", ".join(sorted(MEDIA["score"].suffixes))
             raise BadArgument(
-                f"{name} {_NOT_A_SCORE[kind]}, not a score; name a score: "
-                f"a file that ends in {endings}, or a track that is one"
+                f"{name} {what}, not a score; name a score or a recording: "
+                f"a file that ends in {endings}, an audio file, or a track that is one"
             )
-        if isinstance(resolved, Path):
-            return read_score(resolved)
-        if len(resolved) > 1:
-            raise BadArgument(f"{str(query)!r} names {len(resolved)} scores; give the id of one")
-        return read_score(resolved[0].path, resolved[0].tune)
+        if not isinstance(resolved, Path) and len(resolved) > 1:
+            nouns = {"score": "scores", "sound": "recordings"}
+            raise BadArgument(
+                f"{str(query)!r} names {len(resolved)} {nouns[medium]}; give the id of one"
+            )
+        return path, tune, medium
 
     def sample(self, n: int = 4, *, space: str = ROLL_VAE, seed: int = 0) -> list[PianoRoll]:
         """Sample piano rolls of four bars from the autoencoder of a space.

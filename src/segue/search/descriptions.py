@@ -11,39 +11,13 @@ import numpy as np
 from segue.builtin_spaces import MUSICNN_TAGS
 from segue.errors import BadArgument
 from segue.records import FloatArray, Reason
+from segue.search.lexicon import find_concept, lexicon
 from segue.search.ranking import Ranking
 from segue.store import Store
+from segue.text import normalise
 
-#: Words for one or several synonymous tags of MusiCNN.
-_SYNONYMS: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
-    ("chill", "chillout"): ("chill", "chillout", "chill out", "chilled"),
-    ("chill", "chillout", "mellow", "easy listening"): (
-        "calm", "relaxed", "relaxing", "quiet", "peaceful",
-    ),
-    ("female vocalist", "female vocalists"): (
-        "female vocalist", "female vocalists", "female vocals", "female voice", "female singer",
-    ),
-    ("male vocalists",): ("male vocalist", "male vocals", "male voice", "male singer"),
-    ("instrumental",): ("instrumentals", "no vocals", "without vocals"),
-    ("electronic", "electronica"): ("electronic music", "synth"),
-    ("electronic", "electro", "house", "dance"): ("techno", "trance", "edm", "club"),
-    ("party", "dance"): ("energetic", "danceable", "upbeat", "lively"),
-    ("hip-hop",): ("hip hop", "hiphop", "rap"),
-    ("rnb",): ("r&b", "r and b", "rhythm and blues"),
-    ("sad",): ("melancholy", "melancholic", "gloomy", "sadness"),
-    ("happy",): ("cheerful", "joyful", "merry"),
-    ("alternative rock",): ("alt rock", "alt-rock"),
-    ("progressive rock",): ("prog", "prog rock"),
-    ("60s",): ("1960s", "sixties"),
-    ("70s",): ("1970s", "seventies"),
-    ("80s",): ("1980s", "eighties"),
-    ("90s",): ("1990s", "nineties"),
-    ("00s",): ("2000s",),
-}  # fmt: skip
-_TAGS_OF_WORD: Final = {
-    **{tag: (tag,) for tag in MUSICNN_TAGS},
-    **{word: tags for tags, words in _SYNONYMS.items() for word in words},
-}
+#: Tags that mean the same.
+_EQUAL_TAGS: Final = (("chill", "chillout"), ("female vocalist", "female vocalists"))
 _NEGATION: Final = re.compile(r"^(-|−|not |no |without )\s*")
 
 
@@ -108,27 +82,35 @@ def rank_by_tags(store: Store, tags: Sequence[str]) -> Ranking:
     return Ranking(matrix.ids, shares.sum(axis=1).astype(np.float32), explain, matrix)
 
 
-def average_rankings(first: Ranking, second: Ranking) -> Ranking:
-    """Rank the tracks that are in both rankings by their mean similarity.
+def average_rankings(first: Ranking, second: Ranking, weight: float = 0.5) -> Ranking:
+    """Rank the tracks that are in both rankings by the weighted mean of their similarities.
 
-    The first ranking may have hubness corrections, the second has none.
+    Parameters
+    ----------
+    first, second : Ranking
+        Rankings; the first may have hubness corrections.
+    weight : float
+        Weight of the second ranking, 0 to 1; the first has the rest.
     """
     ids, rows, second_rows = np.intersect1d(first.ids, second.ids, return_indices=True)
-    scores = ((first.scores[rows] + second.scores[second_rows]) / 2).astype(np.float32)
+    scores = (1 - weight) * first.scores[rows] + weight * second.scores[second_rows]
 
     def explain(row: int) -> tuple[Reason, ...]:
         reasons = [
-            Reason(reason.name, reason.share / 2, reason.description, reason.family)
-            for reason in [*first.explain(int(rows[row])), *second.explain(int(second_rows[row]))]
+            replace(reason, share=share * reason.share)
+            for share, ranking, row_of in ((1 - weight, first, rows), (weight, second, second_rows))
+            for reason in ranking.explain(int(row_of[row]))
         ]
         return tuple(sorted(reasons, key=lambda reason: -reason.share))
 
     group_index = None if first.group_index is None else first.group_index[rows]
-    corrections = None if first.corrections is None else first.corrections[rows] * np.float32(0.5)
+    corrections = first.corrections
+    if corrections is not None:
+        corrections = np.float32(1 - weight) * corrections[rows]
     return replace(
         first,
         ids=ids,
-        scores=scores,
+        scores=scores.astype(np.float32),
         explain=explain,
         group_index=group_index,
         corrections=corrections,
@@ -149,15 +131,26 @@ def tag_column(tag: str) -> int:
 
 def _parse_tag(tag: str) -> TagQuery:
     name = " ".join(tag.casefold().split())
-    sign = 1.0
-    if name not in _TAGS_OF_WORD:
+    sign, tags = 1.0, _tags_named(name)
+    if not tags:
         name, negations = _NEGATION.subn("", name)
-        sign = -1.0 if negations else 1.0
-    if name not in _TAGS_OF_WORD:
-        matches = difflib.get_close_matches(name, _TAGS_OF_WORD, n=3)
+        sign, tags = -1.0 if negations else 1.0, _tags_named(name)
+    if not tags:
+        matches = difflib.get_close_matches(name, {*MUSICNN_TAGS, *lexicon()}, n=3)
         hint = f"did you mean {' or '.join(map(repr, matches))}? " if matches else ""
         raise BadArgument(f"the tag {tag.strip()!r} is unknown; {hint}{_known_tags()}")
-    return TagQuery(name, sign, tuple(MUSICNN_TAGS.index(tag) for tag in _TAGS_OF_WORD[name]))
+    return TagQuery(name, sign, tuple(MUSICNN_TAGS.index(tag) for tag in tags))
+
+
+def _tags_named(name: str) -> Sequence[str]:
+    """Return the tag of a name and those that mean the same, or the tags of a concept."""
+    if name in MUSICNN_TAGS:
+        return next((tags for tags in _EQUAL_TAGS if name in tags), (name,))
+    words = normalise(name).split()
+    concept, count = find_concept(words)
+    if concept is None or count < len(words) or not name[0].isalnum():
+        return ()
+    return [part for part in concept.recordings if part in MUSICNN_TAGS]
 
 
 def _direction(query: TagQuery) -> FloatArray:

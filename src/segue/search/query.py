@@ -61,6 +61,24 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
     NotFound
         No track matches, with suggestions of similar names; or the query is ambiguous.
     """
+    resolved = look_up(store, query)
+    if isinstance(resolved, Path) or resolved:
+        return resolved
+    field, name = _field_and_name(str(query))
+    what = f"no {field} of the library is" if field else "nothing in the library is"
+    raise NotFound(
+        f"{what} called {(name if field else query)!r}; {_did_you_mean(store, normalise(name))}"
+    )
+
+
+def look_up(store: Store, query: str | int | Path) -> list[Track] | Path:
+    """Find the tracks, or the file, that a query names; an empty list if no words match.
+
+    Raises
+    ------
+    NotFound
+        There is no track of that id, or no such file; or the query is ambiguous.
+    """
     if isinstance(query, int) or (isinstance(query, str) and query.isascii() and query.isdigit()):
         tracks = store.tracks([int(query)])
         if tracks:
@@ -160,10 +178,9 @@ def _resolve_path(store: Store, path: Path) -> list[Track] | Path:
 
 def _resolve_words(store: Store, query: str) -> list[Track]:
     text = normalise(query)
-    field, _, name = (part.strip() for part in query.partition(":"))
-    name_in_field = field.casefold() in QUERY_FIELDS and normalise(name)
-    if name_in_field:
-        ids = _ids_by_name(store, field.casefold(), name_in_field)
+    field, name = _field_and_name(query)
+    if field:
+        ids = _ids_by_name(store, field, normalise(name))
         if ids:
             return _preferred_kind(store.tracks(ids))
     matches = _matches(store, query, text)
@@ -189,21 +206,19 @@ def _resolve_words(store: Store, query: str) -> list[Track]:
             return _preferred_kind(store.tracks(of_genre))
     if not matches:
         _check_file(query)
-        what = (
-            f"no {field.casefold()} of the library is"
-            if name_in_field
-            else "nothing in the library is"
-        )
-        raise NotFound(
-            f"{what} called {(name if name_in_field else query)!r}; "
-            f"{_did_you_mean(store, name_in_field or text)}"
-        )
     matches = _drop_duplicates(store, matches)
-    if len(matches) == 1:
+    if len(matches) <= 1:
         return matches
     raise NotFound(
         f"{query!r} fits {len(matches)} tracks; give the id of one:\n{_listing(matches)}"
     )
+
+
+def _field_and_name(query: str) -> tuple[str, str]:
+    """Split "album:nexuiz" into field and name; other queries have no field."""
+    field, _, name = (part.strip() for part in query.partition(":"))
+    is_field = field.casefold() in QUERY_FIELDS and normalise(name)
+    return (field.casefold(), name) if is_field else ("", query)
 
 
 def _resolve_symbols(store: Store, symbols: str) -> list[Track]:

@@ -467,7 +467,8 @@ class BarSampler:
         if self._guide is not None:
             self._guide.start_bar(plan, self._plan(1))
         if self._repetition is not None:
-            self._repetition.start_bar(plan, self._repeated.get(plan.repeats or 0))
+            repeated = None if plan.repeats is None else self._repeated.get(plan.repeats)
+            self._repetition.start_bar(plan, repeated)
         for attempt in range(_MAX_ATTEMPTS):
             length = self._decoder.length
             bar, tokens = self._attempt(signature, tempo, given, attempt, last=last)

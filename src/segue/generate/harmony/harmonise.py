@@ -1,6 +1,6 @@
 """Harmonisation of a melody: a four-part chorale, or chords with an accompaniment.
 
-Chorales are sampled by a particle filter on the chorale network, chords by the hidden Markov model.
+Chorales are sampled by a particle filter on the chorale network, chords from the chord network.
 The accompaniment is for a keyboard: the root in the bass, and above it the chord in close position,
 with as little movement as possible from one voicing to the next.
 """
@@ -21,17 +21,17 @@ from segue.generate.harmony.chorale_frames import (
     melody_frames,
     voice_parts,
 )
-from segue.generate.harmony.chord_hmm import ChordSlots, melody_slots
-from segue.records import DoubleArray, Part, Score
+from segue.generate.harmony.chord_slots import NO_CHORD_INDEX, QUALITIES, ChordSlots, melody_slots
+from segue.records import IntArray, Part, Score
 from segue.score.harmony import NO_CHORD, Chord, ScoreKey, estimate_key
 from segue.score.lines import extract_melody
 from segue.score.timing import bar_grid
 from segue.theory.chords import spell_chord
-from segue.theory.keys import key_signature, spell_tonic
+from segue.theory.keys import key_signature
 
 if TYPE_CHECKING:
     from segue.generate.harmony.chorale_network import ChoraleTransformer
-    from segue.generate.harmony.chord_hmm import ChordHMM, ChordSequence
+    from segue.generate.harmony.chord_network import ChordNetwork
     from segue.generate.harmony.particle_filter import ChordConstraint, ParticleFilterOptions
 
 ACCOMPANIMENT: Final = "Accompaniment"
@@ -48,11 +48,6 @@ _MUDDY_BELOW: Final = 52  # pitch below which seconds sound muddy
 
 MAX_HARMONISATIONS: Final = 100
 _MIN_KEY_CONFIDENCE: Final = 0.5  # to begin a chorale with the tonic's or dominant's chord
-#: Weight of a key's correlation in its prior, and bonus of the best one. On pop songs, chord
-#: accuracy hardly depends on either.
-_KEY_WEIGHT: Final = 40.0
-_KEY_BONUS: Final = 2.0
-_MAX_KEYS: Final = 6
 _SAMPLES_PER_SEQUENCE: Final = 10  # attempts for each distinct chord sequence
 CHORD_TEMPERATURE: Final = 0.7
 Watcher = Callable[[int, int], None]
@@ -226,7 +221,7 @@ def harmonise_chords(
     temperature: float = CHORD_TEMPERATURE,
     part: str = "",
     seed: int = 0,
-    hmm: "ChordHMM | None" = None,
+    network: "ChordNetwork | None" = None,
 ) -> list[ChordHarmony]:
     """Harmonise a melody with chords, by bars or half bars, and an accompaniment.
 
@@ -241,7 +236,7 @@ def harmonise_chords(
     part : str
         Index or name of the melody's part; detected by default.
     seed : int
-    hmm : ChordHMM, optional
+    network : ChordNetwork, optional
         The bundled one by default.
 
     Returns
@@ -253,11 +248,10 @@ def harmonise_chords(
     ------
     BadArgument
     """
-    from segue.generate.harmony.chord_hmm import (
+    from segue.generate.harmony.chord_network import (
+        ChordChain,
         check_temperature,
-        load_chord_hmm,
-        most_likely_chords,
-        sample_chords,
+        load_chord_network,
     )
 
     check_seed(seed)
@@ -265,53 +259,40 @@ def harmonise_chords(
     check_temperature(temperature)
     melody = extract_melody(score, part)
     slots = melody_slots(melody, score)
-    hmm = hmm or load_chord_hmm()
-    best = most_likely_chords(hmm, slots, key_prior(score, melody))
-    rng = np.random.default_rng(seed)
-    distinct = {best.chords.tobytes(): best}
-    for _ in range(_SAMPLES_PER_SEQUENCE * (n - 1)):
-        if len(distinct) == n:
-            break
-        sampled = sample_chords(hmm, slots, best.tonic, best.mode, temperature, rng)
-        distinct.setdefault(sampled.chords.tobytes(), sampled)
-    ranked = sorted(distinct.values(), key=lambda sequence: -sequence.log_likelihood)
-    return [_chord_harmony(score, melody, slots, sequence) for sequence in ranked]
-
-
-def key_prior(score: Score, melody: Part) -> DoubleArray:
-    """Return the prior of each key from a melody's notes and its ending.
-
-    The HMM is trained on pop songs, which end on various chords; tunes that end on their tonic
-    need this prior.
-
-    Parameters
-    ----------
-    score : Score
-    melody : Part
-
-    Returns
-    -------
-    ndarray, shape (24,), float64
-        Log-probabilities of twelve major and twelve minor keys, up to a constant; minus infinity
-        for all but a few.
-    """
     key = estimate_key(replace(score, parts=(melody,)))
-    prior = _KEY_WEIGHT * key.correlations.astype(np.float64)
-    prior[key.tonic + 12 * (key.mode == "minor")] += _KEY_BONUS
-    return np.where(prior >= np.sort(prior)[-_MAX_KEYS], prior, -np.inf)
+    chain = ChordChain(network or load_chord_network(), slots, relative_major(key))
+    sequences = [chain.best()]
+    if n > 1:
+        rng = np.random.default_rng(seed)
+        sequences += chain.sample(_SAMPLES_PER_SEQUENCE * (n - 1), temperature, rng)
+    distinct = {sequence.chords.tobytes(): sequence for sequence in reversed(sequences)}
+    first = [*reversed(distinct.values())][:n]
+    ranked = sorted(first, key=lambda sequence: -sequence.log_likelihood)
+    return [
+        _chord_harmony(
+            score, melody, slots, key, sequence.chords, sequence.log_likelihood / len(slots)
+        )
+        for sequence in ranked
+    ]
+
+
+def relative_major(key: ScoreKey) -> int:
+    """Return the tonic of the major key with the same key signature."""
+    return (key.tonic + 3 * (key.mode == "minor")) % 12
 
 
 def _chord_harmony(
-    score: Score, melody: Part, slots: ChordSlots, sequence: "ChordSequence"
+    score: Score,
+    melody: Part,
+    slots: ChordSlots,
+    key: ScoreKey,
+    sequence: IntArray,
+    log_likelihood: float,
 ) -> ChordHarmony:
-    from segue.generate.harmony.chord_hmm import NO_CHORD_STATE, QUALITIES
-    from segue.theory.keys import MODES
-
-    mode = MODES[sequence.mode]
-    is_minor = mode == "minor"
-    sharps = key_signature(sequence.tonic, is_minor=is_minor)
+    is_minor = key.mode == "minor"
+    sharps = key_signature(key.tonic, is_minor=is_minor)
     qualities = list(QUALITIES)
-    states = np.where(_is_upbeat(melody, slots), NO_CHORD_STATE, sequence.chords)
+    states = np.where(_is_upbeat(melody, slots), NO_CHORD_INDEX, sequence)
     # Equal chords of one bar are merged.
     begins = np.append(True, (np.diff(states) != 0) | (np.diff(slots.bar) != 0))
     first = np.flatnonzero(begins)
@@ -320,7 +301,7 @@ def _chord_harmony(
     intervals: list[tuple[int, ...]] = []
     for slot, end in zip(first.tolist(), ends.tolist(), strict=True):
         span = int(slots.bar[slot]), int(slots.edges[slot]), int(end)
-        if states[slot] == NO_CHORD_STATE:
+        if states[slot] == NO_CHORD_INDEX:
             chords.append(Chord(*span, NO_CHORD, -1, -1, ""))
             intervals.append(())
             continue
@@ -338,8 +319,8 @@ def _chord_harmony(
     return ChordHarmony(
         replace(score, parts=parts, chords=symbols),
         tuple(chords),
-        f"{spell_tonic(sequence.tonic, is_minor=is_minor)} {mode}",
-        sequence.log_likelihood / len(slots),
+        key.name,
+        log_likelihood,
     )
 
 
