@@ -106,7 +106,7 @@ def test_who_was_asked_for_and_is_silent_is_leaned_towards(
         return sum(len(bar.instruments & set(asked)) for bar in bars)
 
     leaning = heard()
-    monkeypatch.setattr("segue.generate.compose.sampler._INSTRUMENT_BIAS", 0.0)
+    monkeypatch.setattr("segue.generate.compose.biases._INSTRUMENT_BIAS", 0.0)
     assert leaning > 1.2 * heard()
 
 
@@ -482,5 +482,5 @@ def test_the_key_that_was_asked_for_is_leaned_towards(
         return sum(pitch not in scale for pitch in pitches) / len(pitches)
 
     leaning = outside()
-    monkeypatch.setattr("segue.generate.compose.sampler._OUT_OF_SCALE_PENALTY", 0.0)
+    monkeypatch.setattr("segue.generate.compose.biases._OUT_OF_SCALE_PENALTY", 0.0)
     assert leaning < 0.7 * outside()

@@ -51,6 +51,10 @@ _PHRASE_WEIGHTS: Final = {4: 1.0, 8: 1.0}
 #: and the largest lag.
 _LAG_WEIGHT: Final = 8.0
 _MAX_LAG: Final = 15
+#: Similarity from which on pitched bars count as equal, and number of bars that may be equal in a
+#: row even if no more are in the prompt.
+_EQUAL: Final = 0.9
+_MIN_RUN: Final = 2
 #: Least number of pairs of bars that a lag is measured by.
 _MIN_PAIRS: Final = 3
 #: Log-weight of the bar after the last source, after a prompt.
@@ -137,6 +141,7 @@ class RepetitionModel:
         #: Log-weights of lags, and whether they are measured.
         self._lag_weights: tuple[dict[int, float], dict[int, float]] = ({}, {})
         self._has_prompt = False
+        self._longest_run = _MIN_RUN  # of equal pitched bars of the prompt
         #: Of drums and of pitched parts: index of the source of the next bar, and of the last bar,
         #: counted from the first new bar.
         self._chosen: dict[int, int] = {}
@@ -162,6 +167,7 @@ class RepetitionModel:
         similarities: tuple[list[float], list[float]] = ([], [])
         for bar in bars:
             self.append(bar)
+            self._longest_run = max(self._longest_run, _run_length(list(self._cells[1])))
             for kind, cells in enumerate(self._cells):
                 earlier = [each for each in islice(cells, len(cells) - 1) if each]
                 if cells[-1] and earlier:
@@ -269,6 +275,11 @@ class RepetitionModel:
             for index in range(first, count)
             if cells[index] and self._bars[index].time_signature == time_signature
         ]
+        # Bars that repeat each other would be each other's best sources for ever.
+        if kind and self._has_prompt and _run_length(list(cells)) >= self._longest_run:
+            candidates = [
+                index for index in candidates if _jaccard(cells[index], cells[-1]) < _EQUAL
+            ]
         if not candidates:
             return None
         missing = self._missing_instruments()
@@ -410,6 +421,14 @@ def _penalize_durations(
         longs[multiple - 1] -= source.penalty
     elif not multiple:
         durations[rest] -= source.penalty
+
+
+def _run_length(cells: Sequence[Cells]) -> int:
+    """Return how many of the last bars are equal."""
+    length = 1
+    while length < len(cells) and cells[-1] and _jaccard(cells[-1 - length], cells[-1]) >= _EQUAL:
+        length += 1
+    return length
 
 
 def _lag_weights(cells: Sequence[Cells]) -> dict[int, float]:
