@@ -54,6 +54,7 @@ CHAPTERS = {
         "part_ranges",
         "melody",
         "harmonise",
+        "transcription",
         "chorales",
         "roll_vae_reconstruction",
         "note_lstm",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import segue
+from test_cli import answer, segue
 
 from conftest import write_sound
 from recordings import RATE_HZ, write_song
@@ -39,10 +39,10 @@ def test_recordings_without_notes_are_refused(
 def test_files_are_written_by_their_endings(song: Path, tmp_path: Path) -> None:
     outputs = [tmp_path / f"a.{ending}" for ending in ("mid", "musicxml", "abc")]
     options = [item for path in outputs for item in ("-o", path)]
-    done = segue(
-        "transcribe", song, "--at", "0:00-0:08", *options, "--title", "Tune", "--lead-sheet"
-    )
-    assert done.returncode == 0, done.stderr
+    options += ["--at", "0:00-0:08", "--title", "Tune", "--lead-sheet"]
+    fields = answer("transcribe", song, *options, library=tmp_path / "library")
+    assert fields["time_signature"] == "4/4"
+    assert [chord["name"] for chord in fields["chords"]][:2] == ["C", "G"]
     for path in outputs:
         (read,) = read_scores(path)
         assert isinstance(read, Score)
@@ -57,3 +57,9 @@ def test_commands_for_scores_take_a_recording(song: Path, tmp_path: Path) -> Non
     (read,) = read_scores(tmp_path / "a.mid")
     assert isinstance(read, Score)
     assert len(read.parts) >= 2
+
+
+def test_chords_of_a_recording_are_shown(song: Path, tmp_path: Path) -> None:
+    fields = answer("show", song, "--chords", library=tmp_path / "library")
+    assert [chord["name"] for chord in fields["chords"]][:4] == ["C", "G", "C", "G"]
+    assert fields["tracks"][0]["title"] == "Scale"

@@ -58,6 +58,12 @@ def test_a_long_score_is_shown_from_its_start(tmp_path: Path) -> None:
     assert "the first 64 of 100 bars" in texts_of(tmp_path / "roll.svg")
 
 
+def test_a_row_without_a_chord_symbol_is_drawn(tmp_path: Path) -> None:
+    score = replace(score_of(tune(*[60, 64, 67, 72] * 30)), chords=((0, "Cmaj9"),))
+    draw_piano_roll(score, tmp_path / "roll.svg")
+    assert texts_of(tmp_path / "roll.svg").count("Cmaj9") == 1
+
+
 @pytest.mark.parametrize(
     "score",
     [

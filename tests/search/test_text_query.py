@@ -9,6 +9,7 @@ from conftest import fill_library, little_score, write_score
 from segue import Library
 from segue.builtin_spaces import MUSICNN_TAGS, builtin_spaces
 from segue.errors import BadArgument, NotFound
+from segue.explore.playlist import PlaylistOptions
 from segue.feature_names import SCORE_FEATURE_NAMES, SOUND_FEATURE_NAMES
 from segue.records import Tags
 from segue.search.aspects import score_aspects, sound_aspects
@@ -163,11 +164,17 @@ def test_results_differ_from_a_track_as_asked(lib: Library) -> None:
 
 
 def test_a_description_alone_goes_with_filters(lib: Library) -> None:
-    for options in ({"at": None, "metric": "euclidean"}, {"blend": {"sound": 1}}, {"minus": [1]}):
+    for options in ({"metric": "euclidean"}, {"blend": {"sound": 1}}, {"minus": [1]}):
         with pytest.raises(BadArgument, match="a description goes with"):
             lib.like("sad", **options)
     with pytest.raises(BadArgument, match="not known of recordings"):
         lib.like("waltz")
+
+
+def test_playlists_are_made_of_descriptions(lib: Library) -> None:
+    options = PlaylistOptions(2, surprise=0, versions=True)
+    items = lib.journeys.playlist("aggressive metal", options=options)
+    assert {item.track.id for item in items} == {1, 2}
 
 
 def test_scores_are_described(tmp_path: Path) -> None:

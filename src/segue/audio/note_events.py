@@ -26,7 +26,7 @@ _OVERLAP_FRAMES: Final = 30
 _KEPT_FRAMES: Final = WINDOW_FRAMES - _OVERLAP_FRAMES
 _BATCH: Final = 4
 
-#: Chosen on half of POP909, see bench/tables/transcription.md; the published program has 0.5 and
+#: Chosen on twelve songs of POP909, see bench/transcription.py; the published program has 0.5 and
 #: 0.3, which find hardly more notes, and many that are harmonics of others.
 ONSET_THRESHOLD: Final = 0.6
 NOTE_THRESHOLD: Final = 0.4

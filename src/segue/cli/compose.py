@@ -94,6 +94,13 @@ def compose(
     add: Annotated[
         str | None, typer.Option(help="Instrument of a part to add to the score.")
     ] = None,
+    lock: Annotated[
+        str | None,
+        typer.Option(
+            help="Parts and bars of the score that stay, as drums,bass or 1-8; the others are "
+            "generated again."
+        ),
+    ] = None,
     temperature: opt.Temperature = 1.0,
     top_p: opt.TopP = 0.95,
     top_k: opt.TopK = 0,
@@ -192,6 +199,7 @@ def compose(
                 bars=bars,
                 infill=bar_range,
                 add=add,
+                lock=lock,
                 melody=melody,
                 motif=motif,
                 model=model,

@@ -125,8 +125,8 @@ def playlist(
         list[str] | None,
         typer.Option(
             "--like",
-            help="Track id, file, or words of a title, artist, album or genre; repeatable. Several "
-            "are combined, or answered in turn if they are far apart.",
+            help="Track id, file, words of a title, artist, album or genre, or a description; "
+            "repeatable. Several are combined, or answered in turn if they are far apart.",
         ),
     ] = None,
     n: Annotated[
@@ -205,7 +205,9 @@ def playlist(
                 watch=watch,
             )
         taste = taste_text(lib, items)
-        title = f"Like {' + '.join(query_titles(lib, like))}"
+        reading = lib.read_queries(*like)
+        described = [reading.description.text] if reading.description else []
+        title = f"Like {' + '.join([*query_titles(lib, reading.names), *described])}"
         matched = titles_of_matched_queries(lib, items)
         only_queries = len(items) < 2
         left_out = non_music_text(lib, all_sounds=all_sounds) if only_queries else ""
@@ -234,7 +236,7 @@ def playlist(
         )
     if not items:
         say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
-    for line in filter(None, (left_out, FAR_APART if matched else "", taste)):
+    for line in filter(None, (reading.remark, left_out, FAR_APART if matched else "", taste)):
         say(line)
     if seed is None and options.by_chance and items:
         say(f"for this list again: --seed {chosen_seed}")

@@ -166,12 +166,19 @@ def show(
             "(.wav) or as a piano roll (.png, .svg, .pdf).",
         ),
     ] = None,
+    chords: Annotated[
+        bool,
+        typer.Option(
+            "--chords", help="Chords of a recording as well, which is transcribed for them."
+        ),
+    ] = False,
     library: opt.Library = None,
     json: opt.Json = False,
 ) -> None:
     """Show a track's tags, features, description and lyrics.
 
-    Of a score, the chords are shown as well, bar by bar. The file need not be in the library.
+    Of a score, the chords are shown as well, bar by bar; of a recording, with --chords. The file
+    need not be in the library.
 
     Example: segue show tune.mid -o tune.png
     """
@@ -182,12 +189,13 @@ def show(
             score = lib.scores.read(query) if len(descriptions) < 2 else None
         else:
             descriptions, score = lib.describe(query), None
+        transcription = lib.scores.transcribe(query) if chords and not score else None
     if output and score is None:
         raise BadArgument("a piano roll is drawn, or played, of one score")
     if output and score:
         write_music(score, output)
     if json:
-        print_json("show", _fields(descriptions, score))
+        print_json("show", _fields(descriptions, score, transcription))
         return
     for item in descriptions:
         _print_track(item)
@@ -195,11 +203,15 @@ def show(
             say("\n" + "\n".join(map(sanitize, item.words.split("\n"))) + "\n")
     if score:
         _print_score(score, with_facts=not descriptions)
+    if transcription:
+        _print_chords(transcription)
     if output:
         say(f"wrote {display_path(output)}")
 
 
-def _fields(descriptions: "list[Description]", score: "Score | None") -> dict[str, Any]:
+def _fields(
+    descriptions: "list[Description]", score: "Score | None", transcription: "Score | None"
+) -> dict[str, Any]:
     from segue.score.harmony import estimate_chords
     from segue.search.filters import non_music_type
 
@@ -210,10 +222,14 @@ def _fields(descriptions: "list[Description]", score: "Score | None") -> dict[st
         | ({"words": item.words} if item.words else {})
         for item in descriptions
     ]
-    if score is None:
-        return {"tracks": tracks}
-    named = [{"bar": chord.bar + 1, "name": chord.name} for chord in estimate_chords(score)]
-    return {"tracks": tracks, "features": _facts(score), "chords": named}
+    fields: dict[str, Any] = {"tracks": tracks}
+    if score:
+        fields["features"] = _facts(score)
+    if with_chords := score or transcription:
+        fields["chords"] = [
+            {"bar": chord.bar + 1, "name": chord.name} for chord in estimate_chords(with_chords)
+        ]
+    return fields
 
 
 def _facts(score: "Score") -> dict[str, float | str]:
@@ -246,11 +262,15 @@ def _print_track(item: "Description") -> None:
 
 
 def _print_score(score: "Score", *, with_facts: bool) -> None:
-    from segue.score.harmony import estimate_chords
-
     if with_facts:
         rows = _rows(_facts(score))
         print_table(score.title or "a score", ("", ""), rows)
+    _print_chords(score)
+
+
+def _print_chords(score: "Score") -> None:
+    from segue.score.harmony import estimate_chords
+
     print_table("chords", ("", ""), chord_rows(estimate_chords(score)))
 
 

@@ -109,9 +109,13 @@ class TakesWriter:
         report: dict[str, Any],
         lines: Sequence[str],
     ) -> None:
-        """Add a take with its report, as fields and in words, and save all."""
+        """Add a take with its report, as fields and in words, and save all.
+
+        The report gets the probability that the bars are real.
+        """
         from segue.generate.compose.takes import Take
 
+        report["probability_real"] = piece.probability_real
         score = piece.score if title is None else replace(piece.score, title=title)
         folder = self.path.absolute().parent
         names = tuple(os.path.relpath(file.absolute(), folder) for file in files)
@@ -127,13 +131,13 @@ class TakesWriter:
         from segue.render.takes_page import TakeView, write_takes_page
 
         views = []
-        for number in self._takes.ranking():
+        for rank, number in enumerate(self._takes.ranking()):
             take = self._takes[number]
             seed = take.report["to_reproduce"]["seed"]
             views.append(
                 TakeView(
                     f"Take {number}",
-                    f"seed {seed}",
+                    f"{'first choice of the critic, ' if not rank else ''}{verdict(take.report)}",
                     self._lines[number - 1],
                     [quote(name) for name in take.files],
                     humanise(take.score, replace(performance, seed=seed)),
@@ -160,7 +164,14 @@ class TakesWriter:
         }
 
     def say(self) -> None:
-        """Print where the takes are, and how to go on."""
+        """Print the ranking, where the takes are, and how to go on."""
+        for number in self._takes.ranking():
+            say(f"take {number}: {verdict(self._takes[number].report)}")
         say(f"wrote {display_path(self.page)}, a page to hear and compare them")
         best = self._takes.ranking()[0]
         say(f"to go on with take {best}: segue compose {display_path(self.path)} --keep {best}")
+
+
+def verdict(report: dict[str, Any]) -> str:
+    """Return what the critic makes of a take in words."""
+    return f"the critic takes it for real with a probability of {report['probability_real']:.0%}"

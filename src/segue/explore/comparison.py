@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.spectrogram import LOG_MEL_SPECS, LogMelSpec
 from segue.audio.training import tile_at, tiles_of
-from segue.builtin_spaces import MUSICNN_TAGS, feature_z_scores
+from segue.builtin_spaces import MUSICNN_TAGS, builtin_spaces, feature_z_scores
 from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, NotFound
 from segue.evaluation.projection import l2_normalise
@@ -195,7 +195,8 @@ def compare(store: Store, first: Track, second: Track, n: int = 5) -> Comparison
     # Hash buckets of character n-grams have no meaning by themselves.
     features = features[feature_groups.get("characters", slice(0)).stop :]
     groups = group_contributions(feature_groups, a, b)
-    tags = _tag_contributions(store, first, second)
+    has_tags = "tags" in builtin_spaces(first.kind)
+    tags = _tag_contributions(store, first, second) if has_tags else ()
     bars: tuple[BarPair, ...] = ()
     if first.kind == "score":
         score, other = (read_score(track.path, track.tune) for track in (first, second))

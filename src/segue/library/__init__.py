@@ -42,9 +42,9 @@ from segue.search.query_set import (
     default_space,
     default_space_of_library,
 )
-from segue.search.ranking import Metric, rank, select_hits
+from segue.search.ranking import Metric, select_hits
 from segue.search.taste import Taste, apply_taste, skipped_ids
-from segue.search.text_query import COMPARISON_WEIGHT, Reading, rank_by_description, read_queries
+from segue.search.text_query import Reading, rank_queries, read_queries
 from segue.store import Store, default_folder
 from segue.training.embedding import LibraryFileReader, embed_new_tracks, representations
 
@@ -309,23 +309,13 @@ class Library(deprecation.RenamedAttributes):
         """
         store, reading = self._store, read_queries(self._store, queries)
         query_set = self._query_set(reading.names, minus, at)
-        if reading.names:
-            ranking = rank(store, query_set, space, metric, blend)
-        elif minus or at or blend or metric != "cosine" or among_similar_artists or tags:
+        if not reading.names and (minus or at or blend or among_similar_artists or tags):
             raise BadArgument("a description goes with -n, --space and filters; name a track, too")
+        ranking = rank_queries(store, reading.description, query_set, space, metric, blend)
         if tags:
             if metric != "cosine" or query_set.kind != "sound":
                 raise BadArgument("tags go with recordings, and with the cosine")
             ranking = average_rankings(ranking, rank_by_tags(store, tags))
-        if reading.description:
-            medium = query_set.kind if reading.names else self._described_medium(space)
-            seeds = [track.id for track in query_set.tracks]
-            described = rank_by_description(store, reading.description, medium, seeds)
-            ranking = (
-                average_rankings(ranking, described, COMPARISON_WEIGHT)
-                if reading.names
-                else described
-            )
         if taste and metric == "cosine":
             ranking = apply_taste(store, ranking)
         candidates = None
@@ -347,12 +337,6 @@ class Library(deprecation.RenamedAttributes):
             candidates=candidates,
             excluded=skipped_ids(store) if taste else (),
         )
-
-    def _described_medium(self, space: str | None) -> Medium:
-        """Return the medium of a space; by default recordings, or scores if there are no others."""
-        if space:
-            return self._store.spaces.matrix(space).space.kind
-        return "score" if self._store.kinds().keys() == {"score"} else "sound"
 
     def read_queries(self, *queries: Query) -> Reading:
         """Say how `like` reads queries: which name tracks, and what the others describe.

@@ -43,8 +43,8 @@ from segue.search.query_set import (
     default_space_of_library,
     default_space_of_tracks,
 )
-from segue.search.ranking import rank
 from segue.search.taste import apply_taste, skipped_ids
+from segue.search.text_query import rank_queries, read_queries
 from segue.store import Store
 from segue.store.spaces import StoredMap
 from segue.training.embedding import LibraryFileReader
@@ -390,7 +390,7 @@ class Journeys:
         Parameters
         ----------
         queries : str, int or Path
-            Tracks or files, see `segue.Library.like`.
+            Tracks, files or descriptions, see `segue.Library.like`.
         options : PlaylistOptions, optional
             Length, order, randomness; by default 30 tracks in a smooth order.
         space : str, optional
@@ -409,8 +409,9 @@ class Journeys:
         >>> for item in lib.journeys.playlist("Für Elise", options=options):  # doctest: +SKIP
         ...     print(item.track.tags.title)
         """
-        query_set = QuerySet(self._store, queries, files=LibraryFileReader(self._store))
-        ranking = rank(self._store, query_set, space)
+        reading = read_queries(self._store, queries)
+        query_set = QuerySet(self._store, reading.names, files=LibraryFileReader(self._store))
+        ranking = rank_queries(self._store, reading.description, query_set, space)
         if taste:
             ranking = apply_taste(self._store, ranking)
         return make_playlist(

@@ -187,6 +187,7 @@ class Scores(RenamedAttributes):
         bars: int | None = None,
         infill: tuple[int, int] | None = None,
         add: str | None = None,
+        lock: str | None = None,
         melody: Query | None = None,
         motif: Query | None = None,
         model: str | None = None,
@@ -206,6 +207,8 @@ class Scores(RenamedAttributes):
             First and last bar to replace, from 1.
         add : str, optional
             Instrument of a part to add, such as "bass".
+        lock : str, optional
+            Parts and bars that stay while the others are generated again, as "drums,1-4".
         melody : str, int or Path, optional
             A score whose melody gets an accompaniment, in the style of the options.
         motif : str, int or Path, optional
@@ -236,7 +239,7 @@ class Scores(RenamedAttributes):
         composer = load_model(self._store, COMPOSING, model or BUNDLED)
         tune = None if melody is None else self.read(melody)
         theme = None if motif is None else self.read(motif)
-        return Composition(composer, options, bars, score, infill, added, tune, theme)
+        return Composition(composer, options, bars, score, infill, added, tune, theme, lock)
 
     def _model(self, space: str) -> "RollModel":
         from segue.score.vae.model import RollModel

@@ -316,8 +316,8 @@ def _draw_bars(axes: "Axes", grid: BarGrid, first: int, last: int, rows: _Rows) 
 
 def _draw_chords(axes: "Axes", chords: Sequence[Chord], rows: _Rows, widest: int) -> None:
     """Write each chord symbol at its onset, in a font size that fits before the next one."""
-    previous = ["", *(chord.name for chord in chords[:-1])]
-    changes = [chord for chord, name in zip(chords, previous, strict=True) if chord.name != name]
+    previous = ["", *(chord.name for chord in chords)]
+    changes = [chord for chord, name in zip(chords, previous, strict=False) if chord.name != name]
     points_per_tick = 72 * (_WIDTH_INCHES - 0.8) / widest
     for index, chord in enumerate(changes):
         end = changes[index + 1].start if index + 1 < len(changes) else chord.start + widest

@@ -1,4 +1,4 @@
-"""Logit biases: requested instruments, registers, and the scale of the key."""
+"""Biases on the logits of tokens: requested instruments, registers and scale."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable

@@ -18,7 +18,9 @@ from segue.evaluation.generated import (
     scale_consistency,
 )
 from segue.generate.compose.chords import chord_fit
+from segue.generate.compose.critic import Critic
 from segue.generate.compose.editing import add_part, insert_bars
+from segue.generate.compose.locks import parse_locks
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.plan import BarChord, BarPlan
 from segue.generate.compose.planning import (
@@ -258,11 +260,15 @@ class Composition:
     added: int | None = None
     melody: Score | None = None
     motif: Score | None = None
+    lock: str | None = None
     generated: list[Bar] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._check()
         self._prompt_bars = score_to_bars(self.prompt) if self.prompt else []
+        self._locked: frozenset[int] = frozenset()
+        if self.lock is not None:
+            self._apply_locks(self.lock)
         if self.infill:
             first, last = self.infill
             if not 1 <= first <= last <= len(self._prompt_bars):
@@ -295,7 +301,7 @@ class Composition:
             check_arrangement(
                 options, has_bars=self.bars is not None, has_prompt=self.prompt is not None
             )
-        if not (self.infill or self.added is not None):
+        if not (self.infill or self.added is not None or self.lock is not None):
             return
         if options.time_signature is not None or options.tempo is not None:
             raise BadArgument(
@@ -305,7 +311,23 @@ class Composition:
         if options.sections or options.style:
             raise BadArgument(
                 "sections and styles are of new bars; leave --form, --sections and --style out "
-                "with --infill and --add"
+                "with --infill, --lock and --add"
+            )
+
+    def _apply_locks(self, lock: str) -> None:
+        """Set the locked instruments, and the range of bars that are generated again."""
+        if self.prompt is None or self.added is not None:
+            raise BadArgument("--lock needs a score, and goes with no --add; name one to change")
+        instruments = [DRUMS if part.is_drum else part.program for part in self.prompt.parts]
+        parts = list(zip(_part_names(self.prompt.parts), instruments, strict=True))
+        n_bars = len(self._prompt_bars)
+        self._locked, open_range = parse_locks(lock, parts, n_bars)
+        if self.infill and open_range != (1, n_bars):
+            raise BadArgument("--infill and locked bars at once; name the bars in one of them")
+        self.infill = self.infill or open_range
+        if not set(self.options.instruments or instruments) - self._locked:
+            raise BadArgument(
+                "all parts are locked; leave those out that are to be generated again"
             )
 
     def _plan(self) -> CompositionOptions:
@@ -337,7 +359,7 @@ class Composition:
             )
         elif self.infill:
             first, last = self.infill
-            bars = self._sampler.infill(prompt, first - 1, last, self._plans)
+            bars = self._sampler.infill(prompt, first - 1, last, self._plans, self._locked)
         elif self.added is not None:
             plans = self._plans
             if not plans and is_bass(self.added):
@@ -386,7 +408,10 @@ class Composition:
             return self._with_requested(insert_bars(None, self.generated, 0, 0, parts), 0)
         if self.infill:
             first = self.infill[0] - 1
-            return insert_bars(self.prompt, self.generated, first, first + len(self.generated))
+            free = [bar.select(bar.instruments - self._locked) for bar in self.generated]
+            return insert_bars(
+                self.prompt, free, first, first + len(self.generated), locked=self._locked
+            )
         if self.added is not None:
             return add_part(self.prompt, self.generated)
         end = min(len(self._prompt_bars), len(bar_grid(self.prompt)))
@@ -438,6 +463,23 @@ class Composition:
         return [BarPlan(tuple(bar)) for bar in chords]
 
     @property
+    def probability_real(self) -> float:
+        """Probability that the bars are real, as the critic estimates it.
+
+        An added part is judged with the others. Without bars before, those that are generated
+        first are what the later ones are compared with.
+        """
+        if self.added is not None:
+            bars = [
+                bar._replace(notes=tuple(sorted((*bar.notes, *part.notes))))
+                for bar, part in zip(self._prompt_bars, self.generated, strict=False)
+            ]
+            return Critic.pretrained().probability(bars)
+        first, last = self.offset, self.offset + len(self.generated)
+        after = self._prompt_bars[last:]
+        return Critic.pretrained().probability(self.generated, self._prompt_bars[:first], after)
+
+    @property
     def report(self) -> dict[str, Any]:
         """Summary, originality and statistics of the bars, and what reproduces them."""
         index = self.composer.index
@@ -465,6 +507,7 @@ class Composition:
             "to_reproduce": {
                 **options,
                 "infill": self.infill,
+                "lock": self.lock,
                 "added": self.added,
                 "segue": version("segue"),
                 "torch": version("torch"),

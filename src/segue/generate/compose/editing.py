@@ -6,7 +6,7 @@ divided among the parts here.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, groupby
 from typing import Final
@@ -152,6 +152,7 @@ def insert_bars(
     first: int,
     last: int,
     parts: Mapping[int, int] | None = None,
+    locked: Collection[int] = (),
 ) -> Score:
     """Replace bars of a score, or append some; notes of other parts that begin there are removed.
 
@@ -165,6 +166,8 @@ def insert_bars(
         Range of indices to replace, without `last`; both the number of bars to append.
     parts : mapping of int to int, optional
         Number of parts of an instrument, where it is more than in the score, or than one.
+    locked : collection of int
+        Instruments of parts that are left as they are.
 
     Returns
     -------
@@ -192,7 +195,7 @@ def insert_bars(
     )
     score = replace(score, chords=chords)
     return trim_repeated_notes(
-        _merge(score, generated, (begin, begin if appended else end), counts)
+        _merge(score, generated, (begin, begin if appended else end), counts, locked=locked)
     )
 
 
@@ -242,11 +245,14 @@ def _merge(
     counts: Counter[int],
     *,
     tempos: bool = True,
+    locked: Collection[int] = (),
 ) -> Score:
     """Insert bars at the first tick of a span, and remove what begins within it."""
     begin, end = span
     ticks = score.ticks_per_quarter // STEPS_PER_QUARTER
-    parts = [_without(part, begin, end) for part in score.parts]
+    parts = [
+        part if _instrument(part) in locked else _without(part, begin, end) for part in score.parts
+    ]
     indices: dict[tuple[int, bool], list[int]] = {}  # of the parts of each instrument
     for index, part in enumerate(parts):
         indices.setdefault((part.program, part.is_drum), []).append(index)

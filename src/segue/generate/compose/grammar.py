@@ -423,11 +423,12 @@ def encode_bar(bar: Bar) -> list[int]:
                 if note.velocity != velocities[instrument]:
                     velocities[instrument] = note.velocity
                     tokens.append(FIRST_TOKEN["velocity"] + note.velocity)
-                tokens += _encode_note(note)
+                tokens += encode_note(note)
     return tokens
 
 
-def _encode_note(note: Note) -> list[int]:
+def encode_note(note: Note) -> list[int]:
+    """Encode pitch and duration of a note."""
     if note.instrument == DRUMS:
         return [FIRST_TOKEN["drum"] + note.pitch]
     long, rest = divmod(note.duration - 1, SHORT_DURATIONS)

@@ -267,6 +267,11 @@ class RepetitionModel:
                 pitched = frozenset(each for each in pitched if not _plays_melody(each))
             self._follow(notes, pitched, penalty)
 
+    def drop_sources(self, instruments: Collection[int]) -> None:
+        """Leave instruments without a source in the next bar."""
+        for instrument in instruments:
+            self._sources.pop(instrument, None)
+
     def _choose(self, kind: int, time_signature: int) -> int | None:
         cells, count, plan = self._cells[kind], len(self._bars), self._plan
         first = max(count - self._count + plan.section, 0) if kind and plan.section else 0

@@ -23,6 +23,7 @@ from segue.generate.compose.grammar import (
     infill_prefix,
     part_prefix,
 )
+from segue.generate.compose.locks import LockedNotes
 from segue.generate.compose.options import CompositionOptions, beat_length, tempo_bin
 from segue.generate.compose.patterns import tonic_chord
 from segue.generate.compose.plan import OPEN, BarPlan
@@ -37,6 +38,10 @@ from segue.generate.compose.tokens import (
     TEMPO_BINS,
     TOKEN_KINDS,
     Bar,
+    chordal_instruments,
+    drums_of,
+    make_monophonic,
+    read_instruments,
     semitones_to_c,
     tempo_to_bpm,
 )
@@ -70,35 +75,6 @@ _BAR_TOKENS: Final = range(FIRST_TOKEN["bar"], FIRST_TOKEN["tempo"])
 
 #: Factor of the penalties of what does not fit chords that are estimated from a score.
 _ESTIMATED_CHORDS: Final = 0.3
-
-
-def read_instruments(bars: Sequence[Bar]) -> frozenset[int]:
-    """Return the instruments of bars."""
-    return frozenset[int]().union(*(bar.instruments for bar in bars))
-
-
-def drums_of(bars: Sequence[Bar]) -> frozenset[int]:
-    """Return the drum pitches of bars."""
-    return frozenset(note.pitch for bar in bars for note in bar.notes if note.instrument == DRUMS)
-
-
-def chordal_instruments(bar: Bar) -> frozenset[int]:
-    """Return the instruments with simultaneous onsets."""
-    onsets = Counter((note.onset, note.instrument) for note in bar.notes)
-    return frozenset(instrument for (_, instrument), count in onsets.items() if count > 1)
-
-
-def make_monophonic(bar: Bar, instruments: frozenset[int]) -> Bar:
-    """Shorten notes of some instruments to end at the instrument's next onset."""
-    next_onset: dict[int, int] = {}
-    notes = []
-    for note in reversed(bar.notes):
-        duration = note.duration
-        if note.instrument in instruments and note.instrument in next_onset:
-            duration = min(duration, next_onset[note.instrument] - note.onset)
-        next_onset[note.instrument] = note.onset
-        notes.append(note._replace(duration=duration))
-    return bar._replace(notes=tuple(notes[::-1]))
 
 
 class BarSampler:
@@ -145,6 +121,7 @@ class BarSampler:
         self._repeated: dict[int, Bar] = {}  # bars that are repeated, by index
         self._index = 0  # of the bar that is sampled
         self._guide: ChordGuide | None = None
+        self._locked_notes: LockedNotes | None = None
         self._biases = LogitBiases(options.instruments or (), self._mode)
         self.rejected = 0
 
@@ -223,7 +200,12 @@ class BarSampler:
             yield accompaniment.transpose(-self._transposition)
 
     def infill(
-        self, bars: Sequence[Bar], first: int, last: int, plans: Sequence[BarPlan] = ()
+        self,
+        bars: Sequence[Bar],
+        first: int,
+        last: int,
+        plans: Sequence[BarPlan] = (),
+        locked: frozenset[int] = frozenset(),
     ) -> Iterator[Bar]:
         """Sample bars that replace some of a piece, given those before and after.
 
@@ -235,6 +217,8 @@ class BarSampler:
             Range of indices to replace, without `last`.
         plans : sequence of BarPlan
             Of each new bar; () leaves all open.
+        locked : frozenset of int
+            Instruments whose notes stay; they are in the bars that are returned.
 
         Yields
         ------
@@ -263,13 +247,21 @@ class BarSampler:
             self._biases.request(on_both_sides & set(self._instruments))
         self._encoded = [encode_bar(bar) for bar in bars[:first]]
         self._recent = list(bars[:first][-_MAX_REPEATS:])
+        self._given = locked
+        if locked:  # the other instruments play about as often as before
+            counts = Counter(each for bar in bars[first:last] for each in bar.instruments)
+            often = {each for each, count in counts.items() if 2 * count >= last - first}
+            self._biases.request(often & set(self._instruments) - locked)
         self._follow(plans)
         self._repeat([*after, *bars[:first]])
         for index in range(first, last):
             if (index - first) % MAX_INFILL_BARS == 0:
-                self._header = start + infill_prefix(min(last - index, MAX_INFILL_BARS), after)
+                gap = infill_prefix(min(last - index, MAX_INFILL_BARS), after)
+                # Parts of a whole piece are sampled like a new piece.
+                self._header = start + (gap if after or not locked else [])
                 self._refill()
             old = bars[index]
+            self._locked_notes = LockedNotes(old, locked) if locked else None
             bar = self._sample_bar(old.time_signature, old.tempo)
             yield bar.transpose(-self._transposition)
 
@@ -396,9 +388,11 @@ class BarSampler:
             incomplete = last and len(tokens) <= max_tokens and not self._biases.complete_with(bar)
             if incomplete and _without_end(allowed).any():
                 allowed = _without_end(allowed)
-            if len(tokens) > max_tokens and allowed[END]:
+            position, is_full = state.position, len(tokens) > max_tokens
+            if self._locked_notes is not None:
+                allowed = self._locked_notes.restrict(allowed, bar, position, only=is_full)
+            if is_full and (allowed[END] or len(tokens) > 2 * max_tokens - 4):
                 break
-            position = state.position
             biased = self._biases.apply(logits, bar, position.instrument, position.step)
             if self._guide is not None:
                 biased = self._guide.apply(biased, bar, position)
@@ -437,6 +431,8 @@ class BarSampler:
         if self._repetition is not None:
             factor = _SOURCE_FACTORS[min(attempt, len(_SOURCE_FACTORS) - 1)]
             self._repetition.choose(state.bars[-1].time_signature, factor)
+            if self._locked_notes is not None:
+                self._repetition.drop_sources(self._given)
         return state, tokens, logits
 
     def _sample(self, logits: "Tensor", allowed: BoolArray, attempt: int) -> int:
@@ -455,9 +451,11 @@ class BarSampler:
         """Return whether a bar neither copies nor repeats too much."""
         if any(tracker.copied > self.options.max_copy for tracker in trackers.values()):
             return False
-        content = bar.notes, bar.time_signature
-        equal = [each for each in self._recent if (each.notes, each.time_signature) == content]
-        return not bar.notes or len(equal) < _MAX_REPEATS
+        free = [
+            (each.time_signature, each.select(each.instruments - self._given).notes)
+            for each in (bar, *self._recent)
+        ]
+        return not free[0][1] or free[1:].count(free[0]) < _MAX_REPEATS
 
     def _track(self, bar: Bar) -> dict[int, BarTracker]:
         """Return the copy trackers of the instruments of a bar after it."""

@@ -4,6 +4,7 @@
 `segue.generate.compose.grammar` turns bars into tokens.
 """
 
+from collections import Counter
 from collections.abc import Container, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -149,6 +150,35 @@ class Bar(NamedTuple):
             for note in self.notes
         )
         return self._replace(notes=notes)
+
+
+def read_instruments(bars: Sequence[Bar]) -> frozenset[int]:
+    """Return the instruments of bars."""
+    return frozenset[int]().union(*(bar.instruments for bar in bars))
+
+
+def drums_of(bars: Sequence[Bar]) -> frozenset[int]:
+    """Return the drum pitches of bars."""
+    return frozenset(note.pitch for bar in bars for note in bar.notes if note.instrument == DRUMS)
+
+
+def chordal_instruments(bar: Bar) -> frozenset[int]:
+    """Return the instruments with simultaneous onsets."""
+    onsets = Counter((note.onset, note.instrument) for note in bar.notes)
+    return frozenset(instrument for (_, instrument), count in onsets.items() if count > 1)
+
+
+def make_monophonic(bar: Bar, instruments: frozenset[int]) -> Bar:
+    """Shorten notes of some instruments to end at the instrument's next onset."""
+    next_onset: dict[int, int] = {}
+    notes = []
+    for note in reversed(bar.notes):
+        duration = note.duration
+        if note.instrument in instruments and note.instrument in next_onset:
+            duration = min(duration, next_onset[note.instrument] - note.onset)
+        next_onset[note.instrument] = note.onset
+        notes.append(note._replace(duration=duration))
+    return bar._replace(notes=tuple(notes[::-1]))
 
 
 def semitones_to_c(key: int) -> int:
