@@ -1,6 +1,7 @@
 """Clefs, readable rhythms and beams of what is written."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 
 from segue.io.musicxml_read import read_music_xml
 from segue.io.musicxml_write import write_music_xml
-from segue.io.notation import (
+from segue.io.note_values import QUARTER, is_readable, quantise
+from segue.io.staves import (
     ALTO,
     BASS,
     BASS_8VB,
@@ -21,7 +23,6 @@ from segue.io.notation import (
     choose_clef,
     ledger_lines,
 )
-from segue.io.note_values import QUARTER, is_readable, quantise
 from segue.records import Part, Score
 
 SIXTEENTH, TRIPLET = QUARTER // 4, QUARTER // 3
@@ -88,7 +89,9 @@ def test_ledger_lines(clef: Clef, pitch: int, count: int) -> None:
     ("places", "readable"),
     [
         ([0, 1 / 4, 1 / 2, 3 / 4], True),
-        ([0, 1 / 8, 3 / 8], True),
+        ([0, 1 / 8, 1 / 4], True),
+        ([0, 3 / 8, 1 / 2], True),
+        ([0, 5 / 8], False),  # a 32nd beside nothing
         ([0, 1 / 3, 2 / 3], True),
         ([0, 1 / 3, 1 / 2, 2 / 3], True),  # two against three
         ([0, 1 / 5, 2 / 5, 3 / 5, 4 / 5], True),
@@ -107,32 +110,40 @@ def test_rhythms_that_a_reader_reads(places: list[float], readable: bool) -> Non
 
 
 @pytest.mark.parametrize(
-    ("on", "off", "written"),
+    ("on", "off", "kinds"),
     [
-        # A straight beat, played a little off: onsets at sixteenths, each until the next.
-        ([0.02, 0.24, 0.51, 0.77], [0.2, 0.45, 0.7, 0.95], [(0, 1), (1, 2), (2, 3), (3, 4)]),
-        # Long notes end on the beat; a short gap is no rest.
-        ([0, 2.05], [1.9, 3.95], [(0, 8), (8, 16)]),
+        # A straight beat, played a little off: each note until the next.
+        ([0.02, 0.24, 0.51, 0.77], [0.2, 0.45, 0.7, 0.95], "16th 16th 16th 16th"),
+        # Long notes end on the beat; a short gap is no rest, a long one is.
+        ([0, 2.05], [1.9, 3.95], "half half"),
+        ([0.01, 2.05], [0.85, 3.9], "quarter rest half"),
+        ([0, 1.02, 1.51, 3.0], [0.8, 1.45, 1.9, 3.8], "quarter eighth eighth rest quarter"),
         # A chord whose notes are let go one by one ends together.
-        ([0, 0, 0], [1.0, 0.95, 0.88], [(0, 4), (0, 4), (0, 4)]),
+        ([0, 0, 0], [1.0, 0.95, 0.88], "quarter quarter quarter"),
+        # A sixteenth and its rests are one note with a dot.
+        ([0.01, 1.02], [0.25, 1.9], "quarter. quarter"),
     ],
 )
-def test_what_is_played_is_written_in_sixteenths(
-    on: list[float], off: list[float], written: list[tuple[int, int]]
+def test_what_is_played_is_written_in_plain_values(
+    on: list[float], off: list[float], kinds: str
 ) -> None:
-    begins, ends = quantise(np.array(on), np.array(off), scale(len(on)))
-    assert list(zip(begins // SIXTEENTH, ends // SIXTEENTH, strict=True)) == written
-    assert not (begins % SIXTEENTH).any()
-    assert not (ends % SIXTEENTH).any()
+    times = zip(on, off, scale(len(on)).tolist(), strict=True)
+    notes = [[round(480 * a), round(480 * (b - a)), pitch, 80] for a, b, pitch in times]
+    xml = write_music_xml(replace(score(part(40, notes)), ticks_per_quarter=480)).decode()
+    written = [
+        ("rest" if "<rest" in note else re.findall("<type>(.*?)</type>", note)[0])
+        + "." * note.count("<staccato/>")
+        for note in re.findall("<note.*?</note>", xml)
+    ]
+    expected = kinds.split()
+    assert written[: len(expected)] == expected
 
 
 def test_swing_is_written_in_triplets_and_stray_ones_are_not() -> None:
     swing = np.array([at for beat in range(4) for at in (beat, beat + 0.66)])
-    begins, _ = quantise(swing, swing + 0.3, scale(len(swing)))
-    assert (begins % TRIPLET == 0).all()
+    assert (quantise(swing, scale(len(swing))) % TRIPLET == 0).all()
     straight = np.array([*np.arange(0, 16, 0.5), 16.0, 16 + 5 / 12, 16.75])
-    begins, _ = quantise(straight, straight + 0.25, scale(len(straight)))
-    assert (begins % SIXTEENTH == 0).all()
+    assert (quantise(straight, scale(len(straight))) % SIXTEENTH == 0).all()
 
 
 def scale(count: int) -> NDArray[np.int64]:
@@ -144,10 +155,10 @@ def scale(count: int) -> NDArray[np.int64]:
 @pytest.mark.parametrize("first", [0.0, 1.0, 1.5, 1.8])
 def test_what_is_struck_again_has_a_place_of_its_own(first: float, apart: float) -> None:
     on = np.array([first, first + apart, 2.0, 2.5])
-    same, _ = quantise(on, on + 0.05, np.full(4, 60))
+    same = quantise(on, np.full(4, 60))
     assert (np.diff(same) > 0).all()
     assert (same % (QUARTER // 8) == 0).all()  # 32nds, nothing shorter
-    other, _ = quantise(on, on + 0.05, scale(4))
+    other = quantise(on, scale(4))
     assert (other % (QUARTER // 4) == 0).all() or apart == 1 / 8 or first == 1.8
 
 

@@ -14,16 +14,17 @@ import numpy as np
 from segue.errors import BadArgument
 from segue.io.abc_elements import ACCIDENTALS
 from segue.io.notation import (
-    Bar,
     NoteHead,
+    Staff,
     Symbol,
-    choose_clef,
     divide_into_bars,
     key_changes,
     notate_part,
     place,
+    without_empty_end,
 )
-from segue.io.note_values import QUARTER, Tuplet
+from segue.io.note_values import QUARTER, Bar, Tuplet
+from segue.io.staves import choose_clef
 from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 from segue.text import clean
@@ -64,6 +65,8 @@ def write_abc(score: Score) -> str:
             f"a score of {len(score.parts)} parts; ABC is written of at most {_MAX_VOICES}"
         )
     bars = divide_into_bars(score)
+    parts = [notate_part(score, part, bars, most=1, shortened=False) for part in score.parts]
+    bars = without_empty_end(bars, parts)
     keys = key_changes(score, bars)
     tempos = _tempos(score, bars)
     lines = ["X:1", f"T:{_field(score.title)}"]
@@ -85,19 +88,17 @@ def write_abc(score: Score) -> str:
             lines.append("%%MIDI channel 10")
         lines.append(f"%%MIDI program {part.program}")
         tempos_and_chords = (tempos, _chords(score, bars)) if number == 1 else ({}, {})
-        lines += _music(score, part, bars, keys, *tempos_and_chords)
+        lines += _music(parts[number - 1][0], bars, keys, *tempos_and_chords)
     return "\n".join(lines) + "\n"
 
 
 def _music(
-    score: Score,
-    part: Part,
+    staff: Staff,
     bars: Sequence[Bar],
     keys: dict[int, tuple[int, int]],
     tempos: dict[int, str],
     chords: dict[int, dict[int, str]],
 ) -> Iterator[str]:
-    (staff,) = notate_part(score, part, bars, most=1, shortened=False)
     key = keys[0]
     line: list[str] = []
     tied = [set[str]() for _ in staff.voices]

@@ -20,8 +20,6 @@ import numpy as np
 from segue import __version__
 from segue.io.musicxml_elements import write_harmony
 from segue.io.notation import (
-    Bar,
-    Clef,
     NoteHead,
     Staff,
     Symbol,
@@ -29,8 +27,10 @@ from segue.io.notation import (
     divide_into_bars,
     key_changes,
     notate_part,
+    without_empty_end,
 )
-from segue.io.note_values import QUARTER, NoteValue
+from segue.io.note_values import QUARTER, Bar, NoteValue
+from segue.io.staves import Clef, drum_position
 from segue.io.unfolding import beat_duration
 from segue.records import Part, Score
 from segue.text import clean
@@ -45,14 +45,7 @@ _CONTAINER: Final = (
 _TIMESTAMP: Final = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal scores give equal files
 _FORTE: Final = Fraction(90, 100)  # the velocity of one per cent
 _DRUM_CHANNEL: Final = 10
-#: Staff position and note head of the drums of General MIDI.
-_DRUM_POSITIONS: Final = {
-    35: "E4", 36: "F4", 37: "C5 x", 38: "C5", 39: "D5 x", 40: "C5 diamond", 41: "G4", 42: "G5 x",
-    43: "A4", 44: "D4 x", 45: "B4", 46: "G5 circle-x", 47: "D5", 48: "E5", 49: "A5 x", 50: "E5",
-    51: "F5 x", 52: "B5 x", 53: "F5 diamond", 54: "A5 triangle", 55: "B5 diamond", 56: "E5 x",
-    57: "B5 circle-x", 59: "F5 circle-x",
-}  # fmt: skip
-_OTHER_DRUM: Final = "C5 slash"
+_SMALL_CHANGE: Final = 0.03  # of a tempo
 
 
 def write_music_xml(score: Score) -> bytes:
@@ -77,11 +70,13 @@ def write_music_xml(score: Score) -> bytes:
         The score has no notes, or more than 20,000 bars.
     """
     bars = divide_into_bars(score)
+    staves = [notate_part(score, part, bars) for part in score.parts]
+    bars = without_empty_end(bars, staves)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<score-partwise version="4.0">']
     lines += _header(score)
-    for number, part in enumerate(score.parts, start=1):
+    for number, (part, part_staves) in enumerate(zip(score.parts, staves, strict=True), start=1):
         lines.append(f'<part id="P{number}">')
-        lines += _part(score, part, number, bars)
+        lines += _part(score, part, number, bars, part_staves)
         lines.append("</part>")
     lines.append("</score-partwise>\n")
     return "\n".join(lines).encode()
@@ -140,8 +135,9 @@ def _instruments(part: Part, number: int, parts: int) -> Iterator[str]:
 # ---- bars --------------------------------------------------------------------------------
 
 
-def _part(score: Score, part: Part, number: int, bars: Sequence[Bar]) -> Iterator[str]:
-    staves = notate_part(score, part, bars)
+def _part(
+    score: Score, part: Part, number: int, bars: Sequence[Bar], staves: Sequence[Staff]
+) -> Iterator[str]:
     directions = _directions(score, part, bars, is_first=number == 1)
     keys = key_changes(score, bars)
     sharps = 0
@@ -207,8 +203,15 @@ def _directions(
     tempos = score.tempos.tolist() if is_first else []
     if tempos and tempos[0][0] > 0:
         tempos.insert(0, [0.0, 120.0])  # readers take the first they find for the start
-    for tick, bpm in tempos:
-        add_direction(tick, bar_of(tick), _tempo(bpm, bars[bar_of(tick)]))
+    first_onset = min(int(part.notes[:, 0].min()) for part in score.parts)
+    shown = 0.0
+    for (tick, bpm), following in zip(tempos, [*tempos[1:], None], strict=False):
+        # One that nothing is played in, and one that differs little, sound but are not shown.
+        is_over = following is not None and following[0] <= first_onset
+        is_shown = not is_over and abs(bpm - shown) > _SMALL_CHANGE * shown
+        shown = bpm if is_shown else shown
+        bar = bar_of(tick)
+        add_direction(tick, bar, _tempo(bpm, bars[bar], is_shown=is_shown))
     end = Fraction(starts[-1] + bars[-1].length) / QUARTER * score.ticks_per_quarter
     for tick, symbol in score.chords if is_first else ():
         if tick < end:
@@ -234,8 +237,13 @@ _PEDALS: Final = {
 }
 
 
-def _tempo(bpm: float, bar: Bar) -> str:
+def _tempo(bpm: float, bar: Bar, *, is_shown: bool) -> str:
     """Write a tempo by the beat of its bar; the displayed number alone is rounded."""
+    if not is_shown:  # MuseScore draws a tempo that has no text
+        return (
+            "<direction><direction-type><words> </words></direction-type>"
+            f'{{}}<sound tempo="{bpm:.6f}"/></direction>'
+        )
     beat = beat_duration(bar.beats, bar.unit)
     per_minute = round(bpm / float(beat))
     dot = "<beat-unit-dot/>" if beat > 1 else ""
@@ -252,27 +260,57 @@ def _tempo(bpm: float, bar: Bar) -> str:
 def _music(
     part: Part, number: int, staves: Sequence[Staff], index: int, bar: Bar, sharps: int
 ) -> Iterator[str]:
-    written = False
+    at = 0
     for staff_number, staff in enumerate(staves, start=1):
         first_voice = 4 * staff_number - 3
+        is_any = any(bars[index] for bars in staff.voices)
         for voice, bars in enumerate(staff.voices, start=first_voice):
             symbols = bars[index]
-            if not symbols and voice > first_voice:
-                continue  # only the first voice of a staff shows its rests
-            if written:
-                yield f"<backup><duration>{bar.length}</duration></backup>"
-            written = True
+            is_second = voice > first_voice and bool(staff.voices[0][index])
+            if not symbols and (voice > first_voice or is_any):
+                continue  # a staff that is silent has one rest
             place = (
                 f"<voice>{voice}</voice>",
                 f"<staff>{staff_number}</staff>" if len(staves) > 1 else "",
             )
-            if not symbols:
+            beams = beam_notes(symbols, bar)
+            shown = _shown(symbols, is_second=is_second, is_drum=part.is_drum)
+            first = symbols[shown[0]].value.at if shown else 0
+            yield from _move(first - at, place)
+            at = first if shown else bar.length
+            if not shown:
                 yield (
                     f'<note><rest measure="yes"/><duration>{bar.length}</duration>'
                     f"{place[0]}{place[1]}</note>"
                 )
-            for symbol, beams in zip(symbols, beam_notes(symbols, bar), strict=True):
-                yield from _symbol(part, number, symbol, place, sharps, beams)
+            for n in shown:
+                yield from _move(symbols[n].value.at - at, place)
+                yield from _symbol(part, number, symbols[n], place, sharps, beams[n])
+                at = symbols[n].value.at + symbols[n].value.length
+
+
+def _shown(symbols: Sequence[Symbol], *, is_second: bool, is_drum: bool) -> list[int]:
+    """Return the indices of the symbols of a bar that are shown.
+
+    A second voice has rests between its notes, not before and after them, and in a tuplet; the
+    feet of a drummer have none.
+    """
+    sounding = [n for n, symbol in enumerate(symbols) if symbol.heads]
+    if not is_second:
+        return list(range(len(symbols)))
+    return [
+        n
+        for n, symbol in enumerate(symbols)
+        if symbol.heads or symbol.value.tuplet or (not is_drum and sounding[0] < n < sounding[-1])
+    ]
+
+
+def _move(distance: int, place: tuple[str, str]) -> Iterator[str]:
+    """Yield what moves the position in a bar."""
+    if distance < 0:
+        yield f"<backup><duration>{-distance}</duration></backup>"
+    elif distance > 0:
+        yield f"<forward><duration>{distance}</duration>{place[0]}{place[1]}</forward>"
 
 
 def _symbol(
@@ -327,7 +365,7 @@ def _played(head: NoteHead) -> str:
 def _pitch(part: Part, number: int, head: NoteHead, sharps: int) -> tuple[str, str, str]:
     """Return the pitch element of a note head, its drum instrument and its shape."""
     if part.is_drum:
-        position, _, shape = _DRUM_POSITIONS.get(head.pitch, _OTHER_DRUM).partition(" ")
+        position, shape = drum_position(head.pitch)
         return (
             f"<unpitched><display-step>{position[0]}</display-step>"
             f"<display-octave>{position[1]}</display-octave></unpitched>",

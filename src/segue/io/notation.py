@@ -1,4 +1,4 @@
-"""Music notation of a score: bars, voices, ties, tuplets, clefs, beams.
+"""Music notation of a score: bars, voices, ties, beams.
 
 A score is exact in ticks, and its notation is rounded to note values. The difference is kept with
 each note, so that MusicXML can store both. music21 would round in its own way (`makeNotation`) and
@@ -10,131 +10,24 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.errors import BadArgument
-from segue.io.note_values import QUARTER, NoteValue, divide_into_values, notated_times
-from segue.records import IntArray, Part, Score
-
-# ---- clefs -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Clef:
-    """A clef.
-
-    Attributes
-    ----------
-    sign : str
-        "G", "F", "C" or "percussion", as in MusicXML.
-    line : int
-        Of the staff, from the lowest; 0 for percussion.
-    octave : int
-        By how many octaves notes sound higher than a staff of that sign and line shows.
-    abc : str
-        The clef's name in ABC, without its octave.
-    lowest : int
-        The pitch on the lowest line, as steps of the diatonic scale above C-1.
-    """
-
-    sign: str
-    line: int
-    octave: int
-    abc: str
-    lowest: int
-
-
-TREBLE: Final = Clef("G", 2, 0, "treble", 37)
-TREBLE_8VA: Final = Clef("G", 2, 1, "treble", 44)
-TREBLE_8VB: Final = Clef("G", 2, -1, "treble", 30)
-ALTO: Final = Clef("C", 3, 0, "alto", 31)
-TENOR: Final = Clef("C", 4, 0, "tenor", 29)
-BASS: Final = Clef("F", 4, 0, "bass", 25)
-BASS_8VB: Final = Clef("F", 4, -1, "bass", 18)
-PERCUSSION: Final = Clef("percussion", 0, 0, "perc", 0)
-
-#: Mean ledger lines per note that each clef further down an instrument's list must save.
-_PREFERENCE: Final = 0.4
-_VOICE_PROGRAMS: Final = range(52, 55)  # General MIDI's voices
-_DEFAULT_CLEFS: Final = (TREBLE, BASS)
-#: First and last General MIDI program, and the clefs its players read, by preference. Other
-#: instruments are written in the treble or the bass clef.
-_INSTRUMENT_CLEFS: Final[tuple[tuple[int, int, tuple[Clef, ...]], ...]] = (
-    (8, 10, (TREBLE_8VA, TREBLE)),  # celesta, glockenspiel, music box
-    (13, 13, (TREBLE_8VA, TREBLE)),  # xylophone
-    (24, 31, (TREBLE_8VB,)),  # guitars
-    (32, 39, (BASS_8VB,)),  # electric and acoustic basses
-    (40, 40, (TREBLE,)),
-    (41, 41, (ALTO, TREBLE)),
-    (42, 42, (BASS, TENOR, TREBLE)),
-    (43, 43, (BASS_8VB,)),
-    (47, 47, (BASS,)),  # timpani
-    (52, 54, (TREBLE, BASS, TREBLE_8VB)),  # voices
-    (56, 56, (TREBLE,)),
-    (57, 57, (BASS, TENOR)),
-    (58, 58, (BASS,)),
-    (68, 69, (TREBLE,)),  # oboe, English horn
-    (70, 70, (BASS, TENOR)),
-    (71, 71, (TREBLE,)),
-    (72, 72, (TREBLE_8VA,)),  # piccolo
-    (73, 73, (TREBLE,)),
-    (104, 107, (TREBLE, TREBLE_8VB, BASS)),  # plucked: sitar, banjo, shamisen, koto
+from segue.io.note_values import (
+    QUARTER,
+    Bar,
+    NoteValue,
+    divide_into_values,
+    notated_ends,
+    notated_onsets,
 )
-#: Clefs of voices by name, independent of range.
-_VOICE_CLEFS: Final = {
-    "soprano": TREBLE, "mezzo": TREBLE, "alto": TREBLE, "tenor": TREBLE_8VB, "baritone": BASS,
-    "bass": BASS,
-}  # fmt: skip
-_STEPS: Final = np.array([0, 0, 1, 1, 2, 3, 3, 4, 4, 5, 5, 6])  # of C, C#, D …
-
-
-def choose_clef(
-    program: int, pitches: NDArray[np.int32], *, is_drum: bool = False, name: str = ""
-) -> Clef:
-    """Choose the clef of a staff.
-
-    Parameters
-    ----------
-    program : int
-        General MIDI, 0 to 127.
-    pitches : ndarray, shape (n,), int32
-        MIDI pitches of the staff's notes, n at least 1.
-    is_drum : bool
-    name : str
-        Name of the part; that of a voice ("Tenor 1") determines its clef.
-
-    Returns
-    -------
-    Clef
-        Of those that the instrument's players read, the one with the fewest ledger lines; one of
-        lower preference has to save some.
-    """
-    if is_drum:
-        return PERCUSSION
-    if program in _VOICE_PROGRAMS and (voice := name.casefold().split(" ")[0]) in _VOICE_CLEFS:
-        return _VOICE_CLEFS[voice]
-    read = next(
-        (clefs for first, last, clefs in _INSTRUMENT_CLEFS if first <= program <= last),
-        _DEFAULT_CLEFS,
-    )
-    costs = [
-        ledger_lines(clef, pitches) + number * _PREFERENCE * (read is not _DEFAULT_CLEFS)
-        for number, clef in enumerate(read)
-    ]
-    return read[int(np.argmin(costs))]
-
-
-def ledger_lines(clef: Clef, pitches: NDArray[np.int32] | Sequence[int]) -> float:
-    """Count the ledger lines that notes need on a staff, as the mean of all notes."""
-    midi_pitches = np.asarray(pitches)
-    steps = 7 * (midi_pitches // 12) + _STEPS[midi_pitches % 12] - clef.lowest
-    below, above = -steps // 2, (steps - 8) // 2
-    return float((np.maximum(below, 0) + np.maximum(above, 0)).mean())
-
+from segue.io.staves import BASS, TREBLE, Clef, choose_clef, is_foot_drum, is_keyboard, split_hands
+from segue.records import BoolArray, IntArray, Part, Score
+from segue.theory.instruments import is_monophonic
 
 # ---- notation ----------------------------------------------------------------------------
 
@@ -143,12 +36,12 @@ MAX_BARS: Final = 20_000  # limit of the readers
 _MAX_VOICES: Final = 4
 _STEP: Final = QUARTER // 16  # between places of bar lines: a sixty-fourth
 _MIN_DISTANCE: Final = QUARTER // 16  # of notes of one pitch that are rounded to one position
+_UNISON: Final = Fraction(1, 10)  # of a quarter between notes that are notated together
+_FLAM: Final = Fraction(1, 2)  # the same for strokes of one drum
+_BOWED: Final = range(40, 44)  # solo strings of General MIDI, which play double stops
+_MAX_OVERLAP: Final = QUARTER // 2  # of a note and the next one, which needs no voice
 _UNITS: Final = (1, 2, 4, 8, 16, 32, 64)
 _MAX_BEATS: Final = 64
-#: General MIDI: pianos, organs, harp. Those that reach from below to above are on two staves.
-_KEYBOARDS: Final = frozenset([*range(8), *range(16, 21), 46])
-_MIDDLE: Final = 60
-_LOW, _HIGH = 53, 67
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,21 +84,16 @@ class Symbol:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """Start and length of a bar, in `QUARTER` to the quarter, and its time signature."""
-
-    start: int
-    length: int
-    beats: int
-    unit: int
-
-
-@dataclass(frozen=True, slots=True)
 class Staff:
     """The symbols of a staff by voice and bar, none where the voice rests."""
 
     clef: Clef
     voices: tuple[tuple[tuple[Symbol, ...], ...], ...]
+
+    @property
+    def last_bar(self) -> int:
+        """Index of the last bar with a symbol."""
+        return max(n for voice in self.voices for n, symbols in enumerate(voice) if symbols)
 
 
 @dataclass(slots=True)
@@ -229,6 +117,17 @@ class _Chord:
     end: int
     notes: list[_Note] = field(default_factory=list)
 
+    @property
+    def pitch(self) -> float:
+        """Mean pitch."""
+        return sum(note.pitch for note in self.notes) / len(self.notes)
+
+    def cut(self, end: int) -> None:
+        """End all notes at another time."""
+        self.end = end
+        for note in self.notes:
+            note.off = end
+
 
 # ---- bars --------------------------------------------------------------------------------
 
@@ -243,8 +142,8 @@ def divide_into_bars(score: Score) -> list[Bar]:
     Returns
     -------
     list of Bar
-        Until all notes have ended. A bar that a change of time signature cuts short has a time
-        signature of its own; an unusual time signature becomes 4/4.
+        Until a quarter after the last note; see `without_empty_end`. A bar that a change of time
+        signature cuts short has a time signature of its own; an unusual one becomes 4/4.
 
     Raises
     ------
@@ -254,8 +153,8 @@ def divide_into_bars(score: Score) -> list[Bar]:
     if not score.parts:
         raise BadArgument("a score without a note cannot be written; expected at least one")
     last = max(int((part.notes[:, 0] + part.notes[:, 1]).max()) for part in score.parts)
-    # A note that is rounded up ends a little later than it sounds.
-    end = place(last, score.ticks_per_quarter) + QUARTER // 8
+    # A note that is rounded up begins, or ends, a little later than it sounds.
+    end = place(last, score.ticks_per_quarter) + QUARTER // 4
     starts = [(0, 4, 4)]
     for tick, beats, unit in score.time_signatures.tolist():
         known = unit in _UNITS and 0 < beats <= _MAX_BEATS
@@ -275,9 +174,13 @@ def divide_into_bars(score: Score) -> list[Bar]:
             at += length
             if len(bars) > MAX_BARS:
                 raise BadArgument(f"a score of more than {MAX_BARS} bars cannot be written")
-    while len(bars) > 1 and bars[-1].start >= end - QUARTER // 8:
-        bars.pop()  # only needed if an end had been rounded up
     return bars
+
+
+def without_empty_end(bars: Sequence[Bar], parts: Sequence[Sequence[Staff]]) -> list[Bar]:
+    """Return the bars up to the last one that has a note in any staff of the parts."""
+    staves = (staff for staves in parts for staff in staves)
+    return list(bars[: 1 + max(staff.last_bar for staff in staves)])
 
 
 def place(tick: float, ticks_per_quarter: int) -> int:
@@ -330,52 +233,59 @@ def notate_part(
     most : int
         Maximum number of staves: 1 or 2.
     shortened : bool
-        Notes may be written longer than they sound, see `notated_times`.
+        Notated durations may differ from played ones, see `notated_ends`: then a staff has at
+        most two voices, and a note that would need a third ends where the next one begins.
 
     Returns
     -------
     list of Staff
-        Two for a keyboard part that reaches from low to high, else one.
+        Two for a keyboard part that reaches from low to high, else one. Of drums, the first voice
+        is that of the hands, the second that of the feet.
     """
-    pitches = part.notes[:, 2]
-    is_wide = (
-        most > 1
-        and not part.is_drum
-        and part.program in _KEYBOARDS
-        and pitches.min() < _LOW
-        and pitches.max() > _HIGH
-    )
-    divided = [pitches >= _MIDDLE, pitches < _MIDDLE] if is_wide else [pitches >= 0]
-    end = bars[-1].start + bars[-1].length
+    notes = part.notes
+    last = max(int((part.notes[:, 0] + part.notes[:, 1]).max()) for part in score.parts)
+    ends = [bar.start + bar.length for bar in bars]
+    end = ends[bisect_left(ends, place(last, score.ticks_per_quarter))]
+    on = notated_onsets(notes, score.ticks_per_quarter, is_drum=part.is_drum, shortened=shortened)
+    right = None
+    if most > 1 and not part.is_drum:
+        right = split_hands(part.program, on, notes[:, 2].astype(np.int64))
+    hands = [np.ones(len(notes), np.bool_)] if right is None else [right, ~right]
     staves = []
-    for number, inside in enumerate(divided):
-        notes = part.notes[inside]
-        times = notated_times(
-            notes, score.ticks_per_quarter, is_drum=part.is_drum, shortened=shortened
+    for number, inside in enumerate(hands):
+        own, own_on = notes[inside], on[inside]
+        times = notated_ends(
+            own, own_on, score.ticks_per_quarter, bars, is_drum=part.is_drum, shortened=shortened
         )
-        notated = _notated(notes, score.ticks_per_quarter, times, end)
-        clef = choose_clef(part.program, notes[:, 2], is_drum=part.is_drum, name=part.name)
-        staves.append(
-            Staff(
-                (TREBLE, BASS)[number] if is_wide else clef,
-                tuple(_written(voice, bars) for voice in _voices(notated)),
-            )
-        )
+        unison = _FLAM if part.is_drum else _UNISON
+        notated = _notated(own, score.ticks_per_quarter, own_on, *times, end, unison)
+        if part.is_drum and shortened:
+            voices = [_limb(notated, foot=False), _limb(notated, foot=True)]
+            voices = voices if all(voices) else [voices[0] or voices[1]]
+        elif shortened:
+            voices = _few_voices(notated, part.program)
+        else:
+            voices = _voices(notated)
+        clef = choose_clef(part.program, own[:, 2], is_drum=part.is_drum, name=part.name)
+        clef = clef if right is None else (TREBLE, BASS)[number]
+        staves.append(Staff(clef, _by_bar(voices, bars, keeps_order=part.is_drum)))
     return staves
 
 
 def _notated(
     notes: NDArray[np.int32],
     ticks_per_quarter: int,
-    times: tuple[IntArray, IntArray, NDArray[np.bool]],
+    on: IntArray,
+    off: IntArray,
+    staccato: BoolArray,
     end: int,
+    unison: Fraction,
 ) -> list[_Note]:
     """Return the notes with their notated times.
 
     A note ends where the next one of its pitch begins, if it ends there as played; overlapping
     notes of one pitch are in different voices.
     """
-    on, off, staccato = times
     exact = notes[:, :2].tolist()
     sounding: dict[int, list[_Note]] = {}
     notated: list[_Note] = []
@@ -387,12 +297,13 @@ def _notated(
             for tick in (exact[number][0], exact[number][0] + exact[number][1])
         )
         before = [note for note in sounding.get(pitch, ()) if note.off > begin]
-        if any(note.on >= begin and note.played_on != played_on for note in before):
+        apart = [abs(note.played_on - played_on) for note in before if note.on >= begin]
+        if any(distance > unison for distance in apart):
             # Two notes are rounded to one position.
             begin = max(note.on for note in before) + _MIN_DISTANCE
             stop = max(stop, begin + _MIN_DISTANCE)
-        if begin >= end:
-            begin, stop = end - _MIN_DISTANCE, end
+        if begin >= end:  # it was moved beyond the last bar
+            stop = begin + QUARTER // 4
         note = _Note(begin, stop, pitch, velocity, played_on, played_off, bool(staccato[number]))
         for other in before:
             if other.on < begin and other.played_off <= played_on:
@@ -400,6 +311,142 @@ def _notated(
         sounding[pitch] = [*(other for other in before if other.off > begin), note]
         notated.append(note)
     return notated
+
+
+def _limb(notes: Sequence[_Note], *, foot: bool) -> list[_Chord]:
+    """Return the drums of the hands or of the feet, each until the next one or the next beat."""
+    chords: dict[int, list[_Note]] = defaultdict(list)
+    for note in notes:
+        if is_foot_drum(note.pitch) == foot:
+            chords[note.on].append(note)
+    onsets = sorted(chords)
+    limb = []
+    for on, following in zip(onsets, [*onsets[1:], 1 << 62], strict=False):
+        end = min(following, (on // QUARTER + 1) * QUARTER)
+        for note in chords[on]:
+            note.off = end
+        limb.append(_Chord(on, end, chords[on]))
+    return limb
+
+
+def _few_voices(notes: Sequence[_Note], program: int) -> list[list[_Chord]]:
+    """Divide notes into an upper and a lower voice; more where a keyboard player holds others.
+
+    There is a second voice only where notes are held under or over others. A note that overlaps
+    the next one a little, or that rings on until the end of later ones, as those of a broken chord
+    with pedal do, ends where the next one begins.
+    """
+    is_single = is_monophonic(program) and program not in _BOWED
+    voices = _VoicePair(others=[[], []] if is_keyboard(program) else [])
+    for on, chords in _simultaneous(notes):
+        for held in voices.held(on):
+            overlap = held.end - on
+            if is_single or overlap < min(_MAX_OVERLAP, (held.end - held.start) // 4):
+                held.cut(on)
+        while len(chords) > (1 if is_single else _MAX_VOICES):
+            _merge_closest(chords)
+        if len(chords) == 1:
+            voices.add(chords[0])
+        else:
+            voices.add_several(chords)
+    return [voice for voice in (voices.upper, voices.lower, *voices.others) if voice]
+
+
+@dataclass(slots=True)
+class _VoicePair:
+    """The voices of a staff: the upper and the lower one, and those between."""
+
+    upper: list[_Chord] = field(default_factory=list)
+    lower: list[_Chord] = field(default_factory=list)
+    others: list[list[_Chord]] = field(default_factory=list)
+
+    def held(self, on: int) -> list[_Chord]:
+        """Return the chords of all voices that are held at a time."""
+        voices = (self.upper, self.lower, *self.others)
+        return [voice[-1] for voice in voices if voice and voice[-1].end > on]
+
+    def add_several(self, chords: list[_Chord]) -> None:
+        """Add chords that begin together, from the highest, to free voices."""
+        voices = [self.upper, *self.others, self.lower]
+        free = [voice for voice in voices if _is_free(voice, chords[0].start)]
+        while len(chords) > max(len(free), 1):
+            _merge_closest(chords)
+        if len(chords) == 1:
+            self.add(chords[0])
+            return
+        outer = [voice for voice in (self.upper, self.lower) if voice in free]
+        chosen = [*free[: len(chords) - 1], free[-1]] if len(outer) == 2 else free[: len(chords)]
+        for voice, chord in zip(chosen, chords, strict=True):
+            voice.append(chord)
+
+    def add(self, chord: _Chord) -> None:
+        """Add a chord to the voice that is free, or that it is nearest to."""
+        upper_is_free, lower_is_free = (
+            _is_free(voice, chord.start) for voice in (self.upper, self.lower)
+        )
+        if upper_is_free and lower_is_free:
+            self.upper.append(chord)
+        elif lower_is_free:
+            self._add_beside(chord, self.upper, self.lower, chord.pitch >= self.upper[-1].pitch)
+        elif upper_is_free:
+            self._add_beside(chord, self.lower, self.upper, chord.pitch < self.lower[-1].pitch)
+        else:
+            high, low = self.upper[-1], self.lower[-1]
+            is_low = chord.pitch <= low.pitch or (
+                chord.pitch < high.pitch and low.start > high.start
+            )
+            self._add_after(chord, self.lower if is_low else self.upper)
+
+    def _add_beside(
+        self, chord: _Chord, voice: list[_Chord], other: list[_Chord], is_outer: bool
+    ) -> None:
+        """Add a chord while `voice` holds one and `other` is free; the outer one is of `voice`."""
+        if not is_outer:
+            other.append(chord)
+        elif _is_free(other, voice[-1].start):
+            other.append(voice.pop())
+            voice.append(chord)
+        else:
+            self._add_after(chord, voice)
+
+    def _add_after(self, chord: _Chord, voice: list[_Chord]) -> None:
+        """Add a chord to a voice that holds one, which ends if it rings on, or to another voice."""
+        spare = next((v for v in self.others if _is_free(v, chord.start)), None)
+        rings = voice[-1].start < chord.start and abs(voice[-1].end - chord.end) <= QUARTER // 8
+        if spare is not None and not rings:
+            spare.append(chord)
+        else:
+            voice[-1].cut(chord.start)
+            voice.append(chord)
+
+
+def _is_free(voice: Sequence[_Chord], at: int) -> bool:
+    return not voice or voice[-1].end <= at
+
+
+def _simultaneous(notes: Sequence[_Note]) -> Iterator[tuple[int, list[_Chord]]]:
+    """Yield the onsets of notes and the chords that begin there, by their ends, high ones first."""
+    onsets: dict[int, dict[tuple[int, bool], _Chord]] = defaultdict(dict)
+    for note in notes:
+        chords = onsets[note.on]
+        key = note.off, note.is_staccato
+        chords.setdefault(key, _Chord(note.on, note.off)).notes.append(note)
+    for on in sorted(onsets):
+        yield on, sorted(onsets[on].values(), key=lambda chord: -chord.pitch)
+
+
+def _merge_closest(chords: list[_Chord]) -> None:
+    """Merge two chords with one onset whose ends are the closest; the longer one decides."""
+    pairs = combinations(range(len(chords)), 2)
+    first, second = min(pairs, key=lambda pair: abs(chords[pair[0]].end - chords[pair[1]].end))
+    merged, other = chords[first], chords.pop(second)
+    longer = max(merged, other, key=lambda chord: chord.end)
+    is_staccato, end = longer.notes[0].is_staccato, longer.end
+    merged.notes += other.notes
+    merged.cut(end)
+    for note in merged.notes:
+        note.is_staccato = is_staccato
+    chords.sort(key=lambda chord: -chord.pitch)
 
 
 def _voices(notes: Sequence[_Note]) -> list[list[_Chord]]:
@@ -435,16 +482,32 @@ def _tied_together(notes: Sequence[_Note]) -> list[_Chord]:
 # ---- symbols -----------------------------------------------------------------------------
 
 
-def _written(voice: Sequence[_Chord], bars: Sequence[Bar]) -> tuple[tuple[Symbol, ...], ...]:
+def _by_bar(
+    voices: Sequence[Sequence[_Chord]], bars: Sequence[Bar], *, keeps_order: bool
+) -> tuple[tuple[tuple[Symbol, ...], ...], ...]:
+    """Divide voices into bars; the only voice of a bar is the first, unless a tie forbids it."""
+    rows = [_symbols_by_bar(voice, bars) for voice in voices]
+    if len(rows) > 1 and not keeps_order:
+        for number, (first, second) in enumerate(zip(*rows[:2], strict=True)):
+            is_tied = second and any(
+                [head.tied_from for head in second[0].heads]
+                + [head.tied_to for head in second[-1].heads]
+            )
+            if second and not first and not is_tied:
+                rows[0][number], rows[1][number] = second, first
+    return tuple(map(tuple, rows))
+
+
+def _symbols_by_bar(voice: Sequence[_Chord], bars: Sequence[Bar]) -> list[tuple[Symbol, ...]]:
     inside: list[list[_Chord]] = [[] for _ in bars]
     starts = [bar.start for bar in bars]
     for chord in voice:
         for number in range(bisect_right(starts, chord.start) - 1, bisect_left(starts, chord.end)):
             inside[number].append(chord)
-    return tuple(
+    return [
         tuple(_symbols(bar, chords)) if chords else ()
         for bar, chords in zip(bars, inside, strict=True)
-    )  # fmt: skip
+    ]
 
 
 def _symbols(bar: Bar, voice: Sequence[_Chord]) -> Iterator[Symbol]:
@@ -520,7 +583,7 @@ def beam_notes(symbols: Sequence[Symbol], bar: Bar) -> list[tuple[str, ...]]:
 
 def _groups(symbols: Sequence[Symbol], bar: Bar) -> list[list[int]]:
     """Return the indices of beamed notes: neighbours within a beat, without rests."""
-    beat = _span(bar)
+    beat = _beam_span(bar)
     groups: list[list[int]] = [[]]
     before = -1
     for index, symbol in enumerate(symbols):
@@ -578,8 +641,6 @@ def _beam(levels: Sequence[int], place: int, level: int) -> str:
     return "forward hook" if place == 0 else "backward hook"
 
 
-def _span(bar: Bar) -> int:
+def _beam_span(bar: Bar) -> int:
     """Return the duration that beams may span, in `QUARTER` to the quarter."""
-    is_compound = bar.beats % 3 == 0 and bar.beats > 3
-    unit = 4 * QUARTER // bar.unit
-    return 3 * unit if is_compound or (bar.beats == 3 and bar.unit >= 8) else max(unit, QUARTER)
+    return 12 * QUARTER // bar.unit if bar.beats == 3 and bar.unit >= 8 else bar.beat

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.records import IntArray
+from segue.records import BoolArray, IntArray
 
 # ---- quantisation ------------------------------------------------------------------------
 
@@ -24,15 +24,18 @@ from segue.records import IntArray
 QUARTER: Final = 10080
 #: Into how many parts a beat is divided, and the cost of each division beyond the mean distance,
 #: in quarters, by which it moves onsets.
-_GRIDS: Final = ((2, 0.0), (4, 0.008), (3, 0.025), (8, 0.04), (6, 0.05))
+_GRIDS: Final = ((2, 0.0), (4, 0.008), (3, 0.02), (8, 0.1), (6, 0.1))
 #: Cost of each note that would be notated at the onset of another of its pitch, although it begins
-#: more than `_SIMULTANEOUS` quarters later.
+#: more than `_SIMULTANEOUS` quarters later, or of any pitch, more than `_DISTINCT` quarters later.
 _COLLISION_COST: Final = 1.0
 _SIMULTANEOUS: Final = 1e-6
+_DISTINCT: Final = 0.11
+_FLAM: Final = 0.18  # the same of strokes of drums
 #: Additional cost of triplets in a part with hardly any others.
 _RARE_TRIPLETS: Final = 0.035
 _RARE: Final = 0.1  # share of its beats
 _TERNARY: Final = (3, 6)
+_FINE_DRUMS: Final = 0.15  # additional cost of divisions beyond 16ths and triplets
 #: Divisions of a single beat that are easy to read at sight.
 _PLAIN_DIVISIONS: Final = (8, 6)
 #: Other divisions are accepted if at least `_MIN_POSITIONS` positions of a beat need them.
@@ -40,10 +43,10 @@ _FINE_DIVISIONS: Final = (5, 7, 9, 10, 12, 14, 16, 20, 24, 28, 32, 48)
 _MIN_POSITIONS: Final = 2
 #: Share of readable beats from which on a staff is not quantised.
 _READABLE: Final = 0.95
-#: A rest is left out if it is shorter than this share of the time to the next onset ...
-_LEGATO: Final = 0.3
-#: ... and than this duration.
-_LONGEST_GAP: Final = QUARTER // 2
+#: Players hold a note for this share of its notated duration, at least, usually and at most.
+_HELD: Final = (0.65, 0.87, 1.05)
+#: A note that ends this much after the next onset is held beyond it.
+_OVERLAP: Final = QUARTER // 8
 #: Notes with one onset end together if their durations differ by at most this share.
 _SAME_DURATION: Final = 0.3
 
@@ -59,18 +62,28 @@ def is_readable(on: IntArray, off: IntArray) -> bool:
     Returns
     -------
     bool
-        Within nearly every beat all notes begin and end where a reader expects them: at 32nds,
-        at triplets, at eighths against triplets, or at a finer division or another tuplet where
-        several places need it.
+        Within nearly every beat all notes begin and end where a reader expects them: at 16ths, at
+        triplets, at eighths against triplets, or at a finer division or another tuplet where
+        several onsets need it; at a 32nd only beside another place.
     """
     edges = np.unique(np.concatenate([on, off]))
     beats, places = np.divmod(edges, QUARTER)
+    step = QUARTER // 8
+    gaps = np.diff(edges, prepend=-QUARTER, append=edges[-1] + QUARTER)
+    stands_alone = np.minimum(gaps[:-1], gaps[1:]) > step
+    is_odd = (places % step == 0) & (places // step % 2 == 1)
     starts = np.flatnonzero(np.diff(beats, prepend=-1))
-    within = np.split(places, starts[1:])
-    return float(np.mean([_is_plain(positions) for positions in within])) >= _READABLE
+    readable = [
+        _is_plain(*positions)
+        for positions in zip(
+            np.split(places, starts[1:]), np.split(np.isin(edges, on), starts[1:]), strict=True
+        )
+    ]
+    lone = np.logical_or.reduceat(is_odd & stands_alone, starts)
+    return float(np.mean(readable & ~lone)) >= _READABLE
 
 
-def _is_plain(places: IntArray) -> bool:
+def _is_plain(places: IntArray, is_onset: BoolArray) -> bool:
     """Return whether the positions in a beat lie on a division that is easy to read."""
     if any((places * parts % QUARTER == 0).all() for parts in _PLAIN_DIVISIONS):
         return True
@@ -80,43 +93,45 @@ def _is_plain(places: IntArray) -> bool:
     for parts in _FINE_DIVISIONS:
         if (places * parts % QUARTER == 0).all():
             coarser = [*_PLAIN_DIVISIONS, *(n for n in _FINE_DIVISIONS if n < parts)]
-            need_it = np.ones(len(places), bool)
+            need_it = is_onset.copy()
             for n in coarser:
                 need_it &= places * n % QUARTER != 0
             return int(need_it.sum()) >= _MIN_POSITIONS
     return False
 
 
-def quantise(
-    on: NDArray[np.float64], off: NDArray[np.float64], pitch: IntArray
-) -> tuple[IntArray, IntArray]:
-    """Quantise the notes of a staff to readable rhythms.
+def quantise(on: NDArray[np.float64], pitch: IntArray, *, is_drum: bool = False) -> IntArray:
+    """Quantise the onsets of a staff to readable rhythms.
 
     Parameters
     ----------
-    on, off : ndarray, shape (n,), float64
-        Onsets and ends, in quarters.
+    on : ndarray, shape (n,), float64
+        In quarters.
     pitch : ndarray, shape (n,), int64
+    is_drum : bool
+        Drums have few 32nds, and strokes of one drum in a moment are a flam, which needs no place
+        of its own.
 
     Returns
     -------
-    on, off : ndarray, shape (n,), int64
+    ndarray, shape (n,), int64
         In `QUARTER` to the quarter. Each beat has one division: that which moves its onsets the
-        least, with a preference for simple ones, and at which no repeated note collides with
-        itself. Notes end on the grid of the beat they end in, coarser for longer notes, or with
-        the next onset if that is near.
+        least, with a preference for simple ones, and at which neither a repeated note nor a run
+        of notes collides.
     """
     beat = np.floor(on + 1e-6).astype(np.int64)
     beats, number = np.unique(beat, return_inverse=True)
     grids = np.array([parts for parts, _ in _GRIDS])
-    costs = _costs(on, number, len(beats)) + _collision_costs(on, pitch, number, len(beats))
+    pitch, distance = (np.arange(len(on)), _FLAM) if is_drum else (pitch, _DISTINCT)
+    costs = _costs(on, number, len(beats))
+    costs += _collision_costs(on, pitch, number, len(beats), distance)
+    costs[grids > 4] += _FINE_DRUMS * is_drum
     chosen = grids[np.argmin(costs, axis=0)]
     if np.isin(chosen, _TERNARY).mean() < _RARE:
         costs[np.isin(grids, _TERNARY)] += _RARE_TRIPLETS
         chosen = grids[np.argmin(costs, axis=0)]
     step = QUARTER // chosen[number]
-    written = np.rint(on * QUARTER / step).astype(np.int64) * step
-    return written, _ends(off * QUARTER, written, dict(zip(beats.tolist(), chosen, strict=True)))
+    return np.asarray(np.rint(on * QUARTER / step).astype(np.int64) * step)
 
 
 def _costs(on: NDArray[np.float64], number: IntArray, beats: int) -> NDArray[np.float64]:
@@ -130,39 +145,65 @@ def _costs(on: NDArray[np.float64], number: IntArray, beats: int) -> NDArray[np.
 
 
 def _collision_costs(
-    on: NDArray[np.float64], pitch: IntArray, number: IntArray, beats: int
+    on: NDArray[np.float64], pitch: IntArray, number: IntArray, beats: int, distance: float
 ) -> NDArray[np.float64]:
-    """Return the costs of notes of one pitch that collide, shape (divisions, beats)."""
-    order = np.lexsort((on, pitch))
-    follows = (np.diff(pitch[order]) == 0) & (np.diff(on[order]) > _SIMULTANEOUS)
-    again, before = order[1:][follows], order[:-1][follows]
+    """Return the costs of notes that collide, shape (divisions, beats)."""
+    by_pitch = np.lexsort((on, pitch))
+    repeated = (np.diff(pitch[by_pitch]) == 0) & (np.diff(on[by_pitch]) > _SIMULTANEOUS)
+    by_onset = np.argsort(on, kind="stable")
+    distinct = np.diff(on[by_onset]) > distance
+    after = np.concatenate([by_pitch[1:][repeated], by_onset[1:][distinct]])
+    before = np.concatenate([by_pitch[:-1][repeated], by_onset[:-1][distinct]])
     rows = []
     for parts, _ in _GRIDS:
-        same = np.rint(on[again] * parts) == np.rint(on[before] * parts)
-        both = np.concatenate([again, before]), np.concatenate([same, same])
+        same = np.rint(on[after] * parts) == np.rint(on[before] * parts)
+        both = np.concatenate([after, before]), np.concatenate([same, same])
         rows.append(_COLLISION_COST * np.bincount(number[both[0]], both[1], beats))
     return np.array(rows)
 
 
-def _ends(off: NDArray[np.float64], on: IntArray, grid: dict[int, int]) -> IntArray:
-    """Round ends, given the notated onsets and the division of each beat."""
+def next_onsets(on: IntArray) -> IntArray:
+    """Return when the next note of a staff begins; a quarter later after the last."""
+    places = np.unique(on)
+    later = np.append(places[1:], places[-1] + QUARTER)
+    return np.asarray(later[np.searchsorted(places, on)])
+
+
+def _simple_ends(
+    on: IntArray, off: NDArray[np.float64], beat_start: IntArray, beat: IntArray
+) -> IntArray:
+    """Return ends that give simple note values, given notated onsets and played ends.
+
+    Of the values that a player may hold for as long as the note sounds, the first is that up to
+    the next onset; then those that end at a beat, at its half (or third, of a beat in triplets),
+    at its quarter.
+
+    Parameters
+    ----------
+    on : ndarray, shape (n,), int64
+    off : ndarray, shape (n,), float64
+    beat_start, beat : ndarray, shape (n,), int64
+        A beat of the bar of each note, and the duration of the beats there.
+    """
     following = next_onsets(on)
-    length = np.maximum(off - on, 0)
-    # The division of the beat that a note ends in; a long note's end is not divided finely.
-    at = np.floor((off - 1) / QUARTER).astype(np.int64)
-    parts = np.array([grid.get(beat, 2) for beat in at.tolist()])
-    ternary = np.isin(parts, _TERNARY)
-    parts = np.where(ternary, np.where(length < QUARTER / 2, parts, 3), np.minimum(parts, 8))
-    parts = np.where(~ternary & (length >= QUARTER), 2, parts)
-    parts = np.where(~ternary & (length >= 4 * QUARTER), 1, parts)
-    parts = np.where(~ternary & (length < QUARTER), np.maximum(parts, 4), parts)
-    step = QUARTER // parts
-    ends = np.rint(off / step).astype(np.int64) * step
-    gap = following - np.maximum(ends, on)
-    is_near = (gap > -QUARTER // 8) & (gap <= np.minimum(_LEGATO * (following - on), _LONGEST_GAP))
-    ends = np.where(is_near, following, ends)
-    ends = np.where(ends > on, ends, np.minimum(on + np.minimum(step, QUARTER // 4), following))
-    return _align_ends(on, ends)
+    held = np.maximum(off - on, QUARTER // 16)
+    least, usual, most = (on + held / share for share in reversed(_HELD))
+    least = np.minimum(least, off - _OVERLAP)
+    is_ternary = (on - beat_start) * 4 % beat != 0
+    ends = np.zeros(len(on), np.int64)
+    is_over = off > following + _OVERLAP
+    limit = np.where(is_over, most, np.minimum(most, following))
+    for binary, ternary in ((1, 1), (2, 3), (4, 6)):
+        dotted = beat % 3 == 0
+        parts = np.where(is_ternary | (dotted & (beat != QUARTER)), ternary, binary)
+        unit = beat // parts
+        place = beat_start + np.rint((usual - beat_start) / unit).astype(np.int64) * unit
+        place = np.where(place < least, place + unit, np.where(place > limit, place - unit, place))
+        fits = (ends == 0) & (place >= least) & (place <= limit) & (place > on)
+        ends = np.where(fits, place, ends)
+    ends = np.where(~is_over & (following <= most), following, ends)
+    shortest = QUARTER // np.where(is_ternary, 6, 4)
+    return np.where(ends == 0, np.minimum(on + shortest, following), ends)
 
 
 def _align_ends(on: IntArray, off: IntArray) -> IntArray:
@@ -181,13 +222,6 @@ def _align_ends(on: IntArray, off: IntArray) -> IntArray:
     return aligned
 
 
-def next_onsets(on: IntArray) -> IntArray:
-    """Return when the next note of a staff begins; a quarter later after the last."""
-    places = np.unique(on)
-    later = np.append(places[1:], places[-1] + QUARTER)
-    return np.asarray(later[np.searchsorted(places, on)])
-
-
 # ---- notated times -----------------------------------------------------------------------
 
 #: Into how many parts of a quarter notation divides it: by halves, within triplets, quintuplets,
@@ -202,10 +236,27 @@ _MAX_SLACK_PARTS: Final = 12
 _STACCATO: Final = frozenset(QUARTER // n for n in (1, 2, 3, 4, 6)) | {2 * QUARTER // 3}
 
 
-def notated_times(
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Start and length of a bar, in `QUARTER` to the quarter, and its time signature."""
+
+    start: int
+    length: int
+    beats: int
+    unit: int
+
+    @property
+    def beat(self) -> int:
+        """Duration of a beat: dotted in 6/8, 9/8 and 12/8, at least a quarter."""
+        is_compound = self.beats % 3 == 0 and self.beats > 3
+        unit = 4 * QUARTER // self.unit
+        return 3 * unit if is_compound else max(unit, QUARTER)
+
+
+def notated_onsets(
     notes: NDArray[np.int32], ticks_per_quarter: int, *, is_drum: bool, shortened: bool
-) -> tuple[IntArray, IntArray, NDArray[np.bool]]:
-    """Return the notated onsets and ends of the notes of a staff.
+) -> IntArray:
+    """Return the notated onsets of the notes of a part.
 
     Parameters
     ----------
@@ -214,36 +265,75 @@ def notated_times(
     ticks_per_quarter : int
     is_drum : bool
     shortened : bool
-        Notated times may differ from played ones, because the writer stores both: rhythms are
-        quantised, short notes are written longer with a staccato dot, drums without one.
+        Notated times may differ from played ones, because the writer stores both.
 
     Returns
     -------
-    on, off : ndarray, shape (n,), int64
+    ndarray, shape (n,), int64
         In `QUARTER` to the quarter: exact if notation can represent all of them and, if
         `shortened`, they are readable (see `is_readable`); else quantised.
+    """
+    start = notes[:, 0].astype(np.int64)
+    on, is_exact = _exact(start, ticks_per_quarter)
+    if is_exact.all() and (not shortened or is_readable(on, on)):
+        return on
+    pitch = notes[:, 2].astype(np.int64)
+    return quantise(start / ticks_per_quarter, pitch, is_drum=is_drum)
+
+
+def notated_ends(
+    notes: NDArray[np.int32],
+    on: IntArray,
+    ticks_per_quarter: int,
+    bars: Sequence[Bar],
+    *,
+    is_drum: bool,
+    shortened: bool,
+) -> tuple[IntArray, NDArray[np.bool]]:
+    """Return the notated ends of the notes of a staff.
+
+    Parameters
+    ----------
+    notes : ndarray, shape (n, 4), int32
+    on : ndarray, shape (n,), int64
+        Their notated onsets.
+    ticks_per_quarter : int
+    bars : sequence of Bar
+    is_drum : bool
+    shortened : bool
+        As for `notated_onsets`: short notes are written longer with a staccato dot, drums without.
+
+    Returns
+    -------
+    off : ndarray, shape (n,), int64
     staccato : ndarray, shape (n,), bool
         Whether a note lasts in notation until the next one begins and has a staccato dot.
     """
     start, length = notes[:, :2].astype(np.int64).T
-    on, is_exact_on = _exact(start, ticks_per_quarter)
-    off, is_exact_off = _exact(start + length, ticks_per_quarter)
-    heard = on if is_drum else np.concatenate([on, off])  # nobody hears where a drum ends
-    is_exact = is_exact_on.all() and (is_drum or is_exact_off.all())
-    if not is_exact or (shortened and not is_readable(on, heard)):
-        quarters = start / ticks_per_quarter, (start + length) / ticks_per_quarter
-        on, off = quantise(*quarters, notes[:, 2].astype(np.int64))
+    exact_on, _ = _exact(start, ticks_per_quarter)
+    off, is_exact = _exact(start + length, ticks_per_quarter)
+    is_exact_off = bool(is_exact.all() and (on == exact_on).all())
+    nowhere = np.zeros(len(on), np.bool)
     gap = next_onsets(on) - on
-    if is_drum and (shortened or not is_exact_off.all()):
+    if is_drum and (shortened or not is_exact_off):
         # Until the next stroke, and not beyond the beat: drums are not tied.
-        left = QUARTER - on % QUARTER
-        return on, on + np.minimum(gap, left), np.zeros(len(on), np.bool)
+        return on + np.minimum(gap, QUARTER - on % QUARTER), nowhere
+    starts = np.array([bar.start for bar in bars])
+    bar = np.clip(np.searchsorted(starts, on, side="right") - 1, 0, None)
+    beat = np.array([bar.beat for bar in bars])[bar]
+    is_quantised = not is_exact_off or (
+        shortened and not is_readable(on, np.concatenate([on, off]))
+    )
+    if is_quantised:
+        played = (start + length) * (QUARTER / ticks_per_quarter)
+        off = _align_ends(on, _simple_ends(on, played, starts[bar], beat))
     if not shortened:
-        return on, off, np.zeros(len(on), np.bool)
-    longest = _longest_from(on, off)
-    staccato = (longest < gap / 2) & np.isin(gap, list(_STACCATO))
-    staccato &= on % QUARTER + gap <= QUARTER
-    return on, np.where(staccato, on + gap, off), np.asarray(staccato)
+        return off, nowhere
+    room = np.minimum(gap, beat - (on - starts[bar]) % beat)
+    # A sixteenth and its rest are an eighth with a dot, where nothing says which was meant.
+    staccato = 2 * _longest_from(on, off) < room + (is_quantised & (room <= QUARTER // 2))
+    staccato &= np.isin(room, list(_STACCATO))
+    return np.where(staccato, on + room, off), np.asarray(staccato)
 
 
 def _exact(ticks: IntArray, ticks_per_quarter: int) -> tuple[IntArray, NDArray[np.bool]]:
