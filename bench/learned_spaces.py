@@ -29,8 +29,6 @@ from recipes.sound import fit_projection
 from recipes.sound_projection import SoundSpaceConfig
 from segue.audio.contrastive import ContrastiveConfig, build
 from segue.audio.contrastive_training import (
-    LabelStrength,
-    TrackActivations,
     apply_wccn,
     default_training,
     from_activations,
@@ -239,7 +237,7 @@ def blend(a: Space, b: Space, weight: float) -> Space:
 
 
 def draw(head: Head, vectors: FloatArray, clips: game_music.Clips, in_training: np.ndarray) -> Head:
-    return apply_wccn(head, vectors[in_training], numbered(clips)[in_training], LabelStrength())
+    return apply_wccn(head, vectors[in_training], numbered(clips)[in_training])
 
 
 def numbered(clips: game_music.Clips) -> np.ndarray:
@@ -253,7 +251,7 @@ def contrasted(
     fold_of = folds(clips)
     patches = clean.patches
     starts = np.searchsorted(patches.tracks, np.arange(len(fold_of) + 1))
-    heard = [TrackActivations(patches.pooled[a:b]) for a, b in pairwise(starts)]
+    heard = [patches.pooled[a:b] for a, b in pairwise(starts)]
     x = np.hstack([patches.means.astype(np.float32), clean.features])
     by_fold = []
     for k, start in enumerate(heads):

@@ -34,6 +34,7 @@ from bench.score_queries import (
 )
 from recipes.datasets.piano_rolls import Side, Song, songs
 from recipes.roll_vae import MODELS, tracks, trained_model
+from segue.builtin_spaces import ROLL_VAE_WEIGHTS
 from segue.records import BoolArray, FloatArray
 from segue.score.features import score_features, standardise_score
 from segue.score.piano_roll import (
@@ -82,7 +83,7 @@ def rows(all_songs: Sequence[Song], options: argparse.Namespace) -> dict[str, Ro
         name: trained_model(MODELS[name], train, validate, options.work / name, options.minutes)
         for name in names
     }
-    return models | {"default": RollModel.pretrained()}
+    return models | {"default": RollModel.load(ROLL_VAE_WEIGHTS)}
 
 
 LABELS = {

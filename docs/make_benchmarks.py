@@ -55,6 +55,7 @@ CHAPTERS = {
         "melody",
         "harmonise",
         "transcription",
+        "transcription_tuning",
         "chorales",
         "roll_vae_reconstruction",
         "note_lstm",

@@ -41,6 +41,22 @@ def test_candidates_are_written_and_reported(tmp_path: Path) -> None:
         assert sound.getnframes() > 44_100
 
 
+def test_form_and_range(tmp_path: Path) -> None:
+    target = tmp_path / "tune.mid"
+    chords = "C | F G | C | G | C | F G | G7 | C"
+    document = answer(
+        "melody", chords, "-o", target, "--form", "AA", "--range", "C4-E5", "-n", "1", "--seed",
+        "1", library=tmp_path / "none",
+    )  # fmt: skip
+    assert (document["form"], document["range"]) == ("AA", "C4-E5")
+    melody = read_midi(target.read_bytes()).parts[0].notes
+    assert 60 <= melody[:, 2].min() <= melody[:, 2].max() <= 76
+    assert melody[-1, 2] % 12 == 0
+    for wrong in (["--form", "AAA"], ["--form", "A?"], ["--range", "C4"], ["--range", "C4-D4"]):
+        refused = segue("melody", chords, "-o", target, *wrong, library=tmp_path / "none")
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+
+
 def test_roman_numerals_time_signature_tempo_and_seed(tmp_path: Path) -> None:
     arguments = [
         "--roman",

@@ -16,6 +16,7 @@ from segue.ingest.transcription import (
     first_downbeat,
     notated,
     split_parts,
+    transcribe_samples,
 )
 from segue.records import Part, Score
 from segue.score.timing import main_tempo_bpm
@@ -57,6 +58,16 @@ def test_a_score_is_not_transcribed(tmp_path: Path) -> None:
         pytest.raises(BadArgument, match="is a score already"),
     ):
         library.scores.transcribe(tmp_path / "a.abc")
+
+
+@pytest.mark.parametrize("tuning", [-0.45, 0.0, 0.4])
+def test_recordings_in_any_tuning_have_the_notes_they_are_nearest_to(tuning: float) -> None:
+    time_s = np.arange(3 * 22_050) / 22_050
+    hz = 440 * 2 ** (tuning / 12)
+    samples = 0.3 * np.sin(2 * np.pi * hz * time_s) * (time_s % 1 < 0.7)
+    notes = transcribe_samples(samples.astype(np.float32), tuning)
+    assert set(notes.pitch.tolist()) == {69}
+    np.testing.assert_allclose(notes.onset_s[1:], [1, 2], atol=0.04)
 
 
 def events(*notes: tuple[float, float, int]) -> NoteEvents:

@@ -7,13 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from segue.builtin_spaces import ROLL_VAE_SIZE, ROLL_VAE_WEIGHTS
 from segue.errors import BadArgument, BadCheckpoint
+from segue.evaluation.generated import note_scores
 from segue.records import BoolArray
-from segue.score.piano_roll import extract_notes, split_windows, transpose
+from segue.score.piano_roll import RollNotes, extract_notes, split_windows, transpose
+from segue.score.vae.frames import (
+    DecodedFrames,
+    FrameDecoder,
+    calibrate_onset_thresholds,
+    duration_class,
+)
 from segue.score.vae.model import (
     RELEASE_FACTOR,
+    ROLL_DECODER_WEIGHTS,
     RollModel,
     calibrate_thresholds,
     hysteresis_threshold,
@@ -25,6 +35,7 @@ from segue.score.vae.network import (
     nt_xent_loss,
     reconstruction_loss,
 )
+from segue.score.vae.prior import LatentPrior, fit_prior
 
 
 def song(shift: int = 0, bars: int = 8) -> BoolArray:
@@ -73,15 +84,76 @@ def test_latents_are_decoded_and_drawn(model: RollModel) -> None:
     probabilities = model.decode(mean)
     assert probabilities.shape == windows.shape
     assert 0 <= probabilities.min() <= probabilities.max() <= 1
-    cells = model.to_cells(probabilities)
+    cells = model.decode_cells(mean)
     assert cells.dtype == np.bool_
+    assert cells.shape == windows.shape
     drawn = model.sample(3, seed=1)
     assert drawn.shape == (3, model.config.latent)
     assert np.array_equal(drawn, model.sample(3, seed=1))
     assert not np.array_equal(drawn, model.sample(3, seed=2))
-    assert len(model.decode(drawn[:0])) == 0
+    assert len(model.decode(drawn[:0])) == len(model.decode_cells(drawn[:0])) == 0
     with pytest.raises(BadArgument, match="expected latents of shape"):
         model.decode(np.zeros((1, 3), np.float32))
+
+
+def test_most_notes_are_reconstructed(model: RollModel) -> None:
+    windows = split_windows(song())
+    decoded = model.decode_cells(model.encode(windows)[0])
+    shape = (len(windows), 192, -1)
+    scores = note_scores(decoded.reshape(shape), windows.reshape(shape))
+    assert scores.f1 > 0.3
+
+
+def test_the_decoder_is_a_file_of_its_own_and_moves_no_vector(model: RollModel) -> None:
+    encoder = RollModel.load(ROLL_VAE_WEIGHTS)
+    assert ROLL_DECODER_WEIGHTS.stat().st_size <= 4e6
+    assert model.fingerprint == encoder.fingerprint
+    windows = split_windows(song())
+    assert np.array_equal(model.embed_windows(windows), encoder.embed_windows(windows))
+
+
+class FixedDecoder(FrameDecoder):
+    """Two onsets of a pitch, a quarter note apart, of half a bar each."""
+
+    def forward(self, z: Tensor) -> DecodedFrames:
+        onsets = torch.full((len(z), 192, 84, 5), -9.0)
+        onsets[:, [0, 12], 40, 1] = 9.0
+        return DecodedFrames(onsets, torch.zeros(len(z), 192, 1))
+
+    def duration_logits(self, _hidden: Tensor, notes: RollNotes) -> Tensor:
+        return F.one_hot(torch.from_numpy(duration_class(notes.length * 24)), 16)
+
+
+def test_a_repeated_note_is_decoded_as_two_notes() -> None:
+    cells = FixedDecoder(2, 8).decode(torch.zeros(1, 32), np.full(5, 0.5, np.float32))
+    sounding = np.flatnonzero(cells[0, ..., 40, 1].ravel())
+    assert sounding.tolist() == [*range(11), *range(12, 36)]
+    assert cells.sum() == 35
+
+
+def test_thresholds_of_onsets_give_as_many_notes() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = rng.random((3, 192, 84, 5)).astype(np.float32)
+    windows = split_windows(song(bars=12))
+    thresholds = calibrate_onset_thresholds(probabilities, extract_notes(windows))
+    counts = (probabilities >= thresholds).sum(axis=(0, 1, 2))
+    assert (
+        counts[[0, 3, 4]].tolist()
+        == np.bincount(extract_notes(windows).instrument)[[0, 3, 4]].tolist()
+    )
+    assert thresholds[1] == thresholds[2] == 0.5
+
+
+def test_the_prior_learns_what_follows_what() -> None:
+    torch.manual_seed(0)
+    sign = torch.randint(2, (200, 1)) * 2.0 - 1
+    prior = LatentPrior(2)
+    losses = fit_prior(prior, sign.expand(200, 32), 40, seed=0)
+    assert losses[-1] < losses[0] - 10
+    samples = prior.sample(20, seed=1).reshape(20, 16, 2)
+    assert torch.equal(samples, prior.sample(20, seed=1).reshape(20, 16, 2))
+    signs = samples.mean(dim=2).sign()
+    assert float((signs == signs[:, :1]).float().mean()) > 0.8
 
 
 def test_half_precision_halves_the_file(model: RollModel, tmp_path: Path) -> None:

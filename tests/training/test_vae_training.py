@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from recipes.roll_vae import finetune_decoder
+from recipes import roll_vae
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.nn.split import train_validation_split
 from segue.nn.trainer import Progress
@@ -57,6 +57,7 @@ TRAININGS = [
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score_windows, "BATCH_SIZE", 8)
+    monkeypatch.setattr(score, "PRIOR_STEPS", 2)
     monkeypatch.setattr(score_windows, "DECODED", 5)
     monkeypatch.setattr(score, "STEPS_PER_EPOCH", 10)
     monkeypatch.setattr(score, "VALIDATION_BATCHES", 1)
@@ -122,16 +123,20 @@ def test_the_kl_weight_warms_up(tmp_path: Path) -> None:
     assert int(network.seen) == 10
 
 
-def test_finetuning_the_decoder_leaves_the_embeddings(tmp_path: Path) -> None:
-    model, _ = train_score(TRAININGS[0], TUNES, tmp_path / "first")
+def test_the_decoder_is_trained_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roll_vae, "DECODER_STEPS", 4)
+    monkeypatch.setattr(roll_vae, "DECODER_BATCH_SIZE", 4)
     train, validate = train_validation_split(TUNES)
-    cells = unpack_bars(TUNES[0].bars)
-    before, weights = model.embed(cells), model.network.decoder.state_dict()["cells.weight"].clone()
-    trained = finetune_decoder(model, train, validate, tmp_path / "further", 0.01)
-    assert trained.best.epoch >= 1
-    assert model.embed(cells) == pytest.approx(before, abs=1e-6)
-    assert not torch.equal(weights, model.network.decoder.state_dict()["cells.weight"])
-    assert "decoding_validation_loss" in model.metadata
+    reports: list[Progress] = []
+    model = roll_vae.train_decoder(
+        train, validate, tmp_path, 5, prior_steps=2, watch=reports.append
+    )
+    assert len(reports) == 20
+    assert reports[-1].loss < reports[0].loss
+    assert model.metadata["epochs"] == 5
+    model.save_decoder(tmp_path / "decoder.safetensors")
+    cells = model.decode_cells(model.sample(2, seed=1))
+    assert cells.shape == (2, 4, 48, 84, 5)
 
 
 def test_batches_depend_on_the_seed_alone_and_pair_windows_of_a_song() -> None:

@@ -210,9 +210,9 @@ Ints = NDArray[np.int64]
 
 #: Label of tracks without a label.
 UNLABELLED: Final = -1
+LABEL_STRENGTH: Final = 0.6
 _VALIDATION_SEED: Final = 20
 _MIX_CANDIDATES: Final = 8  # excerpts of the batch, one of which may be mixed in
-_COPY_PROBABILITY: Final = 0.5
 _TINY: Final = 1e-12
 
 
@@ -245,22 +245,6 @@ def default_training(source: Source, *, labelled: bool) -> ContrastiveTraining:
     if labelled:
         return ContrastiveTraining(batch=256, temperature=0.1, label_weight=1.0)
     return ContrastiveTraining(batch=256, temperature=0.5, label_weight=0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelStrength:
-    """Strength of `apply_wccn` for the two parts of an embedding, from 0 to below 1.
-
-    Attributes
-    ----------
-    pooled : float
-        For the part of activations.
-    features : float
-        For the part of features.
-    """
-
-    pooled: float = 0.0
-    features: float = 0.6
 
 
 class ContrastiveObjective(NamedTuple):
@@ -313,48 +297,33 @@ def from_images(
     return _objective(batch, train_tracks, validation_tracks, config)
 
 
-@dataclass(frozen=True, slots=True)
-class TrackActivations:
-    """MusiCNN's pooled activations of one track.
+def two_views(pooled: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Average two random disjoint sets of the patches of a track; equal ones if it has only one.
 
-    Attributes
+    Parameters
     ----------
     pooled : ndarray, shape (patches, 1506), float32
-        At least one patch.
-    copies : tuple of ndarray, each of shape (patches, 1506), float32
-        Activations of degraded copies; may be empty.
+        MusiCNN's pooled activations of at least one patch.
+
+    Returns
+    -------
+    tuple of two ndarray, shape (1506,), float32
     """
-
-    pooled: FloatArray
-    copies: tuple[FloatArray, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Check the shapes."""
-        for pooled in (self.pooled, *self.copies):
-            if pooled.ndim != 2 or pooled.shape[1] != POOLED_SIZE or len(pooled) == 0:
-                raise BadArgument(
-                    f"expected activations of shape (patches, {POOLED_SIZE}), got {pooled.shape}"
-                )
-
-    def two_views(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        """Average two random disjoint sets of patches, the second possibly of a copy.
-
-        Returns
-        -------
-        tuple of two ndarray, shape (1506,), float32
-        """
-        order = rng.permutation(len(self.pooled))
-        half = max(len(order) // 2, 1)
-        count = int(rng.integers(min(2, half), half + 1))
-        first, second = self.pooled[order[:count]], self.pooled[order[-count:]]
-        if self.copies and rng.random() < _COPY_PROBABILITY:
-            copy = self.copies[int(rng.integers(len(self.copies)))]
-            second = copy[rng.permutation(len(copy))[:count]]
-        return first.mean(axis=0, dtype=np.float32), second.mean(axis=0, dtype=np.float32)
+    if pooled.ndim != 2 or pooled.shape[1] != POOLED_SIZE or len(pooled) == 0:
+        raise BadArgument(
+            f"expected activations of shape (patches, {POOLED_SIZE}), got {pooled.shape}"
+        )
+    order = rng.permutation(len(pooled))
+    half = max(len(order) // 2, 1)
+    count = int(rng.integers(min(2, half), half + 1))
+    first, second = (
+        pooled[rows].mean(axis=0, dtype=np.float32) for rows in (order[:count], order[-count:])
+    )
+    return first, second
 
 
 def from_activations(
-    tracks: Sequence[TrackActivations],
+    tracks: Sequence[FloatArray],
     train_tracks: Ints,
     validation_tracks: Ints,
     labels: Ints | None,
@@ -364,8 +333,8 @@ def from_activations(
 
     Parameters
     ----------
-    tracks : sequence of TrackActivations
-        Both views of a track with one patch and no copies are equal.
+    tracks : sequence of ndarray, each of shape (patches, 1506), float32
+        MusiCNN's pooled activations of each track.
     train_tracks, validation_tracks, labels, config
         As for `from_images`.
 
@@ -378,20 +347,23 @@ def from_activations(
     numbers = _checked(train_tracks, validation_tracks, labels, len(tracks))
 
     def batch(chosen: Ints, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        pairs = [tracks[i].two_views(rng) for i in chosen]
+        pairs = [two_views(tracks[i], rng) for i in chosen]
         views = np.stack([pair[side] for side in (0, 1) for pair in pairs])
         return torch.from_numpy(views), torch.from_numpy(numbers[chosen])
 
     return _objective(batch, train_tracks, validation_tracks, config)
 
 
-def apply_wccn(head: Head, vectors: FloatArray, labels: Ints, strength: LabelStrength) -> Head:
+def apply_wccn(
+    head: Head, vectors: FloatArray, labels: Ints, strength: float = LABEL_STRENGTH
+) -> Head:
     """Reduce the variation within albums or artists in the space `sound`.
 
     Within-class covariance normalisation (Hatch, Kajarekar & Stolcke, Interspeech 2006) is applied
-    to both parts of the embeddings: coordinates are multiplied by the inverse square root of
-    ``(1 - s) I + s W``, where W is the covariance within labels, scaled to a mean variance of 1.
-    It needs only embeddings and generalises to unseen albums; see JOURNAL.md.
+    to the part of the embeddings that comes from features: coordinates are multiplied by the
+    inverse square root of ``(1 - s) I + s W``, where W is the covariance within labels, scaled to a
+    mean variance of 1. It needs only embeddings and generalises to unseen albums. The part of
+    activations is better left as it is; see JOURNAL.md.
 
     Parameters
     ----------
@@ -399,6 +371,8 @@ def apply_wccn(head: Head, vectors: FloatArray, labels: Ints, strength: LabelStr
         Embeddings of the tracks by `head`.
     labels : ndarray of int, shape (tracks,)
         Index of the album or artist, -1 for none. Labels of a single track are ignored.
+    strength : float
+        s, from 0 to below 1.
 
     Raises
     ------
@@ -409,14 +383,8 @@ def apply_wccn(head: Head, vectors: FloatArray, labels: Ints, strength: LabelStr
         raise BadArgument(
             f"vectors have shape {vectors.shape}, expected ({len(labels)}, {head.dimension})"
         )
-    size = head.pooled_map.shape[1]
-    pooled = _whitener(vectors[:, :size], labels, strength.pooled)
-    features = _whitener(vectors[:, size:], labels, strength.features)
-    return replace(
-        head,
-        pooled_map=(head.pooled_map @ pooled).astype(np.float32),
-        features_map=(head.features_map @ features).astype(np.float32),
-    )
+    whitener = _whitener(vectors[:, head.pooled_map.shape[1] :], labels, strength)
+    return replace(head, features_map=(head.features_map @ whitener).astype(np.float32))
 
 
 def _whitener(part: FloatArray, labels: Ints, strength: float) -> NDArray[np.float64]:

@@ -19,8 +19,6 @@ from segue.audio.autoencoders import AutoencoderConfig, TransformAutoencoder
 from segue.audio.contrastive import ActivationHead, ContrastiveConfig, Source
 from segue.audio.contrastive_training import (
     UNLABELLED,
-    LabelStrength,
-    TrackActivations,
     apply_wccn,
     default_training,
     from_activations,
@@ -398,7 +396,7 @@ def contrastive_task(
     if isinstance(network, ActivationHead):
         arrays = [read(example.content_hash) for example in examples]
         head = _initial_head(arrays[: len(train)], None if labels is None else labels[: len(train)])
-        tracks = [TrackActivations(array[:, :POOLED_SIZE]) for array in arrays]
+        tracks = [array[:, :POOLED_SIZE] for array in arrays]
         contrastive = from_activations(tracks, *indices, labels, settings)
         loop = TrainerConfig(
             1,
@@ -432,7 +430,7 @@ def _initial_head(arrays: Sequence[FloatArray], labels: NDArray[np.int64] | None
     vectors = np.stack(
         [head.project(array[:, :POOLED_SIZE], array[0, POOLED_SIZE:]) for array in arrays]
     )
-    return apply_wccn(head, vectors, labels, LabelStrength())
+    return apply_wccn(head, vectors, labels)
 
 
 class _Images(Sequence[ByteArray]):

@@ -52,6 +52,20 @@ def melody(
             help="Style of the melody: folk or pop, or one that your model was trained on."
         ),
     ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            help="Form of the melody, a letter for each phrase: AABA. Phrases end with a cadence; "
+            "those of one letter return with another ending."
+        ),
+    ] = None,
+    pitch_range: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            help="Lowest and highest note: C4-E5; or the range of a voice: soprano, alto or tenor.",
+        ),
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, max=64, help="Number of melodies.")] = 3,
     temperature: opt.Temperature = 1.0,
     top_p: opt.TopP = 0.95,
@@ -110,6 +124,7 @@ def melody(
         source = lib.learning.source("melodies", model)
     from segue.generate.compose.humanise import HumaniseOptions
     from segue.generate.melody.candidates import chart_chords, generate_melodies
+    from segue.generate.melody.phrases import parse_range
     from segue.io.unfolding import beat_duration
 
     chart, score = given.chart, given.score
@@ -132,6 +147,8 @@ def melody(
             seed=seed,
             max_copy_bars=max_copy,
             title=title if title is not None else _default_title(score),
+            form=form or "",
+            pitch_range=parse_range(pitch_range) if pitch_range is not None else None,
         )
     if no_accompaniment:
         melodies = [
@@ -150,6 +167,8 @@ def melody(
         "bars": chart.bars,
         "metre": _format_time_signature(chart.time_signature),
         "style": style or melody_model.styles[0],
+        "form": form,
+        "range": pitch_range,
         "tempo_bpm": float(melodies[0].score.tempos[0, 1]) / quarters_per_beat,
         "temperature": temperature,
         "top_p": top_p,

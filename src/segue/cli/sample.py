@@ -31,7 +31,7 @@ def sample(
     """Sample four-bar sketches from a latent space.
 
     Each is a point drawn at random, decoded to four bars of 4/4 for five instruments, as a MIDI
-    file; a figure shows all of them. Some are nearly empty; `segue compose` writes whole pieces, in
+    file; a figure shows all of them. They are sketches; `segue compose` writes whole pieces, in
     other time signatures as well.
 
     Example: segue sample -n 4 -o new

@@ -29,6 +29,7 @@ from segue.audio.features import (
     standardise,
 )
 from segue.audio.note_events import NoteEvents, note_activations, note_events
+from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.builtin_spaces import WEIGHTS, feature_z_scores
 from segue.errors import BadArgument
 from segue.ingest.analysis import decode_samples
@@ -38,6 +39,8 @@ from segue.theory.keys import MODES, key_signature
 
 TICKS_PER_QUARTER: Final = 480
 PART_NAMES: Final = ("Melody", "Chords", "Bass")
+#: Tuning in semitones from which a recording is resampled.
+_MAX_DETUNING: Final = 0.1
 _SIXTEENTH: Final = TICKS_PER_QUARTER // 4
 _TRIPLET: Final = TICKS_PER_QUARTER // 3
 #: Error of triplets, as a share of that of sixteenths, below which a beat has triplets.
@@ -99,10 +102,10 @@ def transcribe(
         It has no notes.
     """
     decoded = decode_samples(path, passage)
-    events = transcribe_samples(decoded.samples, watch)
+    measured = measure((decoded.samples,), decoded.tags.genre)
+    events = transcribe_samples(decoded.samples, measured.harmony.tuning, watch)
     if not len(events):
         raise BadArgument(f"{path}: no notes are heard in it; is it silence, noise or speech?")
-    measured = measure((decoded.samples,), decoded.tags.genre)
     score = to_score(events, measured, decoded.tags.title or path.stem)
     scores = feature_z_scores("sound", standardise(feature_vector(measured)))
     kind = classify_sound_kinds(sound_kind_probabilities(scores)[None])[0]
@@ -113,10 +116,29 @@ def transcribe(
 
 
 def transcribe_samples(
-    samples: FloatArray, watch: Callable[[int, int], None] | None = None
+    samples: FloatArray, tuning: float = 0.0, watch: Callable[[int, int], None] | None = None
 ) -> NoteEvents:
-    """Find the notes of a recording, shape (n,), float32, mono at 22,050 Hz."""
-    return note_events(*note_activations(_network(), samples, watch))
+    """Find the notes of a recording.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n,), float32
+        Mono at 22,050 Hz.
+    tuning : float
+        Deviation from A4 = 440 Hz in semitones, -0.5 to 0.5. The network expects nearly none:
+        other recordings are resampled to that pitch.
+    watch : callable, optional
+        Called with the number of windows of 2 s done and in all.
+    """
+    import soxr  # slow to import
+
+    ratio = 2 ** (tuning / 12) if abs(tuning) > _MAX_DETUNING else 1.0
+    if ratio != 1:
+        samples = np.asarray(
+            soxr.resample(samples, SAMPLE_RATE_HZ, SAMPLE_RATE_HZ * ratio), np.float32
+        )
+    events = note_events(*note_activations(_network(), samples, watch))
+    return replace(events, onset_s=events.onset_s / ratio, offset_s=events.offset_s / ratio)
 
 
 @cache

@@ -108,6 +108,8 @@ def generate_melodies(
     seed: int = 0,
     max_copy_bars: float = MAX_COPIED_BARS,
     title: str = "",
+    form: str = "",
+    pitch_range: tuple[int, int] | None = None,
 ) -> list[MelodyCandidate]:
     """Generate melodies for chords, and rank them.
 
@@ -132,6 +134,10 @@ def generate_melodies(
         Maximum length in bars of a passage shared with a training melody, from the first to the
         last onset; see `MelodyModel.sample`.
     title : str
+    form : str
+        A letter for each phrase, such as "AABA"; see `segue.generate.melody.phrases`.
+    pitch_range : tuple of int, optional
+        Lowest and highest MIDI pitch, see `parse_range`; by default the range of the style.
 
     Returns
     -------
@@ -141,7 +147,8 @@ def generate_melodies(
     Raises
     ------
     BadArgument
-        A value is out of range, or the model does not know the style.
+        A value is out of range, the form does not fit the chords, or the model does not know the
+        style.
     """
     import torch
 
@@ -163,7 +170,16 @@ def generate_melodies(
     sampling = sampling or Sampling(top_p=0.95)
     samples = max(_OVERSAMPLING * count, _MIN_SAMPLES) if sampling.temperature else 1
     generator = torch.Generator().manual_seed(seed)
-    sampled = model.sample(chart, style, samples, sampling, generator, max_copy_bars)
+    sampled = model.sample(
+        chart,
+        style,
+        samples,
+        sampling,
+        generator,
+        max_copy_bars,
+        form=form,
+        pitch_range=pitch_range,
+    )
     melodies = list({melody.tobytes(): melody for melody in sampled}.values())
     nll = model.nll([chart] * len(melodies), melodies, style)
     candidates = []

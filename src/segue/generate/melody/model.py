@@ -40,6 +40,7 @@ from segue.generate.melody.lead_sheet import (
     chord_features,
     conditioning_features,
 )
+from segue.generate.melody.phrases import PhrasePlan
 from segue.nn.checkpoint import Checkpoint, SavedModel, save_model
 from segue.nn.sampling import MASKED, Sampling, sample
 from segue.nn.transformer import KVCache, Stack, StackConfig, dropout, normal_embedding
@@ -414,6 +415,9 @@ class MelodyModel(SavedModel):
         sampling: Sampling,
         generator: torch.Generator,
         max_copy_bars: float = float("inf"),
+        *,
+        form: str = "",
+        pitch_range: tuple[int, int] | None = None,
     ) -> list[IntArray]:
         """Sample melodies for a chart, in parallel.
 
@@ -431,20 +435,30 @@ class MelodyModel(SavedModel):
         generator : torch.Generator
         max_copy_bars : float
             Bars from the first to the last onset of a shared passage.
+        form : str
+            A letter for each phrase, see `segue.generate.melody.phrases`; "" for no phrases.
+        pitch_range : tuple of int, optional
+            Lowest and highest MIDI pitch; by default the range of the style.
 
         Returns
         -------
         list of ndarray, each of shape (m, 2), int64
             Symbols and durations, filling the chart.
+
+        Raises
+        ------
+        BadArgument
+            The model does not know the style, or the form does not fit the chart.
         """
         network = self.network
         styles = torch.full((count,), self.style_index(style))
         chords = torch.from_numpy(chord_features(chart))[None]
         encoding = network.encode_chords(chords, torch.tensor([chords.shape[1]]), styles[:1])
         encoding = encoding.expand(count, -1, -1)
-        mask = self._range_mask(style)
+        mask = _range_mask(pitch_range or self._style_range(style))
+        plan = PhrasePlan(form, chart) if form else None
         melodies = [
-            _PartialMelody(chart, mask, NoteTracker(self.training_melodies), max_copy_bars)
+            _PartialMelody(chart, mask, NoteTracker(self.training_melodies), max_copy_bars, plan)
             for _ in range(count)
         ]
         cache = KVCache(network.config.stack, count)
@@ -468,23 +482,40 @@ class MelodyModel(SavedModel):
                 melody.append(*event)
         return [np.array(melody.events, np.int64) for melody in melodies]
 
-    def _range_mask(self, style: str) -> Tensor:
-        """Return 0 for rests and each symbol of the style's range, minus infinity for others."""
-        low, high = (round(each) - LOWEST_PITCH + 1 for each in self.reference[style]["pitch"])
-        mask = torch.full((NUM_SYMBOLS,), MASKED)
-        mask[0] = 0
-        mask[low : high + 1] = 0
-        return mask
+    def _style_range(self, style: str) -> tuple[int, int]:
+        low, high = self.reference[style]["pitch"]
+        return round(low), round(high)
+
+
+def _range_mask(pitch_range: tuple[int, int]) -> Tensor:
+    """Return 0 for rests and each symbol of a range, minus infinity for others."""
+    low, high = (pitch - LOWEST_PITCH + 1 for pitch in pitch_range)
+    mask = torch.full((NUM_SYMBOLS,), MASKED)
+    mask[0] = 0
+    mask[low : high + 1] = 0
+    return mask
+
+
+def _masked(allowed: NDArray[np.bool_]) -> Tensor:
+    """Return 0 where something is allowed, minus infinity elsewhere."""
+    return torch.where(torch.from_numpy(allowed), 0.0, MASKED)
 
 
 class _PartialMelody:
     """A melody that is being generated, and the masks of its next event."""
 
     def __init__(
-        self, chart: Chart, range_mask: Tensor, copies: NoteTracker, max_copy_bars: float
+        self,
+        chart: Chart,
+        range_mask: Tensor,
+        copies: NoteTracker,
+        max_copy_bars: float,
+        plan: PhrasePlan | None,
     ) -> None:
         self._state = ConditioningState(chart)
-        self._range_mask = range_mask
+        self._range_mask, self._plan = range_mask, plan
+        self._starts: dict[int, tuple[int, int]] = {}  # event that begins at each position
+        self._ended = False  # whether the last note of the phrase has begun
         self._copies, self._max_copy_steps = copies, max_copy_bars * chart.steps_per_bar
         self._bar = chart.steps_per_bar
         # Steps of rest that are left. Many tunes begin with an upbeat in a bar of its own, but
@@ -507,6 +538,8 @@ class _PartialMelody:
         mask = self._range_mask.clone()
         if self.done:
             return mask
+        if self._plan and (phrase_mask := self._phrase_mask(self._plan)) is not None:
+            return phrase_mask
         if not self._rest_left:
             mask[0] = MASKED
         if self._repetitions >= MAX_REPEATED_NOTES:
@@ -515,11 +548,43 @@ class _PartialMelody:
         mask[1:].masked_fill_(torch.from_numpy(copied), MASKED)
         return mask
 
+    def _phrase_mask(self, plan: PhrasePlan) -> Tensor | None:
+        """Return the mask of a repeated note or a cadence; None where a phrase is free."""
+        at = self._state.position
+        if self._ended:
+            return _masked(np.arange(NUM_SYMBOLS) == 0)
+        if event := self._repeated_event(plan):
+            source = plan.source(at) or 0
+            return self._range_mask + _masked(plan.allowed_symbols(at, event[0], source))
+        if plan.in_cadence(at):
+            allowed = plan.chord_tones(at)
+            # In a narrow range the root may be missing; a rest ends the phrase then.
+            allowed[0] = not np.isfinite(self._range_mask.numpy()[1:][allowed[1:]]).any()
+            return self._range_mask + _masked(allowed)
+        return None
+
+    def _repeated_event(self, plan: PhrasePlan) -> tuple[int, int] | None:
+        source = plan.source(self._state.position)
+        return None if source is None else self._starts.get(source)
+
     def duration_mask(self, symbol: int) -> Tensor:
         mask = torch.zeros(MAX_DURATION)
-        if not self.done:
-            left = self._state.remaining
+        if self.done:
+            return mask
+        at, left = self._state.position, self._state.remaining
+        if not self._plan:
             mask[left if symbol else min(left, self._rest_left) :] = MASKED
+            return mask
+        left = self._plan.left(at)
+        if self._ended:
+            return _masked(np.arange(1, MAX_DURATION + 1) == min(left, MAX_DURATION))
+        if event := self._repeated_event(self._plan):
+            repeated = min(event[1], self._plan.until_last_bar(at))
+            return _masked(np.arange(1, MAX_DURATION + 1) == repeated)
+        if symbol:
+            is_chord_tone = bool(self._plan.chord_tones(at)[symbol])
+            return _masked(self._plan.allowed_durations(at, is_chord_tone=is_chord_tone))
+        mask[max(min(self._plan.until_cadence(at), self._rest_left), 1) :] = MASKED
         return mask
 
     def append(self, symbol: int, duration: int) -> None:
@@ -532,4 +597,11 @@ class _PartialMelody:
         else:
             self._rest_left -= duration
         self.events.append((symbol, duration))
+        at, end = self._state.position, self._state.position + duration
         self._state.append(symbol, duration)
+        if self._plan:
+            self._starts[at] = symbol, duration
+            if self._plan.left(at) == duration:
+                self._ended = False
+            elif symbol and self._plan.in_cadence(end - 1):
+                self._ended = True

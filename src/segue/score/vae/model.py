@@ -1,8 +1,10 @@
 """A trained piano-roll VAE: embedding, encoding, decoding and sampling of windows of four bars.
 
 The embedding of a window joins the mean of its latent with a projection of its pattern histograms:
-counts of short rhythmic and melodic patterns, which are invariant to key. Probabilities of cells
-become notes by hysteresis thresholding.
+counts of short rhythmic and melodic patterns, which are invariant to key. Windows are sampled from
+an autoregressive prior of the latents of quarter notes. Onsets above a threshold become notes of
+the predicted duration; the cells of networks without onsets become notes by hysteresis
+thresholding.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +16,11 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from segue.builtin_spaces import REPRESENTATION_VERSION, ROLL_VAE_WEIGHTS
+from segue.builtin_spaces import REPRESENTATION_VERSION, ROLL_VAE_WEIGHTS, WEIGHTS
 from segue.errors import BadArgument, check_seed
-from segue.nn.checkpoint import MODEL, Checkpoint, SavedModel, save_model
+from segue.nn.checkpoint import MODEL, Checkpoint, SavedModel, load_model, save_model
 from segue.records import BoolArray, FloatArray, Score, Space
 from segue.score.features import time_signature_text
 from segue.score.piano_roll import (
@@ -34,7 +37,9 @@ from segue.score.piano_roll import (
     extract_notes,
     split_windows,
 )
+from segue.score.vae.frames import calibrate_onset_thresholds
 from segue.score.vae.network import RollVAE, RollVAEConfig
+from segue.score.vae.prior import LatentPrior
 
 #: A note continues while its probability is above this fraction of its instrument's threshold.
 #: Of 0.5 to 1, this and 0.7 gave the best F1 of piano notes on the validation set (0.176; 0.169 at
@@ -197,6 +202,9 @@ def _histogram(
 # --- the model ---
 
 KIND: Final = "space of scores"
+DECODER_KIND: Final = "decoder of scores"
+#: The autoencoder of quarter notes of the bundled model.
+ROLL_DECODER_WEIGHTS: Final = WEIGHTS / "roll-decoder.safetensors"
 #: Version of the piano roll and the pattern histograms.
 VERSION: Final = 1
 BATCH_SIZE: Final = 128
@@ -215,8 +223,9 @@ class RollModel(SavedModel):
         Onset threshold of each instrument.
     mean : ndarray, shape (latent,), float32
         Mean of the latents of the calibration windows.
-    cholesky : ndarray, shape (latent, latent), float32
-        Lower Cholesky factor of their covariance.
+    prior : LatentPrior or ndarray, shape (latent, latent), float32
+        What latents are sampled from: the prior of quarter notes, or for a network without their
+        latents a normal distribution, given as the lower Cholesky factor of its covariance.
     metadata : mapping
         How the model was trained: a JSON object.
     projection : PatternProjection, optional
@@ -234,13 +243,13 @@ class RollModel(SavedModel):
         network: RollVAE,
         thresholds: FloatArray,
         mean: FloatArray,
-        cholesky: FloatArray,
+        prior: LatentPrior | FloatArray,
         metadata: Mapping[str, Any],
         projection: "PatternProjection | None" = None,
         fingerprint: str = "",
     ) -> None:
         self.network = network.eval()
-        self.thresholds, self.mean, self.cholesky = thresholds, mean, cholesky
+        self.thresholds, self.mean, self.prior = thresholds, mean, prior
         self.metadata = dict(metadata)
         self.projection = projection
         self.fingerprint = fingerprint
@@ -264,8 +273,20 @@ class RollModel(SavedModel):
     @classmethod
     @cache
     def pretrained(cls) -> Self:
-        """Load the model that comes with Segue; it is cached."""
-        return super().pretrained()
+        """Load the model that comes with Segue; it is cached.
+
+        Its space is that of version 0.1, and so is the file of the encoder; the autoencoder of
+        quarter notes is a file of its own.
+        """
+        model = super().pretrained()
+        decoder = load_model(ROLL_DECODER_WEIGHTS, DECODER_KIND, VERSION, cls._build)
+        encoder = model.network.encoder.state_dict()
+        expected = decoder.network.encoder.state_dict().keys()
+        decoder.network.encoder.load_state_dict({name: encoder[name] for name in expected})
+        invariant = decoder.config.invariant
+        decoder.mean[:invariant] = model.mean[:invariant]
+        decoder.projection, decoder.fingerprint = model.projection, model.fingerprint
+        return decoder
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -281,20 +302,25 @@ class RollModel(SavedModel):
     @classmethod
     def _build(cls, checkpoint: Checkpoint) -> Self:
         config, tensors = RollVAEConfig(**checkpoint.metadata["config"]), dict(checkpoint.tensors)
-        thresholds, mean, cholesky = (
-            tensors.pop(name).numpy() for name in ("thresholds", "mean", "spread")
-        )
+        thresholds, mean = (tensors.pop(name).numpy() for name in ("thresholds", "mean"))
+        prior: LatentPrior | FloatArray
+        if config.frame_latent:
+            prior = LatentPrior(config.frame_latent)
+            prior.load_state_dict(_take(tensors, "prior."))
+            prior.eval()
+        else:
+            prior = tensors.pop("spread").numpy()
         projection = None
-        if config.counted:
+        if "counts.mean" in tensors:
             projection = PatternProjection(
                 tensors.pop("counts.mean").numpy(), tensors.pop("counts.map").numpy()
             )
         network = RollVAE(config)
-        network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items()})
+        # The file of the bundled decoder has no encoder of notes.
+        is_complete = checkpoint.kind == KIND
+        network.load_state_dict(_take(tensors, "network."), strict=is_complete)
         metadata = checkpoint.metadata["about"]
-        return cls(
-            network, thresholds, mean, cholesky, metadata, projection, checkpoint.fingerprint
-        )
+        return cls(network, thresholds, mean, prior, metadata, projection, checkpoint.fingerprint)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
         """Save the model as one file, and set its fingerprint.
@@ -306,16 +332,34 @@ class RollModel(SavedModel):
         dtype : dtype
             Type of the saved weights; `torch.float16` halves the file.
         """
-        tensors = {f"network.{name}": t for name, t in self.network.state_dict().items()} | {
+        self.fingerprint = self._save(path, KIND, dtype, self.network.state_dict())
+
+    def save_decoder(self, path: Path, dtype: torch.dtype = torch.float16) -> None:
+        """Save the autoencoder of quarter notes alone, as in `ROLL_DECODER_WEIGHTS`."""
+        weights = {
+            name: tensor
+            for name, tensor in self.network.state_dict().items()
+            if not name.startswith("encoder.")
+        }
+        self._save(path, DECODER_KIND, dtype, weights)
+
+    def _save(
+        self, path: Path, kind: str, dtype: torch.dtype, weights: Mapping[str, Tensor]
+    ) -> str:
+        tensors = {f"network.{name}": tensor for name, tensor in weights.items()}
+        tensors |= {
             "thresholds": torch.from_numpy(self.thresholds),
             "mean": torch.from_numpy(self.mean),
-            "spread": torch.from_numpy(self.cholesky),
         }
-        if self.projection is not None:
+        if isinstance(self.prior, LatentPrior):
+            tensors |= {f"prior.{name}": tensor for name, tensor in self.prior.state_dict().items()}
+        else:
+            tensors["spread"] = torch.from_numpy(self.prior)
+        if self.projection is not None and kind == KIND:
             tensors["counts.mean"] = torch.from_numpy(self.projection.mean)
             tensors["counts.map"] = torch.from_numpy(self.projection.matrix)
         metadata = {"config": asdict(self.config), "about": self.metadata}
-        self.fingerprint = save_model(path, KIND, VERSION, metadata, tensors, dtype)
+        return save_model(path, kind, VERSION, metadata, tensors, dtype)
 
     def embed(self, cells: BoolArray) -> FloatArray | None:
         """Embed a score.
@@ -383,7 +427,7 @@ class RollModel(SavedModel):
 
     @torch.inference_mode()
     def decode(self, latents: FloatArray) -> FloatArray:
-        """Decode latents.
+        """Return probabilities of latents: of an onset in each cell, or else of its sounding.
 
         Parameters
         ----------
@@ -392,39 +436,39 @@ class RollModel(SavedModel):
         Returns
         -------
         ndarray, shape (n, 4, 48, 84, 5), float32
-            Probability of each cell.
 
         Raises
         ------
         BadArgument
             The shape is wrong.
         """
+        decoded = [self.network.decode(z).float().sigmoid().numpy() for z in self._batched(latents)]
+        return np.concatenate([np.empty((0, *WINDOW_SHAPE), np.float32), *decoded])
+
+    @torch.inference_mode()
+    def decode_cells(self, latents: FloatArray) -> BoolArray:
+        """Decode latents to windows, shape (n, 4, 48, 84, 5), bool.
+
+        Raises
+        ------
+        BadArgument
+            The shape is wrong.
+        """
+        if not self.config.frame_latent:
+            return hysteresis_threshold(self.decode(latents), self.thresholds)
+        decoded = [self.network.decode_notes(z, self.thresholds) for z in self._batched(latents)]
+        return np.concatenate([np.empty((0, *WINDOW_SHAPE), np.bool_), *decoded])
+
+    def _batched(self, latents: FloatArray) -> "list[Tensor]":
         if latents.ndim != 2 or latents.shape[1] != self.config.latent:
             raise BadArgument(
                 f"expected latents of shape (n, {self.config.latent}), got {latents.shape}"
             )
         z = torch.from_numpy(np.asarray(latents, np.float32))
-        batches = [
-            self.network.decode(z[start : start + BATCH_SIZE]).float().sigmoid().numpy()
-            for start in range(0, len(z), BATCH_SIZE)
-        ]
-        return np.concatenate([np.empty((0, *WINDOW_SHAPE), np.float32), *batches])
-
-    def to_cells(self, probabilities: FloatArray) -> BoolArray:
-        """Convert probabilities to cells by the threshold of each instrument.
-
-        Parameters
-        ----------
-        probabilities : ndarray, shape (n, 4, 48, 84, 5), float32
-
-        Returns
-        -------
-        ndarray, same shape, bool
-        """
-        return hysteresis_threshold(probabilities, self.thresholds)
+        return [z[start : start + BATCH_SIZE] for start in range(0, len(z), BATCH_SIZE)]
 
     def sample(self, count: int, seed: int) -> FloatArray:
-        """Sample latents from the Gaussian fitted to the aggregate posterior.
+        """Sample latents from the prior.
 
         Parameters
         ----------
@@ -435,12 +479,18 @@ class RollModel(SavedModel):
         Returns
         -------
         ndarray, shape (count, latent), float32
+            The invariant part, which is not decoded, is its mean.
         """
+        if isinstance(self.prior, LatentPrior):
+            invariant = np.tile(self.mean[: self.config.invariant], (count, 1))
+            return np.concatenate([invariant, self.prior.sample(count, seed).numpy()], axis=1)
         normal = np.random.default_rng(seed).standard_normal((count, self.config.latent))
-        return np.asarray(self.mean + normal.astype(np.float32) @ self.cholesky.T, np.float32)
+        return np.asarray(self.mean + normal.astype(np.float32) @ self.prior.T, np.float32)
 
     def calibrate(self, windows: BoolArray) -> None:
-        """Fit the thresholds and the Gaussian of the latents to validation windows.
+        """Fit the thresholds, and the mean of the latents, to validation windows.
+
+        The normal distribution of a network without latents of quarter notes is fitted, too.
 
         Parameters
         ----------
@@ -448,9 +498,13 @@ class RollModel(SavedModel):
         """
         mean, log_variance = self.encode(windows)
         self.mean = mean.mean(axis=0)
+        probabilities = self.decode(mean)
+        if self.config.frame_latent:
+            self.thresholds = calibrate_onset_thresholds(probabilities, extract_notes(windows))
+            return
         covariance = np.cov(mean.T, ddof=0) + np.diag(np.exp(log_variance).mean(axis=0))
-        self.cholesky = np.linalg.cholesky(covariance).astype(np.float32)
-        self.thresholds = calibrate_thresholds(self.decode(mean), windows)
+        self.prior = np.linalg.cholesky(covariance).astype(np.float32)
+        self.thresholds = calibrate_thresholds(probabilities, windows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -489,6 +543,12 @@ def l2_normalise(vectors: FloatArray) -> FloatArray:
     return np.asarray(vectors / np.maximum(lengths, _EPSILON), np.float32)
 
 
+def _take(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Take the tensors whose names have a prefix, without it."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors.pop(name) for name in names}
+
+
 def _batches(windows: BoolArray) -> "list[BoolArray]":
     return [windows[start : start + BATCH_SIZE] for start in range(0, len(windows), BATCH_SIZE)]
 
@@ -498,14 +558,13 @@ def _batches(windows: BoolArray) -> "list[BoolArray]":
 MAX_ROLLS: Final = 1000
 _DEFAULT_BPM: Final = 120.0
 _MAX_DRAWS: Final = 20
-_MIN_SOUNDING_SHARE: Final = 0.5  # of the bars of a sample
 _SEED_STRIDE: Final = 1 << 32  # greater than any seed of a user
 
 
 def sample(model: RollModel, n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
     """Sample latents and decode each to four bars.
 
-    A sample that is silent in half of its bars or more is drawn again, up to 20 times.
+    A sample with a silent bar is drawn again, up to 20 times.
 
     Parameters
     ----------
@@ -524,7 +583,7 @@ def sample(model: RollModel, n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
     samples = _decode(model, model.sample(n, seed))
     for draw in range(1, _MAX_DRAWS):
         sounding_share = samples.any(axis=(2, 3, 4)).mean(axis=1)
-        rejected = np.flatnonzero(sounding_share <= _MIN_SOUNDING_SHARE)
+        rejected = np.flatnonzero(sounding_share < 1)
         if not len(rejected):
             break
         redrawn = _decode(model, model.sample(n, seed + draw * _SEED_STRIDE))
@@ -636,4 +695,4 @@ def _central_latent(model: RollModel, cells: BoolArray) -> FloatArray:
 
 
 def _decode(model: RollModel, latents: FloatArray) -> BoolArray:
-    return model.to_cells(model.decode(latents))
+    return model.decode_cells(latents)

@@ -4,16 +4,15 @@ The default encoder reads notes, not cells, since a piano roll is sparse: of 80,
 bars some hundred begin a note. Its first layers are convolutions over time and pitch evaluated at
 the notes alone: each note sees itself (position in the bar, duration, instrument) and its
 neighbours, by their distance in time and pitch. They read no absolute pitch but that of drums, so
-one part of the latent, used for similarity, is invariant to transposition. The other part reads
-pitches, for the decoder. Published encoders, convolutions over the roll as an image and an LSTM,
-are here for comparison.
+one part of the latent, used for similarity, is invariant to transposition. The other part, from
+which rolls are decoded, has a latent for each quarter note (`segue.score.vae.frames`); in version
+0.1 it was one for the whole window.
 
 Shape legend: B windows, D latent, C channels, T steps, P pitches, I instruments, N notes,
 F frames (a sixteenth in the LSTM, a quarter note elsewhere), S bars.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -23,175 +22,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segue.errors import BadArgument
-from segue.records import BoolArray, IntArray
+from segue.records import BoolArray, FloatArray, IntArray
 from segue.score.piano_roll import (
     INSTRUMENTS,
     N_PITCHES,
     STEPS_PER_BAR,
     WINDOW_SHAPE,
-    WINDOW_STEPS,
     RollNotes,
     extract_notes,
 )
-
-# --- decoders ---
-
-#: Initial bias of the logits: few cells sound.
-_INITIAL_LOGIT: Final = -5.0
-_QUARTERS: Final = 16
-#: With plain ReLU half of the widest layer died within minutes.
-_NEGATIVE_SLOPE: Final = 0.02
-
-
-class ConvDecoder(nn.Module):
-    """Decoder: a linear layer and transposed convolutions over time and pitch.
-
-    Parameters
-    ----------
-    latent : int
-    convolutions : int
-    """
-
-    def __init__(self, latent: int, convolutions: int) -> None:
-        super().__init__()
-        self.shape = bottleneck_shape(convolutions)
-        self.dense = nn.Sequential(nn.Linear(latent, int(np.prod(self.shape))), nn.ReLU())
-        layers: list[nn.Module] = []
-        channels = (*CHANNELS[:convolutions][::-1], len(INSTRUMENTS))
-        strides = STRIDES[:convolutions][::-1]
-        for (incoming, outgoing), stride in zip(pairwise(channels), strides, strict=True):
-            output_padding = (stride[0] - 1, stride[1] - 1)
-            layers += [
-                nn.ConvTranspose2d(
-                    incoming, outgoing, 3, stride=stride, padding=1, output_padding=output_padding
-                ),
-                nn.ReLU(),
-            ]
-        self.convolutions = nn.Sequential(*layers[:-1])
-        _init_silent(layers[-2])
-
-    def forward(self, z_BD: Tensor) -> Tensor:
-        """Return logits, shape (B, 4, 48, 84, 5)."""
-        h_BCTP = self.dense(z_BD).reshape(-1, *self.shape)
-        logits = self.convolutions(h_BCTP.contiguous(memory_format=torch.channels_last))
-        return torch.as_tensor(logits.permute(0, 2, 3, 1).reshape(-1, *WINDOW_SHAPE))
-
-
-class StepDecoder(nn.Module):
-    """Decoder: a hidden state for each quarter note, upsampled in time, and a linear layer.
-
-    Parameters
-    ----------
-    latent, width : int
-    """
-
-    def __init__(self, latent: int, width: int) -> None:
-        super().__init__()
-        self.width = width
-        self.dense = nn.Sequential(
-            nn.Linear(latent, 4 * width),
-            nn.LeakyReLU(_NEGATIVE_SLOPE),
-            nn.Linear(4 * width, width * _QUARTERS),
-            nn.LeakyReLU(_NEGATIVE_SLOPE),
-        )
-        self.over_time = nn.Sequential(
-            nn.Conv1d(width, width, 3, padding=1), nn.LeakyReLU(_NEGATIVE_SLOPE),
-            nn.ConvTranspose1d(width, width, 3, stride=3), nn.LeakyReLU(_NEGATIVE_SLOPE),
-            nn.ConvTranspose1d(width, width, 4, stride=4), nn.LeakyReLU(_NEGATIVE_SLOPE),
-        )  # fmt: skip
-        self.cells = nn.Linear(width, N_PITCHES * len(INSTRUMENTS))
-        _init_silent(self.cells)
-
-    def forward(self, z_BD: Tensor) -> Tensor:
-        """Return logits, shape (B, 4, 48, 84, 5)."""
-        h_BCF = self.dense(z_BD).reshape(len(z_BD), self.width, _QUARTERS)
-        logits: Tensor = self.cells(self.over_time(h_BCF).transpose(1, 2))
-        return logits.reshape(-1, *WINDOW_SHAPE)
-
-
-def _init_silent(layer: nn.Module) -> None:
-    assert isinstance(layer, nn.Linear | nn.ConvTranspose2d)  # noqa: S101
-    assert layer.bias is not None  # noqa: S101
-    nn.init.constant_(layer.bias, _INITIAL_LOGIT)
-
-
-# --- encoders ---
-
-#: Strides over time and pitch, and channels, of each convolution.
-STRIDES: Final = ((2, 2), (2, 2), (2, 3))
-CHANNELS: Final = (16, 32, 64)
-#: Steps in a frame of the LSTM: a sixteenth.
-_LSTM_FRAME: Final = 3
-_CELLS: Final = N_PITCHES * len(INSTRUMENTS)
-
-
-class ConvEncoder(nn.Module):
-    """Encoder: strided convolutions over time and pitch, and a linear layer.
-
-    Parameters
-    ----------
-    latent : int
-    convolutions : int
-        Number of convolutions: 2, as published, or 3.
-    """
-
-    def __init__(self, latent: int, convolutions: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        channels = (len(INSTRUMENTS), *CHANNELS[:convolutions])
-        for (incoming, outgoing), stride in zip(pairwise(channels), STRIDES, strict=False):
-            layers += [nn.Conv2d(incoming, outgoing, 3, stride=stride, padding=1), nn.ReLU()]
-        self.convolutions = nn.Sequential(*layers)
-        self.dense = nn.Linear(int(np.prod(bottleneck_shape(convolutions))), 2 * latent)
-
-    def forward(self, cells: BoolArray) -> tuple[Tensor, Tensor]:
-        """Encode windows, shape (B, 4, 48, 84, 5), bool, to mean and log-variance."""
-        # Instruments are last in memory: channels_last without a copy.
-        x_BTPI = _to_float(cells, self.dense.weight.device)
-        h_BCTP = self.convolutions(x_BTPI.permute(0, 3, 1, 2))
-        mean, log_variance = self.dense(h_BCTP.flatten(1)).float().chunk(2, dim=1)
-        return mean, log_variance
-
-
-def bottleneck_shape(convolutions: int) -> tuple[int, int, int]:
-    """Return the shape of a window after the convolutions: channels, time, pitch."""
-    strides = STRIDES[:convolutions]
-    time, pitch = (int(np.prod([stride[axis] for stride in strides])) for axis in (0, 1))
-    return CHANNELS[convolutions - 1], WINDOW_STEPS // time, N_PITCHES // pitch
-
-
-class LSTMEncoder(nn.Module):
-    """Encoder: a bidirectional LSTM over sixteenths, and a linear layer.
-
-    Parameters
-    ----------
-    latent, width : int
-    """
-
-    def __init__(self, latent: int, width: int) -> None:
-        super().__init__()
-        self.each = nn.Sequential(nn.Linear(_LSTM_FRAME * _CELLS, width), nn.ReLU())
-        self.lstm = nn.LSTM(width, width, batch_first=True, bidirectional=True)
-        self.dense = nn.Linear(4 * width, 2 * latent)
-
-    def forward(self, cells: BoolArray) -> tuple[Tensor, Tensor]:
-        """Encode windows, shape (B, 4, 48, 84, 5), bool, to mean and log-variance."""
-        x_BTPI = _to_float(cells, self.dense.weight.device)
-        x_BFC = x_BTPI.reshape(len(x_BTPI), WINDOW_STEPS // _LSTM_FRAME, _LSTM_FRAME * _CELLS)
-        h_BFC, (last, _) = self.lstm(self.each(x_BFC))
-        summary = torch.cat([last[0], last[1], h_BFC.mean(dim=1)], dim=1)
-        mean, log_variance = self.dense(summary).float().chunk(2, dim=1)
-        return mean, log_variance
-
-
-def _to_float(cells: BoolArray, device: torch.device) -> Tensor:
-    x = torch.from_numpy(np.ascontiguousarray(cells)).to(device)
-    if torch.is_autocast_enabled(device.type):
-        x = x.to(torch.get_autocast_dtype(device.type))
-    else:
-        x = x.float()
-    return x.reshape(len(x), WINDOW_STEPS, N_PITCHES, len(INSTRUMENTS))
-
+from segue.score.vae.frames import N_FRAMES, FrameDecoder, FrameEncoder
+from segue.score.vae.published import STRIDES, ConvDecoder, ConvEncoder, LSTMEncoder, StepDecoder
 
 # --- note encoder ---
 
@@ -200,7 +41,6 @@ def _to_float(cells: BoolArray, device: torch.device) -> Tensor:
 N_SAME_INSTRUMENT: Final = 8
 N_PITCHED: Final = 6
 STEPS_PER_FRAME: Final = 12  # a quarter note
-N_FRAMES: Final = WINDOW_STEPS // STEPS_PER_FRAME
 _PER_BAR: Final = STEPS_PER_BAR // STEPS_PER_FRAME
 #: Widest interval with a class of its own; wider ones are reduced by octaves.
 _MAX_INTERVAL: Final = 24
@@ -241,15 +81,13 @@ class NoteEncoder(nn.Module):
     Parameters
     ----------
     invariant, absolute : int
-        Dimensions of the part that is invariant to transposition, and of the other.
+        Dimensions of the part that is invariant to transposition, and of the other; 0 for none.
     width : int
         Channels of a note.
     """
 
     def __init__(self, invariant: int, absolute: int, width: int) -> None:
         super().__init__()
-        #: Whether the invariant part is frozen.
-        self.frozen = False
         self.pairs = nn.EmbeddingBag(
             2 * _RELATIONS * _LAGS * _INTERVALS + 1, width, mode="sum", padding_idx=0
         )
@@ -257,18 +95,23 @@ class NoteEncoder(nn.Module):
         self.places = nn.Embedding(len(INSTRUMENTS) * STEPS_PER_BAR, width)
         self.lengths = nn.Embedding(len(INSTRUMENTS) * (len(_DURATION_EDGES) + 1), width)
         self.drums = nn.Embedding(N_PITCHES, width)
-        self.pitches = nn.Embedding(len(INSTRUMENTS) * N_PITCHES, width)
-        for table in (
+        tables: list[nn.Embedding | nn.EmbeddingBag] = [
             self.pairs,
             self.motions,
             self.places,
             self.lengths,
             self.drums,
-            self.pitches,
-        ):
+        ]
+        self.has_absolute = bool(absolute)
+        # The order is that of version 0.1, by which the state of an optimiser is restored.
+        if absolute:
+            self.pitches = nn.Embedding(len(INSTRUMENTS) * N_PITCHES, width)
+            tables.append(self.pitches)
+        for table in tables:
             nn.init.normal_(table.weight, std=0.3)
         self.relative = _Frames(width)
-        self.pitched = _Frames(width)
+        if absolute:
+            self.pitched = _Frames(width)
         self.over_time = nn.Sequential(
             nn.Conv1d(2 * width, 2 * width, 3, padding=1, bias=False),
             nn.BatchNorm1d(2 * width),
@@ -278,13 +121,16 @@ class NoteEncoder(nn.Module):
             nn.ReLU(),
         )
         self.to_invariant = nn.Linear(7 * width, 2 * invariant)
-        self.dense = nn.Sequential(
-            nn.Linear(2 * width * N_FRAMES, 2 * width, bias=False),
-            nn.BatchNorm1d(2 * width),
-            nn.ReLU(),
-        )
-        self.to_absolute = nn.Linear(2 * width, 2 * absolute)
-        for layer in (self.to_invariant, self.to_absolute):
+        heads = [self.to_invariant]
+        if absolute:
+            self.dense = nn.Sequential(
+                nn.Linear(2 * width * N_FRAMES, 2 * width, bias=False),
+                nn.BatchNorm1d(2 * width),
+                nn.ReLU(),
+            )
+            self.to_absolute = nn.Linear(2 * width, 2 * absolute)
+            heads.append(self.to_absolute)
+        for layer in heads:
             nn.init.constant_(layer.bias[layer.out_features // 2 :], _INITIAL_LOG_VARIANCE)
 
     def forward(self, notes: RollNotes, count: int | None = None) -> NoteLatents:
@@ -301,13 +147,14 @@ class NoteEncoder(nn.Module):
         -------
         Parts
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            self.over_time.train(self.training and not self.frozen)
-            note_NC = self._embed_notes(notes)
-            context_NC, invariant = self._invariant(notes, note_NC)
+        note_NC = self._embed_notes(notes)
+        context_NC, invariant = self._invariant(notes, note_NC)
         head = notes if count is None else notes.head(count)
         h_NC = (note_NC + context_NC)[: len(head.window)]
-        absolute = self._absolute(head, h_NC) if head.windows else invariant[:0]
+        if self.has_absolute and head.windows:
+            absolute = self._absolute(head, h_NC)
+        else:
+            absolute = h_NC.new_zeros(head.windows, 0)
         return NoteLatents(*invariant.float().chunk(2, 1), *absolute.float().chunk(2, 1))
 
     def _embed_notes(self, notes: RollNotes) -> Tensor:
@@ -471,6 +318,9 @@ class RollVAEConfig:
         Number of convolutions of "conv", 2 or 3.
     width : int
         Channels of the other encoders and decoders.
+    frame_latent : int
+        Dimensions of the latent of a quarter note, of which the rest of the latent consists; 0 for
+        one latent of the window, as in version 0.1.
     counted : int
         Dimension of the projected pattern histograms (`segue.score.vae.model`) that an embedding
         has besides; they are no part of the latent. 0 for none.
@@ -482,6 +332,7 @@ class RollVAEConfig:
     convolutions: int = 2
     width: int = 96
     counted: int = 0
+    frame_latent: int = 0
 
     def __post_init__(self) -> None:
         """Check that the options go together.
@@ -490,18 +341,19 @@ class RollVAEConfig:
         ------
         BadArgument
         """
-        most = len(STRIDES)
+        frames = self.invariant + N_FRAMES * self.frame_latent
         fits = 0 < self.invariant < self.latent if self.encoder == "notes" else not self.invariant
         if (
             not fits
+            or (self.frame_latent and self.latent != frames)
             or self.latent < 1
-            or not 2 <= self.convolutions <= most
+            or not 2 <= self.convolutions <= len(STRIDES)
             or self.width < 1
             or self.counted < 0
         ):
             raise BadArgument(
-                f"no such network: {self}; convolutions are 2 to {most}, and the encoder 'notes' "
-                "alone has an invariant part, smaller than the latent"
+                f"no such network: {self}; convolutions are 2 to {len(STRIDES)}, and the encoder "
+                "'notes' alone has an invariant part, smaller than the latent"
             )
 
     @property
@@ -522,7 +374,7 @@ def lstm_config() -> RollVAEConfig:
 
 def default_config() -> RollVAEConfig:
     """Return the configuration of the pretrained network."""
-    return RollVAEConfig(counted=128)
+    return RollVAEConfig(latent=96 + N_FRAMES * 24, invariant=96, counted=128, frame_latent=24)
 
 
 class Latents(NamedTuple):
@@ -569,19 +421,24 @@ class RollVAE(nn.Module):
         self.config = config
         #: Training steps so far, for the warm-up of the KL weight.
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+        self.frames = None
         self.encoder: nn.Module
+        self.decoder: nn.Module
         if config.encoder == "notes":
-            absolute = config.latent - config.invariant
+            absolute = 0 if config.frame_latent else config.latent - config.invariant
             self.encoder = NoteEncoder(config.invariant, absolute, config.width)
-        elif config.encoder == "lstm":
-            self.encoder = LSTMEncoder(config.latent, config.width)
+            if config.frame_latent:
+                self.frames = FrameEncoder(config.frame_latent, 2 * config.width)
+                self.decoder = FrameDecoder(config.frame_latent, 2 * config.width)
+            else:
+                self.decoder = StepDecoder(config.latent, config.width)
         else:
-            self.encoder = ConvEncoder(config.latent, config.convolutions)
-        self.decoder: nn.Module = (
-            StepDecoder(config.latent, config.width)
-            if config.encoder == "notes"
-            else ConvDecoder(config.latent, config.convolutions)
-        )
+            self.encoder = (
+                LSTMEncoder(config.latent, config.width)
+                if config.encoder == "lstm"
+                else ConvEncoder(config.latent, config.convolutions)
+            )
+            self.decoder = ConvDecoder(config.latent, config.convolutions)
 
     def encode(self, cells: BoolArray) -> Latents:
         """Encode windows.
@@ -595,14 +452,38 @@ class RollVAE(nn.Module):
         Latents
         """
         if isinstance(self.encoder, NoteEncoder):
-            return _concatenate(self.encoder(extract_notes(cells)))
+            notes = extract_notes(cells)
+            return self._latents(self.encoder(notes), notes)
         mean, log_variance = self.encoder(cells)
         return Latents(mean, log_variance.clamp(-_MAX_LOG_VARIANCE, _MAX_LOG_VARIANCE))
 
+    def _latents(self, parts: NoteLatents, notes: RollNotes) -> Latents:
+        """Join the parts of the latents of the first windows, those of `notes`."""
+        absolute, absolute_log_variance = parts.absolute, parts.absolute_log_variance
+        if self.frames is not None:
+            absolute, absolute_log_variance = self.frames(notes)
+        count = len(absolute)
+        mean = torch.cat([parts.invariant[:count], absolute], dim=1)
+        log_variance = torch.cat(
+            [parts.invariant_log_variance[:count], absolute_log_variance], dim=1
+        )
+        return Latents(mean, log_variance.clamp(-_MAX_LOG_VARIANCE, _MAX_LOG_VARIANCE))
+
     def decode(self, z_BD: Tensor) -> Tensor:
-        """Return logits of the cells, shape (B, 4, 48, 84, 5)."""
+        """Return logits, shape (B, 4, 48, 84, 5): of cells, or of onsets with `frame_latent`."""
+        if isinstance(self.decoder, FrameDecoder):
+            onsets: Tensor = self.decoder(self._decodable(z_BD)).onsets
+            return onsets.reshape(-1, *WINDOW_SHAPE)
         logits: Tensor = self.decoder(z_BD)
         return logits
+
+    def decode_notes(self, z_BD: Tensor, thresholds: FloatArray) -> BoolArray:
+        """Decode latents to cells with onsets and durations; see `FrameDecoder.decode`."""
+        assert isinstance(self.decoder, FrameDecoder)  # noqa: S101
+        return self.decoder.decode(self._decodable(z_BD), thresholds)
+
+    def _decodable(self, z_BD: Tensor) -> Tensor:
+        return z_BD[:, self.config.invariant :]
 
     def embed(self, cells: BoolArray, notes: RollNotes) -> Tensor:
         """Return the mean of the invariant part of the latents, or of all if there is none.
@@ -635,28 +516,28 @@ class RollVAE(nn.Module):
 
         Returns
         -------
-        LossParts
+        Losses
         """
+        cells = target.cpu().numpy()
+        contrast = target.new_zeros((), dtype=torch.float32)
         if table is None or not isinstance(self.encoder, NoteEncoder):
-            latents = self.encode(target.cpu().numpy())
-            contrast = target.new_zeros((), dtype=torch.float32)
+            latents = self.encode(cells)
         else:
             columns = table.cpu().numpy().T
             notes = RollNotes.from_columns(columns, int(columns[0, -1]) + 1)
             parts: NoteLatents = self.encoder(notes, len(target))
-            latents = _concatenate(parts)
+            latents = self._latents(parts, notes.head(len(target)))
             contrast = nt_xent_loss(*parts.invariant.chunk(2))
-        reconstruction = reconstruction_loss(self.decode(latents.sample()), target)
-        return Losses(reconstruction.mean(), kl_divergence(latents), contrast)
+        kl = kl_divergence(latents)
+        if self.frames is not None:  # the invariant part is not decoded
+            kl = self._decodable(kl)
+        return Losses(self._nll(latents.sample(), target), kl, contrast)
 
-
-def _concatenate(parts: NoteLatents) -> Latents:
-    count = len(parts.absolute)
-    mean = torch.cat([parts.invariant[:count], parts.absolute], dim=1)
-    log_variance = torch.cat(
-        [parts.invariant_log_variance[:count], parts.absolute_log_variance], dim=1
-    )
-    return Latents(mean, log_variance.clamp(-_MAX_LOG_VARIANCE, _MAX_LOG_VARIANCE))
+    def _nll(self, z_BD: Tensor, target: Tensor) -> Tensor:
+        if isinstance(self.decoder, FrameDecoder):
+            notes = extract_notes(target.cpu().numpy())
+            return self.decoder.nll(self._decodable(z_BD), notes).mean()
+        return reconstruction_loss(self.decoder(z_BD), target).mean()
 
 
 def reconstruction_loss(logits: Tensor, cells: Tensor) -> Tensor:

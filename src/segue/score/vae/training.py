@@ -6,6 +6,7 @@ contrastive one: two augmented windows of a song are a positive pair, as in SimC
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -30,7 +31,6 @@ from segue.nn.trainer import (
     fixed_batches,
 )
 from segue.records import BoolArray
-from segue.score import piano_roll
 from segue.score.piano_roll import (
     N_PITCHES,
     STEPS_PER_BAR,
@@ -50,9 +50,12 @@ from segue.score.vae.network import (
     default_config,
     lstm_config,
 )
+from segue.score.vae.prior import LatentPrior, fit_prior
 
 #: Weights of the KL divergence; at 1 the default network's posterior collapses (see JOURNAL.md).
-DEFAULT_BETA: Final = 0.02
+DEFAULT_BETA: Final = 0.05
+#: For one latent of the window, as in version 0.1.
+WINDOW_BETA: Final = 0.02
 PUBLISHED_BETA: Final = 1.0
 
 
@@ -113,7 +116,9 @@ class ScoreTraining(TrainingOptions):
         """Weight of the KL divergence after the warm-up."""
         if self.beta is not None:
             return self.beta
-        return DEFAULT_BETA if self.encoder == "default" else PUBLISHED_BETA
+        if self.encoder != "default":
+            return PUBLISHED_BETA
+        return DEFAULT_BETA if self.network.frame_latent else WINDOW_BETA
 
 
 BATCH_SIZE: Final = 96
@@ -172,31 +177,23 @@ class WindowSampler:
     contrast : bool
         Whether to sample two augmented windows of each song (transposed, with notes or an
         instrument dropped, with permuted instruments) instead of one window as it is.
-    transpose : bool
-        Whether to transpose windows by up to `MAX_SEMITONES` if there is no contrast.
     """
 
-    def __init__(
-        self, tracks: Sequence[RollTrack], *, contrast: bool, transpose: bool = False
-    ) -> None:
-        self._transpose = transpose
+    def __init__(self, tracks: Sequence[RollTrack], *, contrast: bool) -> None:
         self._tracks = tracks
         self._starts = [track.starts() for track in tracks]
         weights = np.array([track.weight for track in tracks])
         self._weights = weights / weights.sum()
-        self._notes = (
-            [extract_notes(unpack_bars(track.bars)[None]) for track in tracks] if contrast else []
-        )
+        self._contrast = contrast
+
+    @cached_property
+    def _notes(self) -> list[RollNotes]:
+        return [extract_notes(unpack_bars(track.bars)[None]) for track in self._tracks]
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Sample the arguments of `RollVAE.loss`."""
-        if not self._notes:
-            cells = self.windows(BATCH_SIZE, rng)
-            if self._transpose:
-                shifts = rng.integers(-MAX_SEMITONES, MAX_SEMITONES + 1, len(cells)).tolist()
-                pairs = zip(cells, shifts, strict=True)
-                cells = np.stack([piano_roll.transpose(window, shift) for window, shift in pairs])
-            return (torch.from_numpy(cells),)
+        if not self._contrast:
+            return (torch.from_numpy(self.windows(BATCH_SIZE, rng)),)
         count = min(BATCH_SIZE, int(np.count_nonzero(self._weights)))
         tracks = rng.choice(len(self._tracks), count, replace=False, p=self._weights).tolist()
         starts = np.array([self._pair(track, rng) for track in tracks])
@@ -209,8 +206,15 @@ class WindowSampler:
         target = rasterise_notes(notes.head(min(DECODED, count)))
         # The target keeps the notes that are dropped from the input, as in a denoising autoencoder.
         notes = drop_notes(drop_instruments(notes, count, rng), rng)
-        columns = (notes.window, notes.instrument, notes.step, notes.pitch, notes.length)
-        return torch.from_numpy(target), torch.from_numpy(np.stack(columns, axis=1))
+        return torch.from_numpy(target), note_table(notes)
+
+    def transposed_notes(self, count: int, rng: np.random.Generator) -> RollNotes:
+        """Sample the notes of windows, all transposed by up to `MAX_SEMITONES`."""
+        windows = [
+            (self._notes[track], int(rng.choice(self._starts[track])))
+            for track in rng.choice(len(self._tracks), count, p=self._weights).tolist()
+        ]
+        return transpose_windows(cut_windows(windows), rng, share=1.0)
 
     def windows(self, count: int, rng: np.random.Generator) -> BoolArray:
         """Sample windows without augmentation, shape (count, 4, 48, 84, 5)."""
@@ -243,10 +247,19 @@ def cut_windows(windows: Sequence[tuple[RollNotes, int]]) -> RollNotes:
     return RollNotes.from_columns([np.concatenate(column) for column in columns], len(windows))
 
 
-def transpose_windows(notes: RollNotes, rng: np.random.Generator) -> RollNotes:
-    """Transpose some windows, except for drums; notes that leave the range move by an octave."""
+def note_table(notes: RollNotes) -> Tensor:
+    """Return the columns of notes as a table, shape (N, 5), int64; see `RollVAE.loss`."""
+    columns = (notes.window, notes.instrument, notes.step, notes.pitch, notes.length)
+    return torch.from_numpy(np.stack(columns, axis=1))
+
+
+def transpose_windows(
+    notes: RollNotes, rng: np.random.Generator, share: float | None = None
+) -> RollNotes:
+    """Transpose a share of the windows, but no drums; notes out of range move by an octave."""
+    share = TRANSPOSED_SHARE if share is None else share
     shift = rng.integers(-MAX_SEMITONES, MAX_SEMITONES + 1, notes.windows)
-    shift[rng.random(notes.windows) >= TRANSPOSED_SHARE] = 0
+    shift[rng.random(notes.windows) >= share] = 0
     pitch = notes.pitch + np.where(notes.instrument > 0, shift[notes.window], 0)
     pitch += np.where(pitch < 0, _OCTAVE, 0) - np.where(pitch >= N_PITCHES, _OCTAVE, 0)
     return replace(notes, pitch=pitch).sort()
@@ -297,6 +310,9 @@ LOSS_SCALE: Final = 1 / 100
 CALIBRATION_WINDOWS: Final = 1024
 #: Training windows for the projection of the pattern histograms.
 PATTERN_WINDOWS: Final = 4096
+#: Greatest numbers of training windows and of steps of the prior of the latents.
+PRIOR_WINDOWS: Final = 16_384
+PRIOR_STEPS: Final = 600
 
 
 def train_score(
@@ -359,46 +375,23 @@ def train_on_split(
     network = RollVAE(config)
     train_sampler = WindowSampler(train_tracks, contrast=bool(config.invariant))
     validation_sampler = WindowSampler(validation_tracks, contrast=bool(config.invariant))
-    train_terms, validation_terms = LossTerms(), LossTerms()
-
-    def loss(net: Any, *batch: Tensor) -> Tensor:
-        losses: Losses = net.loss(*batch)
-        beta = training.kl_weight * (
-            _warm_up(network.seen, training.warm_up) if network.training else 1
-        )
-        kl = losses.kl.mean(dim=0)
-        clamped_kl = kl.clamp(min=FREE_NATS).sum() if config.invariant else kl.sum()
-        terms = train_terms if network.training else validation_terms
-        terms.add(reconstruction=losses.reconstruction, kl=kl.sum(), contrast=losses.contrast)
-        total = losses.reconstruction + beta * clamped_kl + CONTRASTIVE_WEIGHT * losses.contrast
-        return total * LOSS_SCALE
-
+    loss = _VAELoss(network, training)
     validation = fixed_batches(validation_sampler.batch, VALIDATION_BATCHES, training.seed)
-    objective = Objective(network, train_sampler.batch, lambda: validation, loss, train_terms.means)
-    loop = TrainerConfig(
-        training.epochs or EPOCHS,
-        STEPS_PER_EPOCH,
-        learning_rate=training.learning_rate
-        or (LEARNING_RATE if config.invariant else PUBLISHED_RATE),
-        optimiser="adamw" if config.invariant else "adam",
-        weight_decay=0.02 if config.invariant else 0.0,
-        schedule="cosine" if training.minutes or training.epochs else "constant",
-        clip=1.0 if config.invariant else 0.0,
-        patience=PATIENCE,
-        **training.run_settings(),
+    objective = Objective(
+        network, train_sampler.batch, lambda: validation, loss, loss.train_terms.means
     )
+    loop = _trainer_config(training)
     run = {
-        "configuration": asdict(config),
+        "configuration": _configuration(config),
         "tracks": tracks_fingerprint(train_tracks, validation_tracks),
         "learning_rate": loop.learning_rate,
         "beta": training.kl_weight,
         "warm_up": training.warm_up,
     }
     trained = fit(objective, loop, folder, run, resume=resume, watch=watch)
-    network.to("cpu")
-    validation_terms.clear()
+    network.to("cpu").eval()
+    loss.validation_terms.clear()
     with torch.no_grad():
-        network.eval()
         for batch in validation:
             torch.manual_seed(training.seed)
             loss(network, *batch)
@@ -407,7 +400,7 @@ def train_on_split(
         "tracks": len(train_tracks),
         "validation_tracks": len(validation_tracks),
         **trained.summary(),
-        "validation_parts": validation_terms.means(),
+        "validation_parts": loss.validation_terms.means(),
     }
     model = RollModel(
         network,
@@ -421,7 +414,76 @@ def train_on_split(
         windows = train_sampler.windows(PATTERN_WINDOWS, rng)
         model.projection = PatternProjection.fit(windows, config.counted)
     model.calibrate(validation_sampler.windows(CALIBRATION_WINDOWS, rng))
+    if config.frame_latent:
+        steps = min(len(trained.history) * STEPS_PER_EPOCH, PRIOR_STEPS)
+        model.prior = train_prior(network, train_sampler, steps, training.seed)
     return model, trained
+
+
+@torch.no_grad()
+def latents_of(network: RollVAE, sampler: WindowSampler, count: int, seed: int) -> Tensor:
+    """Return the latents of quarter notes of transposed windows, shape (count, F * K)."""
+    assert network.frames is not None  # noqa: S101
+    rng = np.random.default_rng(seed)
+    return torch.cat(
+        [
+            network.frames(sampler.transposed_notes(BATCH_SIZE, rng))[0]
+            for _ in range(-(-count // BATCH_SIZE))
+        ]
+    )
+
+
+def train_prior(network: RollVAE, sampler: WindowSampler, steps: int, seed: int) -> LatentPrior:
+    """Train the prior of a trained network on transposed windows."""
+    torch.manual_seed(seed)
+    prior = LatentPrior(network.config.frame_latent)
+    windows = min(steps * BATCH_SIZE, PRIOR_WINDOWS)
+    fit_prior(prior, latents_of(network, sampler, windows, seed), steps, seed)
+    return prior
+
+
+class _VAELoss:
+    """The loss of a VAE; keeps its terms, of training and of validation."""
+
+    def __init__(self, network: RollVAE, training: ScoreTraining) -> None:
+        self._network, self._training = network, training
+        self.train_terms, self.validation_terms = LossTerms(), LossTerms()
+
+    def __call__(self, net: Any, *batch: Tensor) -> Tensor:
+        network, training = self._network, self._training
+        losses: Losses = net.loss(*batch)
+        beta = training.kl_weight * (
+            _warm_up(network.seen, training.warm_up) if network.training else 1
+        )
+        kl = losses.kl.mean(dim=0)
+        clamped_kl = kl.clamp(min=FREE_NATS).sum() if network.config.invariant else kl.sum()
+        terms = self.train_terms if network.training else self.validation_terms
+        terms.add(reconstruction=losses.reconstruction, kl=kl.sum(), contrast=losses.contrast)
+        total = losses.reconstruction + beta * clamped_kl + CONTRASTIVE_WEIGHT * losses.contrast
+        return total * LOSS_SCALE
+
+
+def _trainer_config(training: ScoreTraining) -> TrainerConfig:
+    is_default = training.encoder == "default"
+    return TrainerConfig(
+        training.epochs or EPOCHS,
+        STEPS_PER_EPOCH,
+        learning_rate=training.learning_rate or (LEARNING_RATE if is_default else PUBLISHED_RATE),
+        optimiser="adamw" if is_default else "adam",
+        weight_decay=0.02 if is_default else 0.0,
+        schedule="cosine" if training.minutes or training.epochs else "constant",
+        clip=1.0 if is_default else 0.0,
+        patience=PATIENCE,
+        **training.run_settings(),
+    )
+
+
+def _configuration(config: RollVAEConfig) -> dict[str, Any]:
+    """Return the configuration of a run, equal to that of version 0.1 where the network is."""
+    configuration = asdict(config)
+    if not config.frame_latent:
+        del configuration["frame_latent"]
+    return configuration
 
 
 def _warm_up(seen: Tensor, steps: int) -> float:

@@ -1,0 +1,236 @@
+"""Encoder and decoder of piano rolls with a latent for each quarter note.
+
+A window of four bars becomes a sequence of 16 latents. The encoder reads the notes that begin in a
+quarter note, and by a convolution over time those of its neighbours. The decoder, convolutional
+over time, too, gives the logit of an onset for each cell, and for each onset a distribution over
+classes of durations. All layers are shared by all quarter notes, so that few pieces teach much:
+one latent for the whole window reconstructed a third as many notes (bench/tables).
+
+Shape legend: B windows, F quarter notes, T steps, C channels, K dimensions of a quarter note's
+latent, N notes.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segue.records import BoolArray, FloatArray
+from segue.score.piano_roll import (
+    INSTRUMENTS,
+    N_PITCHES,
+    STEPS_PER_QUARTER,
+    WINDOW_STEPS,
+    RollNotes,
+    rasterise_notes,
+)
+
+N_FRAMES: Final = WINDOW_STEPS // STEPS_PER_QUARTER
+#: Lower edges of the duration classes, in steps; a decoded note lasts as long as its edge.
+DURATION_EDGES: Final = np.array([1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36, 48, 72, 96])
+_DURATIONS: Final = len(DURATION_EDGES) + 1
+_CELLS: Final = N_PITCHES * len(INSTRUMENTS)
+_STEP_WIDTH: Final = 128
+_OCTAVE: Final = 12
+_NEGATIVE_SLOPE: Final = 0.02
+_INITIAL_LOGIT: Final = -5.0  # few cells begin a note
+_INITIAL_LOG_VARIANCE: Final = -4.0
+_EMBEDDING_STD: Final = 0.3
+
+
+class FrameEncoder(nn.Module):
+    """Encoder of notes to a latent for each quarter note.
+
+    Parameters
+    ----------
+    latent : int
+        Dimensions of a quarter note's latent.
+    width : int
+        Number of channels.
+    """
+
+    def __init__(self, latent: int, width: int) -> None:
+        super().__init__()
+        count = len(INSTRUMENTS)
+        self.position = nn.Embedding(count * STEPS_PER_QUARTER, width)
+        self.duration = nn.Embedding(count * _DURATIONS, width)
+        self.pitch = nn.Embedding(count * N_PITCHES, width)
+        self.pitch_class = nn.Embedding(count * _OCTAVE, width)
+        for table in (self.position, self.duration, self.pitch, self.pitch_class):
+            nn.init.normal_(table.weight, std=_EMBEDDING_STD)
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(),
+            nn.Linear(width, width), nn.ReLU(),
+        )  # fmt: skip
+        self.over_time = nn.Sequential(
+            nn.Conv1d(width, width, 3, padding=1), nn.BatchNorm1d(width), nn.ReLU(),
+            nn.Conv1d(width, 2 * latent, 1),
+        )  # fmt: skip
+        head = self.over_time[-1]
+        nn.init.constant_(head.bias[latent:], _INITIAL_LOG_VARIANCE)  # type: ignore[index]
+
+    def forward(self, notes: RollNotes) -> tuple[Tensor, Tensor]:
+        """Encode notes to mean and log-variance, each of shape (B, F * K), float32."""
+        instrument = notes.instrument
+        h_NC = (
+            self.position(
+                self._index(instrument * STEPS_PER_QUARTER + notes.step % STEPS_PER_QUARTER)
+            )
+            + self.duration(self._index(instrument * _DURATIONS + duration_class(notes.length)))
+            + self.pitch(self._index(instrument * N_PITCHES + notes.pitch))
+            + self.pitch_class(self._index(instrument * _OCTAVE + notes.pitch % _OCTAVE))
+        )
+        h_NC = self.mlp(h_NC).float()
+        frame = self._index(notes.window * N_FRAMES + notes.step // STEPS_PER_QUARTER)
+        summed = h_NC.new_zeros(notes.windows * N_FRAMES, h_NC.shape[1])
+        pooled = summed.index_add(0, frame, h_NC).add(1).log()
+        h_BFC = pooled.reshape(notes.windows, N_FRAMES, -1)
+        moments_BFC = self.over_time(h_BFC.transpose(1, 2)).float().transpose(1, 2)
+        mean, log_variance = moments_BFC.chunk(2, dim=2)
+        return mean.flatten(1), log_variance.flatten(1)
+
+    def _index(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.pitch.weight.device)
+
+
+class DecodedFrames(NamedTuple):
+    """Output of the decoder.
+
+    Attributes
+    ----------
+    onsets : Tensor, shape (B, 192, 84, 5)
+        Logits of an onset in each cell.
+    hidden : Tensor, shape (B, 192, C)
+        Hidden states of the steps, from which durations are predicted.
+    """
+
+    onsets: Tensor
+    hidden: Tensor
+
+
+class FrameDecoder(nn.Module):
+    """Decoder of the latents of the quarter notes of windows.
+
+    Parameters
+    ----------
+    latent, width : int
+        See `FrameEncoder`.
+    """
+
+    def __init__(self, latent: int, width: int) -> None:
+        super().__init__()
+        self.proj_in = nn.Conv1d(latent, width, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.BatchNorm1d(width),
+                nn.LeakyReLU(_NEGATIVE_SLOPE),
+                nn.Conv1d(width, width, 3, padding=1),
+            )
+            for _ in range(2)
+        )
+        self.norm = nn.BatchNorm1d(width)
+        self.steps = nn.Linear(width, STEPS_PER_QUARTER * _STEP_WIDTH)
+        self.onset_head = nn.Linear(_STEP_WIDTH, _CELLS)
+        nn.init.constant_(self.onset_head.bias, _INITIAL_LOGIT)
+        self.cell = nn.Embedding(_CELLS, _STEP_WIDTH)
+        nn.init.normal_(self.cell.weight, std=_EMBEDDING_STD)
+        self.duration_hidden = nn.Linear(_STEP_WIDTH, _STEP_WIDTH)
+        self.duration_head = nn.Linear(_STEP_WIDTH, _DURATIONS)
+
+    def forward(self, z_BD: Tensor) -> DecodedFrames:
+        """Decode latents, shape (B, F * K)."""
+        h_BCF = self.proj_in(z_BD.reshape(len(z_BD), N_FRAMES, -1).transpose(1, 2))
+        for block in self.blocks:
+            h_BCF = h_BCF + block(h_BCF)
+        h_BFC = F.leaky_relu(self.norm(h_BCF), _NEGATIVE_SLOPE).transpose(1, 2)
+        hidden = F.leaky_relu(
+            self.steps(h_BFC).reshape(len(z_BD), WINDOW_STEPS, _STEP_WIDTH), _NEGATIVE_SLOPE
+        )
+        onsets = self.onset_head(hidden)
+        return DecodedFrames(onsets.reshape(*hidden.shape[:2], N_PITCHES, len(INSTRUMENTS)), hidden)
+
+    def duration_logits(self, hidden: Tensor, notes: RollNotes) -> Tensor:
+        """Return the logits of the duration classes of notes, shape (N, classes)."""
+        cells = notes.pitch * len(INSTRUMENTS) + notes.instrument
+        window, step, cell = (
+            torch.from_numpy(index).to(hidden.device) for index in (notes.window, notes.step, cells)
+        )
+        h_NC = self.duration_hidden(hidden[window, step]) + self.cell(cell)
+        logits: Tensor = self.duration_head(F.leaky_relu(h_NC, _NEGATIVE_SLOPE))
+        return logits
+
+    def nll(self, z_BD: Tensor, notes: RollNotes) -> Tensor:
+        """Return the negative log-likelihood of the notes of each window in nats, shape (B,).
+
+        The sum of the binary cross-entropy of all cells' onsets, and of the cross-entropy of the
+        duration classes of the notes.
+        """
+        onsets, hidden = self(z_BD)
+        window, step, pitch, instrument = (
+            torch.from_numpy(column).to(onsets.device)
+            for column in (notes.window, notes.step, notes.pitch, notes.instrument)
+        )
+        # BCE = softplus(logit) - logit * onset, and few cells are onsets.
+        nll = F.softplus(onsets).flatten(1).sum(dim=1, dtype=torch.float32)
+        nll = nll.index_add(0, window, onsets[window, step, pitch, instrument].float(), alpha=-1)
+        duration = torch.from_numpy(duration_class(notes.length)).to(onsets.device)
+        logits = self.duration_logits(hidden, notes).float()
+        return nll.index_add(0, window, F.cross_entropy(logits, duration, reduction="none"))
+
+    @torch.inference_mode()
+    def decode(self, z_BD: Tensor, thresholds: FloatArray) -> BoolArray:
+        """Decode latents to the cells of windows, shape (B, 4, 48, 84, 5).
+
+        Parameters
+        ----------
+        z_BD : Tensor, shape (B, F * K)
+        thresholds : ndarray, shape (5,), float32
+            Probability of an onset from which on a note begins, by instrument.
+        """
+        onsets, hidden = self(z_BD)
+        is_onset = onsets.float().sigmoid() >= torch.from_numpy(thresholds).to(onsets.device)
+        columns = [column.cpu().numpy() for column in is_onset.nonzero(as_tuple=True)]
+        window, step, pitch, instrument = columns
+        notes = RollNotes(window, instrument, step, pitch, np.ones_like(step), len(z_BD))
+        duration = self.duration_logits(hidden, notes).argmax(dim=1).cpu().numpy()
+        end = np.minimum(step + DURATION_EDGES[np.maximum(duration - 1, 0)], WINDOW_STEPS)
+        # A cell of silence before the next onset of a pitch keeps the two notes apart.
+        order = np.lexsort((step, pitch, instrument, window))
+        first, second = order[:-1], order[1:]
+        same = (window[first] == window[second]) & (pitch[first] == pitch[second])
+        same &= instrument[first] == instrument[second]
+        last = np.maximum(step[second] - 1, step[first] + 1)
+        end[first] = np.where(same, np.minimum(end[first], last), end[first])
+        return rasterise_notes(RollNotes(window, instrument, step, pitch, end - step, len(z_BD)))
+
+
+def duration_class(length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the classes of durations in steps, from 1."""
+    return np.asarray(np.searchsorted(DURATION_EDGES, length, side="right"))
+
+
+def calibrate_onset_thresholds(probabilities: FloatArray, notes: RollNotes) -> FloatArray:
+    """Return the threshold of each instrument that gives as many onsets as the reference.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (B, 192, 84, 5), float32
+        Probability of an onset in each cell.
+    notes : RollNotes
+        Notes of the same windows.
+
+    Returns
+    -------
+    ndarray, shape (5,), float32
+        0.5 for an instrument without notes.
+    """
+    counts = np.bincount(notes.instrument, minlength=len(INSTRUMENTS)).tolist()
+    thresholds = np.full(len(INSTRUMENTS), 0.5, np.float32)
+    for instrument, count in enumerate(counts):
+        if count:
+            values = probabilities[..., instrument].ravel()
+            thresholds[instrument] = np.partition(values, -count)[-count]
+    return thresholds
