@@ -51,6 +51,8 @@ CHAPTERS = {
     ),
     "Music": (
         "compose",
+        "continuations",
+        "critic",
         "humanise",
         "part_ranges",
         "melody",
