@@ -284,7 +284,7 @@ def _evaluate_chords(
     tonic = f"{ROOTS[harmony.tonic]}:{'min' if harmony.mode == 'minor' else 'maj'}"
     for label, estimate in (
         ("**Segue**", _chords(score, _start_s(events, score))),
-        ("the real notes, same templates", _chords(real, 0.0)),
+        ("the real notes, in the bars of the file, which has none", _chords(real, 0.0)),
         ("the tonic's triad always", (np.array([[0.0, RENDERED_S]]), [tonic])),
     ):
         adjusted, estimated = mir_eval.util.adjust_intervals(
