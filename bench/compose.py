@@ -45,6 +45,7 @@ from segue.generate.compose.tokens import (
 )
 from segue.generate.compose.training import ExampleSampler
 from segue.generate.copying import fingerprint_parts, longest_shared_bars
+from segue.nn.quantization import float_state_dict
 from segue.nn.sampling import Sampling
 from segue.nn.trainer import fixed_batches
 from segue.score.harmony import estimate_key
@@ -97,7 +98,7 @@ def main() -> None:
         speed(generate),
         losses(composer, by_side(options.data, options.rolls)),
     ]
-    weights = sum(weight.numel() for weight in composer.network.parameters())
+    weights = sum(weight.numel() for weight in float_state_dict(composer.network).values())
     head = (
         f"{weights / 1e6:.2f} M weights, {composer.network.config.stack.context} tokens of "
         f"context; {len(composer.index.names)} pieces in the training set. Temperature 1, "
