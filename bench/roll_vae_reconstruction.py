@@ -9,6 +9,7 @@ samples.
 """
 
 import argparse
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -84,13 +85,14 @@ def main() -> None:
         for source, cells in music.items()
         for name, reconstruct in methods.items()
     }
+    prior_model = copy.copy(model)
+    prior_model.sketcher = None
     columns = {
         "music": np.concatenate(list(music.values())),
         "reconstructed": np.concatenate([results[source, "**now**"] for source in music]),
-        "sampled": np.stack([roll.cells for roll in sample(model, SAMPLES, seed=SEED)]),
-        "sampled, version 0.1": np.stack(
-            [roll.cells for roll in sample(earlier, SAMPLES, seed=SEED)]
-        ),
+        "sampled": sampled(model),
+        "sampled from the prior": sampled(prior_model),
+        "sampled, version 0.1": sampled(earlier),
     }
     sections = [
         reconstruction(results, music),
@@ -119,6 +121,10 @@ def test_windows(test_songs: Sequence[Song], source: str) -> BoolArray:
 
 def reconstructed(model: RollModel, cells: BoolArray) -> BoolArray:
     return model.decode_cells(model.encode(cells)[0])
+
+
+def sampled(model: RollModel) -> BoolArray:
+    return np.stack([roll.cells for roll in sample(model, SAMPLES, seed=SEED)])
 
 
 def nearest_window(model: RollModel, known: BoolArray) -> Reconstruct:
@@ -235,9 +241,11 @@ def statistics(columns: dict[str, BoolArray]) -> str:
         [
             "## Statistics of MuseGAN\n",
             f"Of {len(columns['music'])} windows of four bars of songs in the test set, of their "
-            f"reconstructions, and of {SAMPLES} samples: from the autoregressive prior, and in "
-            "version 0.1 from a normal distribution. Definitions: `segue/evaluation/generated.py`; "
-            "of bars that are not empty where that is meant.\n",
+            f"reconstructions, and of {SAMPLES} samples: those of version 0.1 (latents of whole "
+            "windows from a normal distribution) encoded and decoded by quarter notes, which is "
+            "what `segue sample` writes; of the autoregressive prior; and of version 0.1. "
+            "Definitions: `segue/evaluation/generated.py`; of bars that are not empty where that "
+            "is meant.\n",
             table(("statistic", *columns), rows),
         ]
     )

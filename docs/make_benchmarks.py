@@ -39,6 +39,7 @@ CHAPTERS = {
         "durations",
         "text_encodings",
         "musicxml",
+        "notation",
         "kern",
         "score_reading_midi",
         "score_reading_abc",

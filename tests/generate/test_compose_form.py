@@ -181,4 +181,4 @@ def test_ending_holds_the_chord_near_the_last_notes() -> None:
         instrument: [n.pitch for n in ending(bars, chord, 48) if n.instrument == instrument]
         for instrument in (0, 33, 73, DRUMS)
     }
-    assert played == {0: [60, 63, 67], 33: [48], 73: [75], DRUMS: [KICK, CRASH]}
+    assert played == {0: [60, 63, 67], 33: [36], 73: [75], DRUMS: [KICK, CRASH]}

@@ -115,6 +115,44 @@ def test_a_source_is_of_the_same_time_signature() -> None:
     assert not pitched.any()
 
 
+def chosen_lags(prompt: list[Bar], kind: int, count: int = 80) -> list[int]:
+    """Return how many bars earlier the sources of the bar after a prompt lie."""
+    lags = []
+    for seed in range(count):
+        model = RepetitionModel(1.0, np.random.default_rng(seed))
+        model.start(prompt)
+        model.choose(FOUR_FOUR)
+        lags.append(len(prompt) - model._chosen[kind])
+    return lags
+
+
+@pytest.mark.parametrize("period", [2, 3])
+def test_sources_follow_the_period_of_the_prompt(period: int) -> None:
+    prompt = [beat(36 + 2 * (index % period)) for index in range(12)]
+    lags = chosen_lags(prompt, 1)
+    assert np.mean([lag % period == 0 for lag in lags]) > 0.95
+
+
+@pytest.mark.parametrize(("silent_bars", "missing"), [(4, {73}), (3, set()), (20, set())])
+def test_regular_instruments_are_missed_after_a_while(silent_bars: int, missing: set[int]) -> None:
+    lead = Bar(FOUR_FOUR, 18, (*beat().notes, Note(0, 73, 72, 12, DEFAULT_VELOCITY)))
+    model = RepetitionModel(1.0, np.random.default_rng(0))
+    model.start([lead, beat()] * 4 + [beat()] * (silent_bars - 1))
+    assert model._missing_instruments() == missing
+
+
+def test_sources_advance_with_the_piece() -> None:
+    model = RepetitionModel(1.0, np.random.default_rng(0))
+    model.start([beat(pitch) for pitch in (36, 40, 43, 45, 36, 40, 43, 45)])
+    sources = []
+    for pitch in (36, 40, 43, 45):
+        model.choose(FOUR_FOUR)
+        source = model._bars[model._chosen[1]]
+        sources.append(next(note.pitch for note in source.notes if note.instrument == 33))
+        model.append(beat(pitch))
+    assert len(set(sources)) == 4
+
+
 def test_a_long_piece_takes_no_more_memory(composer: Composer) -> None:
     sampler = BarSampler(composer, CompositionOptions(Sampling(), seed=1))
     list(sampler.extend(3, score_to_bars(little_score(1, 4)) * 60))

@@ -82,7 +82,7 @@ def compose(
     style: Annotated[
         str | None, typer.Option(help="Style of the accompaniment, as bossa; see --list-styles.")
     ] = None,
-    list_styles: Annotated[  # noqa: ARG001  # its callback ends the program
+    list_styles: Annotated[
         bool,
         typer.Option(
             "--list-styles", callback=_print_styles, is_eager=True, help="List the styles, and end."
@@ -167,6 +167,7 @@ def compose(
     """
     from segue.generate.compose.humanise import HumaniseOptions
 
+    del list_styles  # its callback has ended the program
     kept = kept_take(prompt, keep)
     outputs = music_outputs(output or default_outputs(kept), wav=wav, png=png, report=report)
     writer = TakesWriter(outputs, kept) if takes else None

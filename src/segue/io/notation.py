@@ -39,7 +39,7 @@ _MIN_DISTANCE: Final = QUARTER // 16  # of notes of one pitch that are rounded t
 _UNISON: Final = Fraction(1, 10)  # of a quarter between notes that are notated together
 _FLAM: Final = Fraction(1, 2)  # the same for strokes of one drum
 _BOWED: Final = range(40, 44)  # solo strings of General MIDI, which play double stops
-_MAX_OVERLAP: Final = QUARTER // 2  # of a note and the next one, which needs no voice
+_MAX_OVERLAP: Final = QUARTER // 4  # of a note and the next one, which needs no voice
 _UNITS: Final = (1, 2, 4, 8, 16, 32, 64)
 _MAX_BEATS: Final = 64
 

@@ -116,12 +116,14 @@ def ending(bars: Sequence[Bar], chord: BarChord, bar_length: int) -> tuple[Note,
             velocity = max(note.velocity for note in together)
             notes += [Note(0, DRUMS, pitch, DRUM_DURATION, velocity) for pitch in sorted(kit)]
             continue
-        classes = {chord.bass} if is_bass(instrument) else set(chord.classes)
+        classes, above = set(chord.classes), 6
+        if is_bass(instrument):
+            classes, above = {chord.bass}, 1
         pitches: list[int] = []
         for note in together:
             free = [
                 each
-                for each in range(note.pitch - 6, note.pitch + 7)
+                for each in range(note.pitch + above - 12, note.pitch + above + 1)
                 if each % 12 in classes and each not in pitches and 0 <= each < 128
             ]
             if free:

@@ -131,16 +131,10 @@ def plan_motif(
     BadArgument
         The score has no melody, or the options leave no room for it.
     """
-    motif = read_motif(score)
-    bars = score_to_bars(score)
-    signature = motif[0].time_signature
+    motif, key = _motif_in_key(score, options.key)
+    signature, tempo_index = motif[0].time_signature, motif[0].tempo
     if options.time_signature not in (None, signature):
         raise BadArgument("the motif has a time signature of its own; leave --time-signature out")
-    key = key_index(score)
-    if options.key is not None:
-        interval = (options.key // 2 - key // 2 + 6) % 12 - 6
-        motif = [bar.transpose(interval) for bar in motif]
-        key = 2 * (options.key // 2) + key % 2
     program = next(iter(motif[0].instruments))
     style = None if options.style is None else find_style(options.style)
     band = options.instruments
@@ -149,7 +143,7 @@ def plan_motif(
         band = (*(style.instruments[:2] if style else (0, 33)), DRUMS, program)
     elif program not in band:
         program = _lead(band)
-    tempo = tempo_to_bpm(bars[0].tempo) / beat_length(signature)
+    tempo = tempo_to_bpm(tempo_index) / beat_length(signature)
     options = replace(
         options,
         key=key,
@@ -158,7 +152,7 @@ def plan_motif(
         tempo=tempo if options.tempo is None else options.tempo,
     )
     developed = develop(motif, length, key, program)
-    line = bars_to_score([Bar(signature, bars[0].tempo, bar.notes) for bar in developed])
+    line = bars_to_score([Bar(signature, tempo_index, bar.notes) for bar in developed])
     progression = chords_of_bars(line, options, signature, length)
     plans = plan_bars(length, options.sections, {"": progression}, ends=True)
     plans[-1] = replace(plans[-1], chords=plans[-1].chords if options.chords else ())
@@ -181,6 +175,15 @@ def plan_motif(
         others = [each for each in options.instruments or () if each != program]
         plans = _follow_style(plans, style, others, [steps_per_bar(signature)] * length)
     return options, plans
+
+
+def _motif_in_key(score: Score, requested: int | None) -> tuple[list[Bar], int]:
+    """Return a motif, moved to the tonic of the requested key, and its key."""
+    motif, key = read_motif(score), key_index(score)
+    if requested is None:
+        return motif, key
+    interval = (requested // 2 - key // 2 + 6) % 12 - 6
+    return [bar.transpose(interval) for bar in motif], requested // 2 * 2 + key % 2
 
 
 def _lead(band: Sequence[int]) -> int:

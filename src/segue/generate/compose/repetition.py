@@ -8,8 +8,8 @@ penalised in the logits, the more so the more the piece has repeated itself so f
 still departs where it is sure, and the fewer notes it expects to change, the closer it stays.
 """
 
-from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -42,10 +42,29 @@ MEMORY: Final = 128
 #: Penalty in nats for the drums and for the pitched parts of a piece that repeats itself exactly.
 _DRUM_PENALTY: Final = 4.5
 _PITCHED_PENALTY: Final = 5.0
-#: Log-weight of a source whose preceding bars are equal to those before the new bar, and of one
-#: that is a multiple of four or eight bars earlier.
-_CONTEXT_WEIGHT: Final = 4.0
+#: Log-weight of a source whose preceding bars are equal to those before the new bar, without and
+#: with a prompt, and of one that is a multiple of four or eight bars earlier. These weights and the
+#: next two were chosen by the similarity of sources to the real next bars of validation pieces.
+_CONTEXT_WEIGHTS: Final = (4.0, 8.0)
 _PHRASE_WEIGHTS: Final = {4: 1.0, 8: 1.0}
+#: Log-weight of a lag, by how much more similar the bars of the prompt at that lag are than others,
+#: and the largest lag.
+_LAG_WEIGHT: Final = 8.0
+_MAX_LAG: Final = 15
+#: Similarity from which on pitched bars count as equal, and number of bars that may be equal in a
+#: row even if no more are in the prompt.
+_EQUAL: Final = 0.9
+_MIN_RUN: Final = 2
+#: Least number of pairs of bars that a lag is measured by.
+_MIN_PAIRS: Final = 3
+#: Log-weight of the bar after the last source, after a prompt.
+_ADVANCE_WEIGHT: Final = 1.0
+#: Log-weight of a source in which all instruments play that have been silent for some bars.
+_RETURN_WEIGHT: Final = 1.5
+#: Bars of silence after which an instrument is missed, and the least share of the bars in which it
+#: plays else.
+_MISSED_AFTER: Final = 4
+_REGULAR_SHARE: Final = 0.3
 #: Log-weight for each time that a bar has been a source before.
 _REUSE_WEIGHT: Final = -0.5
 #: Log-weight of a source that has the planned chords.
@@ -119,6 +138,14 @@ class RepetitionModel:
         #: Mean similarity of a bar and the most similar earlier one.
         self._similarity = list(_SIMILARITIES)
         self._varies_leads = False
+        #: Log-weights of lags, and whether they are measured.
+        self._lag_weights: tuple[dict[int, float], dict[int, float]] = ({}, {})
+        self._has_prompt = False
+        self._longest_run = _MIN_RUN  # of equal pitched bars of the prompt
+        #: Of drums and of pitched parts: index of the source of the next bar, and of the last bar,
+        #: counted from the first new bar.
+        self._chosen: dict[int, int] = {}
+        self._last: list[int | None] = [None, None]
         self._sources: dict[int, PartSource] = {}
         self._plan = OPEN
         self._repeated: Bar | None = None
@@ -140,6 +167,7 @@ class RepetitionModel:
         similarities: tuple[list[float], list[float]] = ([], [])
         for bar in bars:
             self.append(bar)
+            self._longest_run = max(self._longest_run, _run_length(list(self._cells[1])))
             for kind, cells in enumerate(self._cells):
                 earlier = [each for each in islice(cells, len(cells) - 1) if each]
                 if cells[-1] and earlier:
@@ -147,11 +175,16 @@ class RepetitionModel:
         self._count = 0
         for kind, values in enumerate(similarities):
             if values:
-                self._varies_leads = False
+                self._has_prompt, self._varies_leads = True, False
+                self._lag_weights[kind].update(_lag_weights(list(self._cells[kind])))
                 self._similarity[kind] = float(np.mean(values))
 
     def append(self, bar: Bar, plan: BarPlan = OPEN) -> None:
         """Add a bar to the piece, with its plan."""
+        for kind, index in self._chosen.items():
+            self._uses[kind][index] += 1
+            self._last[kind] = self._count - len(self._bars) + index
+        self._chosen = {}
         self._chords.append(plan.chords)
         for kind in range(2):
             # Fills and endings are no sources of drums.
@@ -176,7 +209,7 @@ class RepetitionModel:
         factor : float
             Factor of the penalties.
         """
-        self._sources = {}
+        self._sources, self._chosen = {}, {}
         plan, length = self._plan, steps_per_bar(time_signature)
         if plan.ends and self._bars:
             chord = plan.chords[0]
@@ -221,7 +254,7 @@ class RepetitionModel:
             index = self._choose(kind, time_signature)
             if index is None:
                 continue
-            self._uses[kind][index] += 1
+            self._chosen[kind] = index
             penalty = nats * self._strength * factor * self._similarity[kind]
             notes = self._bars[index].notes
             if kind and self._chords[index] != self._plan.chords:
@@ -247,23 +280,46 @@ class RepetitionModel:
             for index in range(first, count)
             if cells[index] and self._bars[index].time_signature == time_signature
         ]
+        # Bars that repeat each other would be each other's best sources for ever.
+        if kind and self._has_prompt and _run_length(list(cells)) >= self._longest_run:
+            candidates = [
+                index for index in candidates if _jaccard(cells[index], cells[-1]) < _EQUAL
+            ]
         if not candidates:
             return None
+        missing = self._missing_instruments()
         weights = np.zeros(len(candidates))
         for at, index in enumerate(candidates):
             lags = range(1, min(_CONTEXT_BARS, index) + 1)
             similarities = [_jaccard(cells[index - lag], cells[count - lag]) for lag in lags]
-            weights[at] = _CONTEXT_WEIGHT * sum(similarities) / _CONTEXT_BARS
+            context = _CONTEXT_WEIGHTS[self._has_prompt]
+            weights[at] = context * sum(similarities) / _CONTEXT_BARS
+            weights[at] += self._lag_weights[kind].get(count - index, 0.0)
+            if self._has_prompt and self._count - count + index - 1 == self._last[kind]:
+                weights[at] += _ADVANCE_WEIGHT
             weights[at] += sum(
                 weight for bars, weight in _PHRASE_WEIGHTS.items() if not (count - index) % bars
             )
             weights[at] += _REUSE_WEIGHT * self._uses[kind][index]
+            if kind and missing:
+                returning = len(missing & self._bars[index].instruments) / len(missing)
+                weights[at] += _RETURN_WEIGHT * returning
             if kind and plan.chords and self._chords[index] == plan.chords:
                 weights[at] += _CHORDS_WEIGHT
         probabilities = np.exp(weights - weights.max())
-        return candidates[
-            int(self._rng.choice(len(candidates), p=probabilities / probabilities.sum()))
-        ]
+        chosen = int(self._rng.choice(len(candidates), p=probabilities / probabilities.sum()))
+        return candidates[chosen]
+
+    def _missing_instruments(self) -> frozenset[int]:
+        """Return the instruments that play regularly, but not in the last bars."""
+        bars = list(self._bars)
+        counts = Counter(instrument for bar in bars for instrument in bar.instruments)
+        recent = frozenset[int]().union(*(bar.instruments for bar in bars[-_MISSED_AFTER:]))
+        return frozenset(
+            instrument
+            for instrument, count in counts.items()
+            if count >= _REGULAR_SHARE * len(bars) and instrument not in recent
+        )
 
     def penalties(self, bar: Bar, position: Position) -> NDArray[np.float32]:
         """Return the penalty of each token, shape (VOCABULARY_SIZE,), in nats.
@@ -370,6 +426,27 @@ def _penalize_durations(
         longs[multiple - 1] -= source.penalty
     elif not multiple:
         durations[rest] -= source.penalty
+
+
+def _run_length(cells: Sequence[Cells]) -> int:
+    """Return how many of the last bars are equal."""
+    length = 1
+    while length < len(cells) and cells[-1] and _jaccard(cells[-1 - length], cells[-1]) >= _EQUAL:
+        length += 1
+    return length
+
+
+def _lag_weights(cells: Sequence[Cells]) -> dict[int, float]:
+    """Return the log-weight of each lag, from 1, at which bars can be compared."""
+    similarities: dict[int, float] = {}
+    for lag in range(1, min(_MAX_LAG, len(cells) - 1) + 1):
+        pairs = [(a, b) for a, b in zip(cells[lag:], cells, strict=False) if a and b]
+        if len(pairs) >= min(_MIN_PAIRS, len(cells) - lag):
+            similarities[lag] = float(np.mean([_jaccard(a, b) for a, b in pairs]))
+    if not similarities:
+        return {}
+    mean = float(np.mean(list(similarities.values())))
+    return {lag: _LAG_WEIGHT * (value - mean) for lag, value in similarities.items()}
 
 
 def _plays_melody(instrument: int) -> bool:

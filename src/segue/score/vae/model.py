@@ -253,6 +253,8 @@ class RollModel(SavedModel):
         self.metadata = dict(metadata)
         self.projection = projection
         self.fingerprint = fingerprint
+        #: Model of whole windows, whose samples this one encodes and decodes again.
+        self.sketcher: RollModel | None = None
 
     @property
     def config(self) -> RollVAEConfig:
@@ -286,6 +288,7 @@ class RollModel(SavedModel):
         invariant = decoder.config.invariant
         decoder.mean[:invariant] = model.mean[:invariant]
         decoder.projection, decoder.fingerprint = model.projection, model.fingerprint
+        decoder.sketcher = model
         return decoder
 
     @classmethod
@@ -468,7 +471,10 @@ class RollModel(SavedModel):
         return [z[start : start + BATCH_SIZE] for start in range(0, len(z), BATCH_SIZE)]
 
     def sample(self, count: int, seed: int) -> FloatArray:
-        """Sample latents from the prior.
+        """Sample latents from the prior, or those of a sketcher's samples.
+
+        A latent of a whole window is coherent and coarse: encoded and decoded by quarter notes, its
+        samples have the rhythms and durations of music.
 
         Parameters
         ----------
@@ -479,8 +485,10 @@ class RollModel(SavedModel):
         Returns
         -------
         ndarray, shape (count, latent), float32
-            The invariant part, which is not decoded, is its mean.
+            The invariant part, which is not decoded, of a sample from the prior is its mean.
         """
+        if self.sketcher is not None:
+            return self.encode(self.sketcher.decode_cells(self.sketcher.sample(count, seed)))[0]
         if isinstance(self.prior, LatentPrior):
             invariant = np.tile(self.mean[: self.config.invariant], (count, 1))
             return np.concatenate([invariant, self.prior.sample(count, seed).numpy()], axis=1)
@@ -565,17 +573,6 @@ def sample(model: RollModel, n: int = 4, *, seed: int = 0) -> list[PianoRoll]:
     """Sample latents and decode each to four bars.
 
     A sample with a silent bar is drawn again, up to 20 times.
-
-    Parameters
-    ----------
-    model : RollModel
-    n : int
-        Number of samples.
-    seed : int
-
-    Returns
-    -------
-    list of PianoRoll
     """
     check_seed(seed)
     if not 1 <= n <= MAX_ROLLS:
