@@ -37,7 +37,8 @@ def main() -> None:
     excerpts = generated_bars.load(options.cache)
     test = [excerpt for excerpt in excerpts if excerpt.side == "test"]
     if options.page:
-        write_listening_page(test, options.page)
+        others = continuations(options.continuations, options.labels[0])
+        write_listening_page([*test, *others], options.page)
         return
     critic = Critic.pretrained()
     rows = [
@@ -50,7 +51,6 @@ def main() -> None:
     longer = [
         accuracy_row(f"16 bars after 16, {label}", continuations(options.continuations, label))
         for label in options.labels
-        if (options.continuations / label).exists()
     ]
     train = [excerpt for excerpt in excerpts if excerpt.side != "test"]
     columns = [
@@ -115,8 +115,10 @@ def margin(critic: Critic, excerpt: Excerpt, bars: Sequence[Bar]) -> float:
 
 
 def continuations(cache: Path, label: str) -> list[Excerpt]:
-    """Return the continuations of `bench.continuations` as excerpts."""
-    excerpts = []
+    """Return the continuations of `bench.continuations` as excerpts; none without its cache."""
+    excerpts: list[Excerpt] = []
+    if not (cache / label).exists():
+        return excerpts
     for name, source, *bars in json.loads((cache / "prompts-test.json").read_text()):
         path = cache / label / f"{name}-0.json".replace("/", "_")
         if path.exists():
