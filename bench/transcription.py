@@ -120,12 +120,11 @@ def _evaluate(
         samples = _render(score, font, options.fluidsynth, Path(folder))
         truth = _notes(score)
         began = time.process_time()
-        events = transcribe_samples(samples)
+        activations = note_activations(_network(), samples)
+        events = note_events(*activations)
         figures["seconds"].append(((time.process_time() - began) / len(samples) * SAMPLE_RATE_HZ,))
         figures["**Segue**"].append(_note_figures(truth, _events(events)))
-        published = note_events(
-            *note_activations(_network(), samples), onset_threshold=0.5, note_threshold=0.3
-        )
+        published = note_events(*activations, onset_threshold=0.5, note_threshold=0.3)
         figures["thresholds as published"].append(_note_figures(truth, _events(published)))
         if options.basic_pitch:
             theirs = _basic_pitch(samples, options.basic_pitch, Path(folder))

@@ -50,6 +50,8 @@ CHAPTERS = {
     ),
     "Music": (
         "compose",
+        "continuations",
+        "critic",
         "humanise",
         "part_ranges",
         "melody",

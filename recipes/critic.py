@@ -20,7 +20,14 @@ from sklearn.linear_model import LogisticRegression
 
 from recipes.datasets import generated_bars
 from recipes.datasets.generated_bars import Excerpt
-from segue.generate.compose.critic import CLASSES, GENERATED, PRETRAINED, Critic, feature_matrix
+from segue.generate.compose.critic import (
+    CLASSES,
+    GENERATED,
+    PRETRAINED,
+    REAL,
+    Critic,
+    feature_matrix,
+)
 from segue.generate.compose.tokens import Bar, Note
 from segue.records import DoubleArray
 from segue.theory.instruments import DRUMS
@@ -159,7 +166,10 @@ def fit(windows: Windows, strength: float) -> Critic:
 
 
 def choose_strength(windows: Windows) -> float:
-    """Return the inverse strength of the penalty with the least loss in folds of pieces."""
+    """Return the inverse strength of the penalty that best tells real bars from generated ones.
+
+    By the loss in folds of whole pieces.
+    """
     losses = []
     for strength in STRENGTHS:
         predicted = np.zeros((len(windows.classes), len(CLASSES)))
@@ -167,12 +177,12 @@ def choose_strength(windows: Windows) -> float:
             test = windows.folds == fold
             critic = fit(windows.select(~test), strength)
             predicted[test] = critic.log_probabilities(windows.features[test])
-        chosen = predicted[np.arange(len(predicted)), windows.classes]
-        losses.append(float(-np.average(chosen, weights=windows.weights)))
         pair = windows.classes <= GENERATED
-        correct = predicted[:, :2].argmax(1) == windows.classes
-        accuracy = np.average(correct[pair], weights=windows.weights[pair])
-        print(f"C = {strength}: {losses[-1]:.3f} nats; real or generated {accuracy:.3f}")
+        margin = predicted[pair, REAL] - predicted[pair, GENERATED]
+        signed, weights = np.where(windows.classes[pair] == REAL, margin, -margin), windows.weights
+        losses.append(float(np.average(np.logaddexp(0, -signed), weights=weights[pair])))
+        accuracy = float(np.average(signed > 0, weights=weights[pair]))
+        print(f"C = {strength}: {losses[-1]:.3f} nats, accuracy {accuracy:.3f}", flush=True)
     return STRENGTHS[int(np.argmin(losses))]
 
 

@@ -37,7 +37,7 @@ from segue.generate.harmony.chorale_network import (
 )
 from segue.generate.harmony.particle_filter import ParticleFilterOptions, sample_voices
 from segue.generate.lyrics import training as lyrics
-from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.language_model import EnsembleLM, LanguageModel
 from segue.generate.lyrics.network import UNCONDITIONAL, CharNetworkConfig
 from segue.generate.lyrics.training import (
     LyricsTraining,
@@ -45,7 +45,7 @@ from segue.generate.lyrics.training import (
     tokenize_song,
     train_lyrics,
 )
-from segue.generate.lyrics.vocabulary import encode_song
+from segue.generate.lyrics.vocabulary import Tokens, encode_song
 from segue.generate.melody.model import MelodyModel
 from segue.generate.melody.training import MelodyTraining, train_melody
 from segue.generate.notes import training as note_lstm
@@ -163,6 +163,13 @@ def melodies(path: Path) -> Answers:
     }
 
 
+def _next_log_probs(lm: EnsembleLM, text: Tokens) -> NDArray[Any]:
+    """Return the log-probabilities of the token after a text from its beginning."""
+    decoder = lm.decoder()
+    decoder.append(torch.from_numpy(text[None, 1:]))
+    return decoder.log_probs[0].numpy()
+
+
 def writing(path: Path) -> Answers:
     model = LanguageModel.load(path)
     answers: Answers = {
@@ -175,7 +182,7 @@ def writing(path: Path) -> Answers:
     for voice in range(UNCONDITIONAL, len(model.artists) + 1):
         lm = model.ensemble(voice, guidance_scale=0.5)
         answers[f"costs of {voice}"] = lm.nll(text)
-        answers[f"outlook of {voice}"] = lm.step(text.tolist(), lm.initial_state())[0].numpy()
+        answers[f"outlook of {voice}"] = _next_log_probs(lm, text)
     return answers
 
 

@@ -168,7 +168,7 @@ def load(cache: Path) -> list[Excerpt]:
 
 def _from_json(path: Path) -> Excerpt:
     fields = json.loads(path.read_text())
-    before, after, real = (_bars(fields[name]) for name in ("before", "after", "real"))
+    before, after, real = (bars_from_json(fields[name]) for name in ("before", "after", "real"))
     return Excerpt(
         fields["piece"],
         fields["source"],
@@ -177,11 +177,12 @@ def _from_json(path: Path) -> Excerpt:
         before,
         after,
         real,
-        [_bars(take) for take in fields["takes"]],
+        [bars_from_json(take) for take in fields["takes"]],
     )
 
 
-def _bars(rows: Sequence[Sequence[object]]) -> list[Bar]:
+def bars_from_json(rows: Sequence[Sequence[object]]) -> list[Bar]:
+    """Return bars from lists of their fields, without pedals."""
     return [
         Bar(row[0], row[1], tuple(Note(*note) for note in row[2]))  # type: ignore[arg-type, attr-defined]
         for row in rows

@@ -30,7 +30,8 @@ MUSICNN_SIZE: Final = 1506
 #: Dimension of the space `roll-vae`.
 ROLL_VAE_SIZE: Final = 224
 ROLL_VAE_WEIGHTS: Final = WEIGHTS / "roll-vae.safetensors"
-#: Mean and scale over songs of the bundled language model's pooled states.
+#: Language model whose pooled states are the space `lyrics`, and their mean and scale over songs.
+LYRICS_ENCODER: Final = WEIGHTS / "lyrics-encoder.safetensors"
 LYRICS_SPACE: Final = WEIGHTS / "lyrics-space.safetensors"
 
 #: MusiCNN's tags in the order of its output.

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from segue.errors import BadArgument, BadCheckpoint
 from segue.generate.lyrics.language_model import LanguageModel
-from segue.generate.lyrics.network import CONTEXT, CharNetwork, CharNetworkConfig
+from segue.generate.lyrics.network import CharDecoder, CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
 from segue.records import Lyrics, Tags
 
@@ -43,36 +43,41 @@ def test_incremental_decoding_matches_a_full_pass(config: CharNetworkConfig) -> 
     styles = torch.tensor([0, 1, 0]) * (config.num_styles > 0)
     with torch.inference_mode():
         at_once = net(tokens, styles)
-        state = net.initial_state(3)
-        for place in range(20):
-            logits, state = net.step(tokens[:, place : place + 1], styles, state)
-            assert torch.allclose(logits, at_once[:, place], atol=1e-4)
-        first, middle = net.step(tokens[:, :11], styles, net.initial_state(3))
-        last, _ = net.step(tokens[:, 11:], styles, middle)
+        decoder = CharDecoder(net, styles)
+        for at in range(20):
+            logits = decoder.append(tokens[:, at : at + 1])
+            assert torch.allclose(logits, at_once[:, at], atol=1e-4)
+        decoder = CharDecoder(net, styles)
+        first = decoder.append(tokens[:, :11])
+        last = decoder.append(tokens[:, 11:])
         assert torch.allclose(first, at_once[:, 10], atol=1e-4)
         assert torch.allclose(last, at_once[:, -1], atol=1e-4)
 
 
 @pytest.mark.parametrize("config", CONFIGS[:2], ids=["recurrent", "transformer"])
-def test_states_can_be_reused(config: CharNetworkConfig) -> None:
+def test_forked_and_selected_texts_go_on_by_themselves(config: CharNetworkConfig) -> None:
     net = network(config)
-    one, other = torch.tensor([[5]]), torch.tensor([[9]])
-    nobody = torch.tensor([0])
-    with torch.inference_mode():
-        _, state = net.step(one, nobody, net.initial_state())
-        first, after = net.step(other, nobody, state)
-        net.step(one, nobody, after)
-        again, _ = net.step(other, nobody, state)
-    assert torch.equal(first, again)
+    texts = torch.randint(0, VOCABULARY_SIZE, (2, 8))
+    next_tokens = torch.tensor([[5], [9], [5]])
+    decoder = CharDecoder(net, torch.tensor([0, 0]))
+    decoder.append(texts)
+    fork = decoder.fork(torch.tensor([1, 0, 1]))
+    logits = fork.append(next_tokens)
+    assert torch.allclose(logits[0], logits[2], atol=1e-4)
+    expected = net(torch.cat([texts[[1, 0]], next_tokens[:2]], dim=1), torch.tensor([0, 0]))
+    assert torch.allclose(logits[:2], expected[:, -1], atol=1e-4)
+    fork.select(torch.tensor([1, 1, 2]))
+    again = fork.append(torch.tensor([[3], [3], [4]]))
+    assert torch.equal(again[0], again[1])
+    unchanged = decoder.append(next_tokens[[1, 0]])
+    assert torch.allclose(unchanged, logits[[1, 0]], atol=1e-4)
 
 
-def test_a_transformer_goes_on_beyond_its_view() -> None:
+def test_a_transformer_goes_on_beyond_its_context() -> None:
     net = network(CONFIGS[1])
-    state = net.initial_state()
-    with torch.inference_mode():
-        for place in range(CONTEXT + 9):
-            logits, state = net.step(torch.tensor([[place % 50]]), torch.tensor([0]), state)
-    assert state[0].shape[1] <= CONTEXT
+    decoder = CharDecoder(net, torch.tensor([0]))
+    for at in range(net.config.context + 9):
+        logits = decoder.append(torch.tensor([[at % 50]]))
     assert bool(logits.isfinite().all())
 
 

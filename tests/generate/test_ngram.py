@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.errors import BadArgument
-from segue.generate.lyrics.language_model import LanguageModel, NgramLM, network_log_probs
+from segue.generate.lyrics.language_model import (
+    EnsembleLM,
+    LanguageModel,
+    NgramLM,
+    network_log_probs,
+)
 from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.vocabulary import SONG_BOUNDARY, VOCABULARY_SIZE, encode, encode_song
 from segue.records import Lyrics, Tags
@@ -136,17 +141,18 @@ def test_network_and_runs_are_weighed_by_their_logarithms(model: LanguageModel) 
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_reading_step_by_step_costs_what_reading_at_once_does(model: LanguageModel) -> None:
-    reader = model.ensemble(model.style_index("Ada Long"))
+def test_decoding_step_by_step_costs_what_a_full_pass_does(model: LanguageModel) -> None:
+    lm = model.ensemble(model.style_index("Ada Long"))
     tokens = encode_song(song("Ada Long", 50)[:80])
-    at_once, memory, told = reader.nll(tokens), reader.initial_state(), []
-    for token, wanted in zip(tokens[:-1].tolist(), tokens[1:].tolist(), strict=True):
-        outlook, memory = reader.step([token], memory)
-        assert float(outlook.exp().sum()) == pytest.approx(1, abs=1e-4)
-        told.append(-float(outlook[wanted]))
-    np.testing.assert_allclose(told, at_once, rtol=1e-3, atol=1e-4)
-    whole, _ = reader.step(tokens[:-1].tolist(), reader.initial_state())
-    assert -float(whole[tokens[-1]]) == pytest.approx(told[-1], rel=1e-3)
+    decoder, nll = lm.decoder(), []
+    for token in tokens[1:].tolist():
+        assert float(decoder.log_probs[0].exp().sum()) == pytest.approx(1, abs=1e-4)
+        nll.append(-float(decoder.log_probs[0, token]))
+        decoder.append(torch.tensor([[token]]))
+    np.testing.assert_allclose(nll, lm.nll(tokens), rtol=1e-3, atol=1e-4)
+    at_once = lm.decoder()
+    at_once.append(torch.from_numpy(tokens[None, 1:-1]))
+    assert -float(at_once.log_probs[0, tokens[-1]]) == pytest.approx(nll[-1], rel=1e-3)
 
 
 def test_who_has_no_songs_or_no_share_is_read_by_the_network_alone(model: LanguageModel) -> None:
@@ -162,21 +168,27 @@ def test_who_has_no_songs_or_no_share_is_read_by_the_network_alone(model: Langua
 def test_what_sets_a_voice_apart_is_emphasised(model: LanguageModel) -> None:
     number = model.style_index("Bob Short")  # without songs of his own: the network alone
     torch.nn.init.normal_(model.network.styles.weight)
-    tokens = [SONG_BOUNDARY, *encode("the river").tolist()]
-    plain, nobody, emphasised = (
-        reader.step(tokens, reader.initial_state())[0]
-        for reader in (
-            model.ensemble(number), model.ensemble(UNCONDITIONAL),
+    tokens = torch.from_numpy(encode("the river"))[None]
+
+    def next_log_probs(lm: EnsembleLM) -> torch.Tensor:
+        decoder = lm.decoder()
+        decoder.append(tokens)
+        return decoder.log_probs[0]
+
+    plain, nobody, emphasised = map(
+        next_log_probs,
+        (
+            model.ensemble(number),
+            model.ensemble(UNCONDITIONAL),
             model.ensemble(number, guidance_scale=0.5),
-        )
-    )  # fmt: skip
+        ),
+    )
     expected = (plain + 0.5 * (plain - nobody)).log_softmax(dim=-1)
     assert torch.allclose(emphasised, expected, atol=1e-4)
     assert not torch.allclose(emphasised, plain, atol=1e-2)
     nobodys = model.ensemble(UNCONDITIONAL, guidance_scale=0.5)
-    assert torch.equal(nobodys.step(tokens, nobodys.initial_state())[0], nobody)
-    guided = model.ensemble(number, guidance_scale=0.5)
-    memory = guided.initial_state()
-    for token in tokens:
-        outlook, memory = guided.step([token], memory)
-    assert torch.allclose(outlook, emphasised, atol=1e-4)
+    assert torch.equal(next_log_probs(nobodys), nobody)
+    decoder = model.ensemble(number, guidance_scale=0.5).decoder()
+    for token in tokens[0].tolist():
+        decoder.append(torch.tensor([[token]]))
+    assert torch.allclose(decoder.log_probs[0], emphasised, atol=1e-4)

@@ -1,5 +1,6 @@
 """Recordings transcribed to scores."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from recordings import SCALE, write_song
 from segue import Library, Span
+from segue.audio.features import measure
 from segue.audio.note_events import NoteEvents
 from segue.errors import BadArgument
 from segue.ingest.transcription import (
@@ -16,6 +18,7 @@ from segue.ingest.transcription import (
     first_downbeat,
     notated,
     split_parts,
+    to_score,
     transcribe_samples,
 )
 from segue.records import Part, Score
@@ -101,6 +104,23 @@ def test_bars_begin_where_bass_and_harmony_change(phase: int) -> None:
     bass = [((phase + 4 * bar) / 2, (phase + 4 * bar) / 2 + 1.9, p) for bar, p in enumerate(roots)]
     tune = [(beat / 2, beat / 2 + 0.4, 72) for beat in range(32)]
     assert first_downbeat(events(*sorted(bass + tune)), beats_s, 4) == phase
+
+
+@pytest.mark.parametrize("phase", range(4))
+def test_a_score_begins_with_a_whole_bar(phase: int) -> None:
+    bass = [((phase + 4 * bar) / 2, (phase + 4 * bar) / 2 + 1.9, 36 + bar) for bar in range(7)]
+    tune = [(beat / 2, beat / 2 + 0.4, 72) for beat in range(30)]
+    samples = np.zeros(22_050, np.float32)
+    samples[::2000] = 0.5
+    measured = measure((samples,))
+    beats = replace(
+        measured.beats, beats_s=((np.arange(31) / 2).astype(np.float32),), beats_per_bar=4
+    )
+    tempo = replace(measured.tempo, bpm=120.0)
+    score = to_score(events(*sorted(bass + tune)), replace(measured, beats=beats, tempo=tempo), "")
+    (low,) = (part.notes for part in score.parts if part.name == "Bass")
+    assert set((low[:, 0] % (4 * TICKS_PER_QUARTER)).tolist()) == {0}
+    assert min(part.notes[0, 0] for part in score.parts) < 4 * TICKS_PER_QUARTER
 
 
 def test_uneven_beats_of_one_tempo_become_even() -> None:

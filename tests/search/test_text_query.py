@@ -143,6 +143,9 @@ def test_a_name_stays_a_name(lib: Library) -> None:
     assert not lib.read_queries("Hammer", 3).remark
     with pytest.raises(NotFound, match="did you mean"):
         lib.like("Hamer")
+    for query in ("genre:ambient", "artist:sad", "sad.mid", "./sad"):
+        with pytest.raises(NotFound, match=r"called|no file"):
+            lib.like(query)
 
 
 def test_results_differ_from_a_track_as_asked(lib: Library) -> None:

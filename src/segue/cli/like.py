@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -304,32 +304,7 @@ def print_results(
         How the queries were read.
     """
     if json:
-        fields = [
-            {
-                "rank": hit.rank,
-                "similarity": hit.similarity,
-                "track": track_fields(hit.track),
-                "reasons": [reason_fields(reason) for reason in hit.reasons],
-                "asked_with": matched_queries(hit),
-            }
-            for hit in hits
-        ]
-        description = reading.description if reading else None
-        print_json(
-            "like",
-            {
-                "hits": fields,
-                "description": None
-                if description is None
-                else {
-                    "terms": [
-                        {"words": term.words, "concept": term.concept.name, "weight": term.weight}
-                        for term in description.terms
-                    ],
-                    "unknown": list(description.unknown),
-                },
-            },
-        )
+        print_json("like", _result_fields(hits, reading))
     elif hits:
         _print_hits(title, hits, parts, like)
     else:
@@ -340,6 +315,28 @@ def print_results(
         notes = [f"like {query}" for query in like]
         tracks = [hit.track for hit in hits]
         write_playlist(output, tracks, absolute=absolute, quiet=json, notes=notes, title=title)
+
+
+def _result_fields(hits: "Sequence[Hit]", reading: "Reading | None") -> dict[str, Any]:
+    """Return results, and how a description was read, as JSON fields."""
+    fields = [
+        {
+            "rank": hit.rank,
+            "similarity": hit.similarity,
+            "track": track_fields(hit.track),
+            "reasons": [reason_fields(reason) for reason in hit.reasons],
+            "asked_with": matched_queries(hit),
+        }
+        for hit in hits
+    ]
+    if reading is None or reading.description is None:
+        return {"hits": fields, "description": None}
+    terms = [
+        {"words": term.words, "concept": term.concept.name, "weight": term.weight}
+        for term in reading.description.terms
+    ]
+    unknown = list(reading.description.unknown)
+    return {"hits": fields, "description": {"terms": terms, "unknown": unknown}}
 
 
 def _print_hits(

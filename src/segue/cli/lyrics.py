@@ -25,13 +25,42 @@ if TYPE_CHECKING:
     from segue.generate.lyrics.report import GeneratedLyrics
     from segue.generate.lyrics.sampler import LyricsOptions
 
+#: Bytes of a draft that are read.
+MAX_DRAFT_BYTES = 1 << 20
+
 lyrics_app = command_group(
     "Create", "lyrics", "Find songs by a line, and generate lyrics.", no_args_is_help=True
 )
 
 Lines = Annotated[int, typer.Option(help="Number of lines, up to 1000.")]
 SeedLine = Annotated[str | None, typer.Option(help="First line, from which the text goes on.")]
-Rhyme = Annotated[str, typer.Option(help="Rhyme scheme of a stanza: ABAB, AABB, ABBA, A-A- …")]
+Rhyme = Annotated[
+    str,
+    typer.Option(help="Rhyme scheme of a stanza, by sound: ABAB, AABB, ABBA, A-A- …"),
+]
+Meter = Annotated[
+    str,
+    typer.Option(
+        help="Metre of the lines, as iambic-4; of lines in turn, as iambic-4,iambic-3. Feet: "
+        "iambic, trochaic, anapestic, dactylic, amphibrachic."
+    ),
+]
+Syllables = Annotated[str, typer.Option(help="Syllables of the lines in turn, as 8,6,8,6.")]
+Form = Annotated[
+    str,
+    typer.Option(
+        help="common, ballad, long, short, couplets, sonnet, limerick, haiku; or the sections of a "
+        "song, as verse-chorus-verse-chorus-bridge-chorus."
+    ),
+]
+About = Annotated[str, typer.Option(help='Theme, as "the sea, leaving home".')]
+Draft = Annotated[
+    Path | None,
+    typer.Option(help="Text file of a draft, whose lines given with --lock are kept.", exists=True),
+]
+Lock = Annotated[
+    str, typer.Option(help="Lines of the draft to keep, as 1,3-5; the others are written again.")
+]
 RepeatChorus = Annotated[
     bool,
     typer.Option(
@@ -51,6 +80,15 @@ TextOutput = Annotated[
 ]
 Texts = Annotated[
     int, typer.Option("-n", min=1, max=20, help="Number of texts, printed side by side.")
+]
+Takes = Annotated[
+    int,
+    typer.Option(
+        "--takes",
+        min=1,
+        max=20,
+        help="Number of texts to choose from: the best by its report is printed first.",
+    ),
 ]
 Model = Annotated[
     str,
@@ -116,7 +154,14 @@ def write(
         typer.Option(help=f"{opt.TEMPERATURE}; several, as 0.5,0.8,1.1, are printed side by side."),
     ] = "0.7",
     n: Texts = 1,
+    takes: Takes = 1,
     rhyme: Rhyme = "",
+    meter: Meter = "",
+    syllables: Syllables = "",
+    form: Form = "",
+    about: About = "",
+    draft: Draft = None,
+    lock: Lock = "",
     repeat_chorus: RepeatChorus = False,
     top_p: opt.TopP = 0.95,
     top_k: opt.TopK = 0,
@@ -135,16 +180,33 @@ def write(
     Robert Burns, Emily Dickinson, Walt Whitman and others are known from the beginning; your own
     artists after `segue train lyrics --artist NAME`. The text is sampled character by character; a
     summary says which of it is copied, and which words are new. Every run gives another text; the
-    seed that is printed reproduces it. Rhymes are recognised by spelling.
+    seed that is printed reproduces it. With a rhyme scheme, a metre or a number of syllables, each
+    line keeps them, by the sound of the words.
 
-    Example: segue lyrics write --artist "Robert Burns" --rhyme ABAB --lines 8
+    Example: segue lyrics write --artist "Robert Burns" --form common --lines 8 --about "the sea"
     """
+    if takes > 1 and n > 1:
+        raise BadArgument("--takes ranks texts, -n prints them side by side: ask for one of them")
     use_threads(threads)
     seed = seed_or_new(seed)
     options = [
-        _options(lines, (value, top_k, top_p, min_p), rhyme, repeat_chorus, seed_line, max_copy, s)
+        _options(
+            lines,
+            (value, top_k, top_p, min_p),
+            seed_line,
+            draft,
+            lock,
+            rhyme=rhyme,
+            repeat_chorus=repeat_chorus,
+            max_copy=max_copy,
+            seed=s,
+            meter=meter,
+            syllables=syllables,
+            form=form,
+            about=about,
+        )
         for value in _parse_temperatures(temperature)
-        for s in _seeds(seed, n)
+        for s in _seeds(seed, max(n, takes))
     ]
     check_target(output, (".txt",))
     check_target(report, (".json",))
@@ -152,7 +214,9 @@ def write(
         verses = [lib.lyrics.write(artist, each, model=model) for each in options]
         interrupted = _generate_all(verses, show=not json, marked=False)
         reports = _reports(verses)
-    if len(options) > 1 and not json:
+    if takes > 1:
+        verses, reports = _best_first(verses, reports, show=not json)
+    elif len(options) > 1 and not json:
         _print_side_by_side(verses, f"{verses[0].styles[0].artist}, by temperature and seed")
     text = "\n\n".join(verse.text for verse in verses)
     _write_and_print("write", verses, reports, text, output, report, json=json)
@@ -187,6 +251,12 @@ def duet(
     temperature: opt.Temperature = 0.7,
     n: Texts = 1,
     rhyme: Rhyme = "",
+    meter: Meter = "",
+    syllables: Syllables = "",
+    form: Form = "",
+    about: About = "",
+    draft: Draft = None,
+    lock: Lock = "",
     repeat_chorus: RepeatChorus = False,
     top_p: opt.TopP = 0.95,
     top_k: opt.TopK = 0,
@@ -216,7 +286,21 @@ def duet(
     seed = seed_or_new(seed)
     sampling = temperature, top_k, top_p, min_p
     options = [
-        _options(lines, sampling, rhyme, repeat_chorus, seed_line, max_copy, s)
+        _options(
+            lines,
+            sampling,
+            seed_line,
+            draft,
+            lock,
+            rhyme=rhyme,
+            repeat_chorus=repeat_chorus,
+            max_copy=max_copy,
+            seed=s,
+            meter=meter,
+            syllables=syllables,
+            form=form,
+            about=about,
+        )
         for s in _seeds(seed, n)
     ]
     check_target(output, (".txt",))
@@ -240,6 +324,19 @@ def duet(
         raise typer.Exit(130)
 
 
+def _best_first(
+    verses: "list[GeneratedLyrics]", reports: list[dict[str, Any]], *, show: bool
+) -> "tuple[list[GeneratedLyrics], list[dict[str, Any]]]":
+    """Return the texts in the order of their reports, and print them in it."""
+    from segue.generate.lyrics.summary import rank_takes
+
+    order = rank_takes(reports)
+    for rank, at in enumerate(order, start=1):
+        if show:
+            say(f"take {rank}, seed {verses[at].options.seed}\n{verses[at].text}\n")
+    return [verses[at] for at in order], [reports[at] for at in order]
+
+
 def _seeds(first: int, n: int) -> list[int]:
     return [(first + index) % 2**32 for index in range(n)]
 
@@ -247,17 +344,40 @@ def _seeds(first: int, n: int) -> list[int]:
 def _options(
     lines: int,
     sampling: tuple[float, int, float, float],
-    rhyme: str,
-    repeat_chorus: bool,
     seed_line: str | None,
-    max_copy: int,
-    seed: int,
+    draft: Path | None,
+    lock: str,
+    **others: Any,
 ) -> "LyricsOptions":
     from segue.generate.lyrics.sampler import LyricsOptions, check_seed_line
     from segue.nn.sampling import Sampling
 
+    locked: tuple[tuple[int, str], ...] = ()
+    if draft or lock:
+        locked, lines = _locked_lines(draft, lock)
     line = check_seed_line(seed_line)
-    return LyricsOptions(lines, Sampling(*sampling), rhyme, repeat_chorus, line, max_copy, seed)
+    return LyricsOptions(lines, Sampling(*sampling), seed_line=line, locked=locked, **others)
+
+
+def _locked_lines(draft: Path | None, lock: str) -> tuple[tuple[tuple[int, str], ...], int]:
+    """Return the locked lines of a draft, by index, and its number of lines."""
+    from segue.io.lyrics_text import decode_text
+
+    if draft is None or not lock:
+        raise BadArgument(
+            "--draft FILE and --lock LINES go together, as --draft song.txt --lock 1-4"
+        )
+    text = decode_text(draft.read_bytes()[:MAX_DRAFT_BYTES])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    indices: set[int] = set()
+    for part in lock.split(","):
+        first, _, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()):
+            raise BadArgument(f"--lock {lock}: numbers of lines, as 1,3-5")
+        indices |= set(range(int(first), int(last or first) + 1))
+    if not indices or min(indices) < 1 or max(indices) > len(lines):
+        raise BadArgument(f"--lock {lock}: the draft has the lines 1 to {len(lines)}")
+    return tuple((at - 1, lines[at - 1]) for at in sorted(indices)), len(lines)
 
 
 def _parse_temperatures(text: str) -> list[float]:
@@ -273,7 +393,7 @@ def _generate(verse: "GeneratedLyrics", *, show: bool, marked: bool) -> bool:
         with progress("writing", bar=not show) as report_progress:
             for line in verse:
                 done = sum(bool(written.text) for written in verse.lines)
-                report_progress("writing line", done, verse.options.lines)
+                report_progress("writing line", done, verse.options.total_lines)
                 if show:
                     say(f"{line.voices or ' '}  {line.text}".rstrip() if marked else line.text)
                     sys.stdout.flush()  # also into a pipe, line by line
@@ -323,7 +443,7 @@ def _write_and_print(
     json: bool,
 ) -> None:
     from segue.files import write_text
-    from segue.generate.lyrics.report import report_lines
+    from segue.generate.lyrics.summary import report_lines
 
     if output:
         write_text(f"{text}\n", output)

@@ -38,6 +38,10 @@ _MAX_STEPS: Final = 255
 #: Orders of the n-grams that searches begin with: about what any two texts of a language share.
 _WORDS: Final = 4
 _CHARACTERS: Final = 16
+#: Of a filter: words per n-gram, distance of the n-grams that are members, and bits of a hash.
+_FILTER_ORDER: Final = 6
+_FILTER_STRIDE: Final = 4
+_FILTER_BITS: Final = 26
 _UNKNOWN: Final = -1  # a word that no song has
 _HASH_MULTIPLIERS: Final = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9)
 _SEQUENCE_START: Final = 127  # in place of a link
@@ -534,6 +538,66 @@ class SongIndex:
     def _encode(self, words: Iterable[str]) -> IntArray:
         ids = (self._word_ids.get(word.casefold(), _UNKNOWN) for word in words)
         return np.fromiter(ids, np.int64)
+
+
+class NgramFilter:
+    """Words of a corpus that is too large to be bundled, as a set of hashes of word n-grams.
+
+    Of the corpus, every fourth n-gram of six words is in the set, so that each sequence of nine
+    words contains one: a text of which no n-gram is in the set shares at most `longest_copy` words
+    in a row with the corpus. A hash has `_FILTER_BITS` bits: of other n-grams, some 4 % are taken
+    for members, too.
+
+    Parameters
+    ----------
+    hashes : ndarray of int64
+        Members, sorted, without duplicates.
+    """
+
+    def __init__(self, hashes: IntArray) -> None:
+        self._hashes = hashes
+
+    @classmethod
+    def build(cls, texts: Iterable[Sequence[str]]) -> Self:
+        """Build the set of the words of texts, without punctuation, in any case."""
+        members = [_filter_hashes(words)[::_FILTER_STRIDE] for words in texts]
+        return cls(np.unique(np.concatenate(members)))
+
+    @property
+    def longest_copy(self) -> int:
+        """Number of words in a row that may be shared without an n-gram in the set."""
+        return _FILTER_ORDER + _FILTER_STRIDE - 2
+
+    def contains(self, words: Sequence[str]) -> NDArray[np.bool_]:
+        """Return which n-grams of six words of a text are in the set."""
+        hashes = _filter_hashes(words)
+        at = np.searchsorted(self._hashes, hashes).clip(max=max(len(self._hashes) - 1, 0))
+        return self._hashes[at] == hashes if len(self._hashes) else np.zeros(len(hashes), np.bool_)
+
+    def ends_in_member(self, words: Sequence[str]) -> bool:
+        """Return whether the last six words of a text are in the set."""
+        return bool(self.contains(words[-_FILTER_ORDER:])[-1:].any())
+
+    def compress(self) -> NDArray[np.uint8]:
+        """Return the gaps between members as bytes; 255 continues the gap with the next byte."""
+        gaps = np.diff(self._hashes, prepend=0)
+        escapes = gaps // 255
+        encoded = np.full(int(escapes.sum()) + len(gaps), 255, np.uint8)
+        encoded[np.cumsum(escapes + 1) - 1] = gaps % 255
+        return encoded
+
+    @classmethod
+    def decompress(cls, encoded: NDArray[np.uint8]) -> Self:
+        """Return the set that `compress` gave."""
+        return cls(np.cumsum(encoded, dtype=np.int64)[encoded != 255])
+
+
+def _filter_hashes(words: Sequence[str]) -> IntArray:
+    """Return a hash of each n-gram of six words that is the same in every process."""
+    codes = {word: zlib.crc32(word.encode("utf-8", "replace")) for word in {*words}}
+    ids = np.fromiter((codes[word] for word in words), np.int64, len(words))
+    shift = np.uint64(64 - _FILTER_BITS)
+    return (hash_ngrams(ids, _FILTER_ORDER) >> shift).astype(np.int64)
 
 
 class _NgramIndices:

@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from segue.audio.embedding import SoundModel
-from segue.builtin_spaces import LYRICS_SPACE
+from segue.builtin_spaces import LYRICS_ENCODER, LYRICS_SPACE
 from segue.generate.lyrics.vocabulary import encode
 from segue.ingest.analysis import ACTIVATIONS, PIANO_ROLLS, DecodedTrack, Representation
 from segue.lyrics.features import standardise_style
@@ -157,4 +157,4 @@ def pooled_states(network: "CharNetwork", text: str) -> FloatArray:
 def _lyrics_network() -> "tuple[CharNetwork, dict[str, FloatArray]]":
     from segue.generate.lyrics.language_model import LanguageModel  # brings in torch
 
-    return LanguageModel.pretrained().network, load_file(LYRICS_SPACE)
+    return LanguageModel.load(LYRICS_ENCODER).network, load_file(LYRICS_SPACE)

@@ -164,12 +164,12 @@ def to_score(events: NoteEvents, measured: Measurements, title: str) -> Score:
     beats_s = _straighten(beats_s)
     if np.median(np.diff(beats_s)) < 60 / _MAX_BPM:
         beats_s = beats_s[::2]
-    beats_s = _extend(beats_s, float(events.onset_s[0]), float(events.offset_s.max()))
+    beats_s = _extend(beats_s, events, beats_per_bar)
     first = first_downbeat(events, beats_s, beats_per_bar) if has_beat else 0
     # The score begins with the last first beat of a bar that no note precedes.
     before = int(np.searchsorted(beats_s, events.onset_s[0] + _half_sixteenth(beats_s))) - 1
     first += (before - first) // beats_per_bar * beats_per_bar
-    beats_s = beats_s[max(first, 0) :]
+    beats_s = beats_s[first:]
     grid = np.arange(len(beats_s)) * TICKS_PER_QUARTER
     onset, offset = (
         np.rint(np.interp(times, beats_s, grid)).astype(np.int64)
@@ -278,10 +278,11 @@ def _straighten(beats_s: Times) -> Times:
     return straight
 
 
-def _extend(beats_s: Times, first_s: float, last_s: float) -> Times:
-    """Continue beats in the outermost tempos, to before the first and after the last note."""
+def _extend(beats_s: Times, events: NoteEvents, beats_per_bar: int) -> Times:
+    """Continue beats in the outermost tempos, to a bar before the first and after the last note."""
+    first_s, last_s = float(events.onset_s[0]), float(events.offset_s.max())
     begin_s, end_s = beats_s[1] - beats_s[0], beats_s[-1] - beats_s[-2]
-    n_before = max(int(np.ceil((beats_s[0] - first_s) / begin_s)), 0) + 1
+    n_before = max(int(np.ceil((beats_s[0] - first_s) / begin_s)), 0) + beats_per_bar
     n_after = max(int(np.ceil((last_s - beats_s[-1]) / end_s)), 0) + 1
     before = beats_s[0] - begin_s * np.arange(n_before, 0, -1)
     after = beats_s[-1] + end_s * np.arange(1, n_after + 1)
@@ -313,7 +314,9 @@ def first_downbeat(events: NoteEvents, beats_s: Times, beats_per_bar: int) -> in
     change = np.zeros(len(beats_s))
     change[1:] = 1 - (unit[1:] * unit[:-1]).sum(axis=1)
     total = accent / max(float(accent.mean()), 1e-9) + _CHANGE_WEIGHT * change
-    return int(np.argmax([total[phase::beats_per_bar].mean() for phase in range(beats_per_bar)]))
+    heard = np.arange(nearest[0], nearest[-1] + 1)  # beats before and after the music say nothing
+    phases = [total[heard[heard % beats_per_bar == phase]] for phase in range(beats_per_bar)]
+    return int(np.argmax([each.mean() if len(each) else 0.0 for each in phases]))
 
 
 # --- parts ---

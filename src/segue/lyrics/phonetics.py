@@ -35,12 +35,22 @@ _HOMOPHONES: Final = (
 )  # fmt: skip
 
 
+def word_list(text: str) -> list[str]:
+    """Split a list of words at its spaces."""
+    return text.split()
+
+
 def split_words(line: str) -> list[str]:
     """Split a line into words, without numbers and punctuation, with straight apostrophes.
 
     Each character of Chinese, Japanese and Korean is a word.
     """
     return _WORD.findall(line.translate(_APOSTROPHES))
+
+
+def normalised_words(text: str) -> list[str]:
+    """Return the words of a text in lower case, without apostrophes at either end."""
+    return [word.lower().strip("'") for word in split_words(text)]
 
 
 @lru_cache(maxsize=1 << 16)

@@ -118,6 +118,11 @@ RENAMED_HYPERPARAMETERS: Final[Mapping[str, str]] = {
     "transposed": "max_transpose",
     "voices": "num_styles",
 }
+#: Hyperparameters that older files lack, with the values that were fixed then; by a hyperparameter
+#: of the same network.
+ADDED_HYPERPARAMETERS: Final[Mapping[str, Mapping[str, int]]] = {
+    "ngram_width": {"heads": 4, "context": 256},
+}
 #: Keys of the metadata that hold hyperparameters.
 _HYPERPARAMETERS: Final = ("config", "configuration", "training")
 #: What building a model of incomplete or inconsistent content raises.
@@ -391,7 +396,11 @@ def _rename_hyperparameters(metadata: dict[str, Any]) -> dict[str, Any]:
 def _rename_keys(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    return {RENAMED_HYPERPARAMETERS.get(key, key): _rename_keys(v) for key, v in value.items()}
+    renamed = {RENAMED_HYPERPARAMETERS.get(key, key): _rename_keys(v) for key, v in value.items()}
+    for name, added in ADDED_HYPERPARAMETERS.items():
+        if name in renamed:
+            renamed = {**added, **renamed}
+    return renamed
 
 
 def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

@@ -64,7 +64,7 @@ def resolve(store: Store, query: str | int | Path) -> list[Track] | Path:
     resolved = look_up(store, query)
     if isinstance(resolved, Path) or resolved:
         return resolved
-    field, name = _field_and_name(str(query))
+    field, name = field_and_name(str(query))
     what = f"no {field} of the library is" if field else "nothing in the library is"
     raise NotFound(
         f"{what} called {(name if field else query)!r}; {_did_you_mean(store, normalise(name))}"
@@ -178,7 +178,7 @@ def _resolve_path(store: Store, path: Path) -> list[Track] | Path:
 
 def _resolve_words(store: Store, query: str) -> list[Track]:
     text = normalise(query)
-    field, name = _field_and_name(query)
+    field, name = field_and_name(query)
     if field:
         ids = _ids_by_name(store, field, normalise(name))
         if ids:
@@ -214,7 +214,7 @@ def _resolve_words(store: Store, query: str) -> list[Track]:
     )
 
 
-def _field_and_name(query: str) -> tuple[str, str]:
+def field_and_name(query: str) -> tuple[str, str]:
     """Split "album:nexuiz" into field and name; other queries have no field."""
     field, _, name = (part.strip() for part in query.partition(":"))
     is_field = field.casefold() in QUERY_FIELDS and normalise(name)

@@ -26,7 +26,7 @@ from segue.records import FloatArray, Medium, Reason
 from segue.search.aspects import score_aspects, sound_aspects
 from segue.search.descriptions import average_rankings
 from segue.search.lexicon import Concept, find_concept, lexicon
-from segue.search.query import look_up
+from segue.search.query import field_and_name, look_up
 from segue.search.query_set import Query, QuerySet
 from segue.search.ranking import Metric, Ranking, rank
 from segue.store import Store
@@ -286,7 +286,8 @@ def _is_name(store: Store, query: Query) -> bool:
 
 
 def _describes(text: str) -> bool:
-    return len(text) <= MAX_CHARACTERS and bool(parse_words(text).terms)
+    is_in_field, _ = field_and_name(text)
+    return not is_in_field and len(text) <= MAX_CHARACTERS and bool(parse_words(text).terms)
 
 
 def rank_queries(

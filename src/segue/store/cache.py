@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, DiskFull
+from segue.errors import BadArgument, DiskFull, TrainingFailed
 from segue.files import atomic_write, remove_partials
 from segue.store.matrix import LOAD_ERRORS
 
@@ -48,6 +48,28 @@ class Cache:
             with contextlib.suppress(OSError):
                 file.unlink()
             return None
+        return array
+
+    def require(self, content_hash: str, noun: str) -> Array:
+        """Read an array that training was started with.
+
+        Parameters
+        ----------
+        content_hash : str
+        noun : str
+            What the array is, for the message.
+
+        Raises
+        ------
+        TrainingFailed
+            It is missing or damaged.
+        """
+        array = self.read(content_hash)
+        if array is None:
+            raise TrainingFailed(
+                f"the {noun} {content_hash} vanished from the cache or is damaged; run the same "
+                "command again with --resume to compute it again"
+            )
         return array
 
     def write(self, content_hash: str, array: Array) -> bool:

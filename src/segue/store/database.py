@@ -120,6 +120,18 @@ class Database(sqlite3.Connection):
             raise translate_error(error, self.folder) from None
 
 
+class Table:
+    """Tables of one kind in the database of a library.
+
+    Parameters
+    ----------
+    database : sqlite3.Connection
+    """
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._db = database
+
+
 class _Cursor(sqlite3.Cursor):
     connection: Database
 

@@ -14,7 +14,7 @@ from typing import Final, get_args
 from urllib.parse import quote, unquote_to_bytes
 
 from segue.records import Failure, FileState, Medium, Space, Tags, Track
-from segue.store.database import damaged_row, json_of
+from segue.store.database import Table, damaged_row, json_of
 from segue.text import normalise
 
 _MEDIA: Final = get_args(Medium)
@@ -126,16 +126,8 @@ class KnownFile:
         return try_again or self.state != state or not self.complete
 
 
-class Files:
-    """The files of a library: roots, paths and failures.
-
-    Parameters
-    ----------
-    database : sqlite3.Connection
-    """
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._db = database
+class Files(Table):
+    """The files of a library: roots, paths and failures."""
 
     def add_root(self, path: bytes) -> int:
         """Return the id of the root that contains a path; make it a root if none does."""

@@ -5,7 +5,6 @@ and matched to tracks in queries, so that tracks that are added later match, too
 """
 
 import re
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
+from segue.store.database import Table
 from segue.text import artist_keys, normalise, title_key
 
 _UNMATCHED_SHOWN: Final = 10
@@ -89,16 +89,8 @@ class MatchedListens:
     at_s: NDArray[np.int64]
 
 
-class Listens:
-    """The listening histories of a library.
-
-    Parameters
-    ----------
-    database : sqlite3.Connection
-    """
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._db = database
+class Listens(Table):
+    """The listening histories of a library."""
 
     def begin_import(self) -> int:
         """Return the number of a new import. Inside a transaction."""

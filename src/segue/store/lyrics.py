@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import FileState
-from segue.store.database import fingerprint_of
+from segue.store.database import Table, fingerprint_of
 from segue.store.files import join
 
 
@@ -52,16 +51,8 @@ class StoredSidecar:
     used: bool
 
 
-class LyricsTable:
-    """Lyrics of tracks, and the sidecar texts that were read for them.
-
-    Parameters
-    ----------
-    database : sqlite3.Connection
-    """
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._db = database
+class LyricsTable(Table):
+    """Lyrics of tracks, and the sidecar texts that were read for them."""
 
     def put(self, track: int, text: str, sidecars: Sequence[StoredSidecar] = ()) -> None:
         """Store the lyrics of a track; "" for none. Inside a transaction.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.records import FloatArray, Medium, Space, SpaceInfo
-from segue.store.database import json_of, vector_of
+from segue.store.database import Table, json_of, vector_of
 from segue.store.files import space_of
 from segue.store.matrix import Matrix, load_derived, load_matrix, save_derived
 
@@ -389,16 +389,8 @@ class StoredMap:
     remembered: bool = True
 
 
-class Maps:
-    """The stored maps of a library, one per space and method.
-
-    Parameters
-    ----------
-    database : sqlite3.Connection
-    """
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._db = database
+class Maps(Table):
+    """The stored maps of a library, one per space and method."""
 
     def find(self, space: int, name: str, method: str) -> StoredMap | None:
         """Read the map of a space, given by its id and name; None if there is none."""

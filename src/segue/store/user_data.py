@@ -10,19 +10,12 @@ from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
 from segue.records import Tags
+from segue.store.database import Table
 from segue.store.files import Files, join
 
 
-class GivenTags:
-    """Artists and albums given by `segue add --artist --album`, for when a file is read again.
-
-    Parameters
-    ----------
-    database : sqlite3.Connection
-    """
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._db = database
+class GivenTags(Table):
+    """Artists and albums given by `segue add --artist --album`, for when a file is read again."""
 
     def put(self, tracks: Iterable[int], tags: Tags) -> None:
         """Store the artist and album given for tracks. Inside a transaction."""
@@ -95,16 +88,8 @@ class RemovedFiles:
         return [(join(unquote_to_bytes(row[0]), row[1]), row[2], row[3]) for row in rows]
 
 
-class Taste:
-    """Tracks that the user loves or skips.
-
-    Parameters
-    ----------
-    database : sqlite3.Connection
-    """
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._db = database
+class Taste(Table):
+    """Tracks that the user loves or skips."""
 
     def set(self, tracks: Mapping[int, bool], at: str) -> None:
         """Mark tracks as loved (True) or skipped (False). Inside a transaction."""
@@ -151,16 +136,8 @@ class TagChange:
     written: str
 
 
-class WrittenTags:
-    """The log of the tags written into files, by run.
-
-    Parameters
-    ----------
-    database : sqlite3.Connection
-    """
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._db = database
+class WrittenTags(Table):
+    """The log of the tags written into files, by run."""
 
     def next_run(self) -> int:
         """Return the number of the next run."""

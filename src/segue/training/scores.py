@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.errors import BadArgument, NotFound, TrainingFailed
+from segue.errors import BadArgument, NotFound
 from segue.ingest.analysis import (
     DECODE_LIMIT_S,
     PIANO_ROLLS,
@@ -96,13 +96,7 @@ def make_examples(tracks: Sequence[Track], cache: Cache) -> list[RollTrack]:
 
 
 def _read(cache: Cache, key: str) -> NDArray[np.uint8]:
-    bars = cache.read(key)
-    if bars is None:
-        raise TrainingFailed(
-            f"the piano roll {key} vanished from the cache or is damaged; run the same command "
-            "again with --resume to compute it again"
-        )
-    return np.asarray(bars, np.uint8)
+    return np.asarray(cache.require(key, "piano roll"), np.uint8)
 
 
 def load(store: Store, space: str) -> RollModel:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segue.audio.learned_space import LearnedConfig, LearnedSound, config_from_json
 from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray
@@ -54,17 +53,7 @@ def reader(cache: Cache) -> ReadImage:
 
     It raises `TrainingFailed` if one is missing.
     """
-
-    def read(content_hash: str) -> NDArray[Any]:
-        image = cache.read(content_hash)
-        if image is None:
-            raise TrainingFailed(
-                f"the spectrogram {content_hash} vanished from the cache or is damaged; run the "
-                "same command again with --resume to compute it again"
-            )
-        return np.asarray(image)
-
-    return read
+    return lambda content_hash: np.asarray(cache.require(content_hash, "spectrogram"))
 
 
 def image_of(store: Store, sound: LearnedSound, track: Track) -> ByteArray:

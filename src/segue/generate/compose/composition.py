@@ -243,6 +243,9 @@ class Composition:
         Score whose melody gets an accompaniment.
     motif : Score, optional
         Score whose melody is developed in a new piece.
+    lock : str, optional
+        Parts and bars of the prompt that stay while the others are generated again, as
+        "drums,1-4"; see `segue.generate.compose.locks.parse_locks`.
     generated : list of Bar
         Bars generated so far.
 

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument
+from segue.generate.copying import NgramFilter
 from segue.generate.lyrics.network import (
-    CONTEXT,
     UNCONDITIONAL,
+    CharDecoder,
     CharNetwork,
     CharNetworkConfig,
-    State,
 )
 from segue.generate.lyrics.vocabulary import (
     CHARACTERS,
@@ -34,7 +34,12 @@ from segue.generate.lyrics.vocabulary import (
     encode_song,
 )
 from segue.nn.checkpoint import Checkpoint, SavedModel, save_model
-from segue.nn.quantization import dequantize_weights, quantize_weights
+from segue.nn.quantization import (
+    dequantize_weights,
+    float_state_dict,
+    load_quantized,
+    quantize_weights,
+)
 from segue.records import DoubleArray, Lyrics, Tags
 
 CHECKPOINT_KIND: Final = "lyrics"
@@ -47,6 +52,7 @@ ORDER: Final = 6
 #: Lower bound of the discounts, so that unseen characters keep some probability.
 _MIN_DISCOUNT: Final = 0.1
 _SONGS_TENSOR: Final = "known.songs"
+_CORPUS_TENSOR: Final = "known.corpus"
 _MAX_SONG_BYTES: Final = 1 << 30  # uncompressed
 
 
@@ -182,14 +188,6 @@ def _discounts(counts: Tokens) -> DoubleArray:
     return np.array([0, *np.clip(discounts, _MIN_DISCOUNT, [1, 2, 3])])
 
 
-@dataclass(frozen=True, slots=True)
-class LMState:
-    """State of an `EnsembleLM`: the context of the n-gram model and the network's state."""
-
-    context: tuple[int, ...]
-    network: State
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class EnsembleLM:
     """Predicts characters in one style.
@@ -206,7 +204,7 @@ class EnsembleLM:
     guidance_scale : float
         Classifier-free guidance (Ho & Salimans 2021; for language models, Sanchez et al. 2023):
         how many times the difference between conditional and unconditional log-probabilities is
-        added by `step`. 0 to evaluate, more to generate.
+        added while decoding. 0 to evaluate, more to generate.
     """
 
     network: CharNetwork
@@ -215,41 +213,14 @@ class EnsembleLM:
     ngram_weight: float = 0.0
     guidance_scale: float = 0.0
 
-    def initial_state(self) -> LMState:
-        """Return the state before the first token."""
-        return LMState((), self.network.initial_state(len(self._styles)))
-
-    @property
-    def _styles(self) -> tuple[int, ...]:
-        """Styles that the network is run with, side by side."""
+    def decoder(self) -> "EnsembleDecoder":
+        """Return a decoder of one text, at its beginning."""
         guided = self.guidance_scale and self.style != UNCONDITIONAL
-        return (self.style, UNCONDITIONAL) if guided else (self.style,)
-
-    @torch.inference_mode()
-    def step(self, tokens: Sequence[int], state: LMState) -> tuple[Tensor, LMState]:
-        """Advance by at least one token.
-
-        Returns
-        -------
-        log_probs : Tensor, shape (V,)
-            Log-probabilities of the next token.
-        state : LMState
-            May be reused.
-        """
-        styles = torch.tensor(self._styles)
-        batch = torch.tensor([tokens] * len(styles))
-        logits, network_state = self.network.step(batch, styles, state.network)
-        by_style = logits.float().log_softmax(dim=-1)
-        log_probs = by_style[0]
-        context: tuple[int, ...] = ()
-        if self.ngram is not None:
-            context = (*state.context, *tokens)[-self.ngram.order :]
-            ngram = torch.from_numpy(self.ngram.next_probabilities(context)).float().log()
-            log_probs = mix_log_linear(log_probs, ngram, self.ngram_weight)
-        if len(styles) > 1:
-            guidance = by_style[0] - by_style[1]
-            log_probs = (log_probs + self.guidance_scale * guidance).log_softmax(dim=-1)
-        return log_probs, LMState(context, network_state)
+        styles = [self.style, UNCONDITIONAL] if guided else [self.style]
+        networks = [CharDecoder(self.network, torch.tensor([style])) for style in styles]
+        decoder = EnsembleDecoder(self, networks, [()])
+        decoder.append(torch.tensor([[SONG_BOUNDARY]]))
+        return decoder
 
     def nll(self, tokens: Tokens) -> DoubleArray:
         """Return the negative log-likelihood of each token but the first, unguided, in nats.
@@ -268,6 +239,56 @@ class EnsembleLM:
             ngram = torch.from_numpy(self.ngram.probabilities(tokens)).float().log()
             log_probs = mix_log_linear(log_probs, ngram, self.ngram_weight)
         return token_nll(log_probs, tokens)
+
+
+class EnsembleDecoder:
+    """Decodes several texts at once with an `EnsembleLM`.
+
+    Attributes
+    ----------
+    log_probs : Tensor, shape (B, V)
+        Log-probabilities of the next token of each text.
+    """
+
+    log_probs: Tensor
+
+    def __init__(
+        self, lm: EnsembleLM, networks: Sequence[CharDecoder], contexts: list[tuple[int, ...]]
+    ) -> None:
+        self._lm = lm
+        self._networks = networks
+        self._contexts = contexts
+
+    def append(self, tokens: Tensor) -> None:
+        """Append tokens, shape (B, T), to the texts."""
+        by_style = [each.append(tokens).float().log_softmax(dim=-1) for each in self._networks]
+        log_probs, ngram = by_style[0], self._lm.ngram
+        if ngram is not None:
+            self._contexts = [
+                (*context, *row)[-ngram.order :]
+                for context, row in zip(self._contexts, tokens.tolist(), strict=True)
+            ]
+            rows = np.stack([ngram.next_probabilities(context) for context in self._contexts])
+            ngram_log_probs = torch.from_numpy(rows).float().log()
+            log_probs = mix_log_linear(log_probs, ngram_log_probs, self._lm.ngram_weight)
+        if len(by_style) > 1:
+            guidance = by_style[0] - by_style[1]
+            log_probs = (log_probs + self._lm.guidance_scale * guidance).log_softmax(dim=-1)
+        self.log_probs = log_probs
+
+    def fork(self, rows: Tensor) -> "EnsembleDecoder":
+        """Return a decoder of some of the texts, each as often as its index is in `rows`."""
+        contexts = [self._contexts[row] for row in rows.tolist()]
+        fork = EnsembleDecoder(self._lm, [each.fork(rows) for each in self._networks], contexts)
+        fork.log_probs = self.log_probs[rows]
+        return fork
+
+    def select(self, rows: Tensor) -> None:
+        """Replace each text by the one at an index, in place."""
+        for network in self._networks:
+            network.select(rows)
+        self._contexts = [self._contexts[row] for row in rows.tolist()]
+        self.log_probs = self.log_probs[rows]
 
 
 def mix_log_linear(network: Tensor, ngram: Tensor, ngram_weight: float) -> Tensor:
@@ -307,9 +328,10 @@ def network_log_probs(network: CharNetwork, tokens: Tokens, style: int) -> Tenso
     inputs, styles = torch.from_numpy(tokens[None, :-1]), torch.tensor([style])
     if network.config.core == "lstm":
         return network(inputs, styles)[0].float().log_softmax(dim=-1)  # type: ignore[no-any-return]
-    logits, half = [], CONTEXT // 2
+    context = network.config.context
+    logits, half = [], context // 2
     for start in range(0, max(inputs.shape[1] - half, 1), half):
-        window = network(inputs[:, start : start + CONTEXT], styles)[0]
+        window = network(inputs[:, start : start + context], styles)[0]
         logits.append(window[half if start else 0 :])
     return torch.cat(logits).float().log_softmax(dim=-1)
 
@@ -331,6 +353,8 @@ class LanguageModel(SavedModel):
         "" until it is saved.
     ngram_weights : mapping
         Weight of the n-gram model by artist, from 0 to below 1; 0 for those not in it.
+    corpus : NgramFilter, optional
+        Words of the corpus that a base model was trained on, beside `training_songs`.
     """
 
     kind: ClassVar = CHECKPOINT_KIND
@@ -344,6 +368,7 @@ class LanguageModel(SavedModel):
     metadata: Mapping[str, Any]
     fingerprint: str = ""
     ngram_weights: Mapping[str, float] = field(default_factory=dict)
+    corpus: NgramFilter | None = None
 
     @classmethod
     def _build(cls, checkpoint: Checkpoint) -> Self:
@@ -351,17 +376,23 @@ class LanguageModel(SavedModel):
         if metadata["letters"] != len(CHARACTERS):
             raise ValueError(f"{metadata['letters']} characters, expected {len(CHARACTERS)}")
         songs = _decompress(tensors.pop(_SONGS_TENSOR))
+        corpus = tensors.pop(_CORPUS_TENSOR, None)
         config = metadata["config"]
         config = CharNetworkConfig(**config | {"ngram_sizes": tuple(config["ngram_sizes"])})
-        network = CharNetwork(config)
-        network.load_state_dict(dequantize_weights(tensors))
-        network.eval().requires_grad_(False)
+        network = _load_network(config, tensors)
         # Older checkpoints have no weights of n-gram models.
         weights = {artist: float(weight) for artist, weight in metadata.get("shares", {}).items()}
         if not all(0 <= weight < 1 for weight in weights.values()):
             raise ValueError(f"n-gram weights {weights}")
-        artists, about = tuple(metadata["voices"]), metadata["told"]
-        return cls(network, artists, songs, about, checkpoint.fingerprint, weights)
+        return cls(
+            network,
+            tuple(metadata["voices"]),
+            songs,
+            metadata["told"],
+            checkpoint.fingerprint,
+            weights,
+            None if corpus is None else NgramFilter.decompress(corpus.numpy()),
+        )
 
     def save(self, path: Path, *, quantize: bool = False) -> str:
         """Write the model atomically; return its fingerprint.
@@ -370,16 +401,26 @@ class LanguageModel(SavedModel):
         ----------
         path : Path
         quantize : bool
-            Whether to store matrices in 8 bits with a scale per row: a quarter of the size.
+            Whether to store matrices in 8 bits with a scale per row: a quarter of the size. Of a
+            transformer, only 6 bits are used, and 5 of n-gram embeddings, so that a wheel is
+            smaller: that costs two thousandths of a bit per character.
 
         Raises
         ------
         DiskFull
         """
-        tensors = dict(self.network.state_dict())
-        if quantize:
+        tensors = float_state_dict(self.network)
+        if quantize and self.network.config.core == "transformer":
+            ngrams = {name for name in tensors if name.startswith("ngrams.")}
+            tensors = {
+                **quantize_weights({name: tensors[name] for name in tensors.keys() - ngrams}, 6),
+                **quantize_weights({name: tensors[name] for name in ngrams}, 5),
+            }
+        elif quantize:
             tensors = quantize_weights(tensors)
         tensors[_SONGS_TENSOR] = _compress(self.training_songs)
+        if self.corpus is not None:
+            tensors[_CORPUS_TENSOR] = torch.from_numpy(self.corpus.compress())
         about = {
             "config": asdict(self.network.config),
             "letters": len(CHARACTERS),
@@ -419,6 +460,18 @@ class LanguageModel(SavedModel):
             return EnsembleLM(self.network, style, guidance_scale=guidance_scale)
         ngram = NgramLM([encode_song(text) for text in texts])
         return EnsembleLM(self.network, style, ngram, weight, guidance_scale)
+
+
+def _load_network(config: CharNetworkConfig, tensors: dict[str, Tensor]) -> CharNetwork:
+    """Build a network; the linear layers of a transformer in 8 bits stay so."""
+    if config.core == "transformer":
+        with torch.device("meta"):
+            network = CharNetwork(config)
+        load_quantized(network, tensors)
+    else:
+        network = CharNetwork(config)
+        network.load_state_dict(dequantize_weights(tensors))
+    return network.eval().requires_grad_(False)
 
 
 def _compress(songs: tuple[Lyrics, ...]) -> Tensor:

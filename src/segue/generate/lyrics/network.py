@@ -10,7 +10,6 @@ classic character RNN.
 Shape legend: B sequences, T positions, D width, V tokens.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, cast
 
@@ -31,11 +30,6 @@ _NGRAM_INIT_STD: Final = 0.1
 _STYLE_DROPOUT: Final = 0.1
 #: Index of the unconditional style.
 UNCONDITIONAL: Final = 0
-#: Attention heads and context length of the transformer core.
-HEADS: Final = 4
-CONTEXT: Final = 256
-#: Recurrent state: the last tokens, then the LSTM state or the KV cache. Never modified in place.
-State = tuple[Tensor, ...]
 Core = Literal["lstm", "transformer"]
 
 
@@ -65,6 +59,10 @@ class CharNetworkConfig:
         Backoff in training: at each position n-grams from a random order on are treated as
         unseen, as n-gram models back off (Katz 1987), so that shorter ones are trained, too. 0
         disables it; 1 draws the order uniformly, more draws shorter ones oftener.
+    heads : int
+        Number of attention heads of a transformer core.
+    context : int
+        Context length of a transformer core, in characters.
     """
 
     width: int
@@ -76,6 +74,8 @@ class CharNetworkConfig:
     dropout: float = 0.2
     ngram_dropout: float = 0.5
     backoff: float = 0.0
+    heads: int = 4
+    context: int = 256
 
     def __post_init__(self) -> None:
         """Validate the hyperparameters.
@@ -124,53 +124,11 @@ class CharNetwork(nn.Module):
         if config.core == "lstm":
             self.core = nn.LSTM(width, width, config.layers, batch_first=True)
         else:
-            self.core = Stack(StackConfig(width, config.layers, HEADS, CONTEXT, config.dropout))
+            self.core = Stack(
+                StackConfig(width, config.layers, config.heads, config.context, config.dropout)
+            )
         self.norm = nn.LayerNorm(width)
         self.output_bias = nn.Parameter(torch.zeros(VOCABULARY_SIZE))
-
-    def initial_state(self, batch: int = 1) -> State:
-        """Return the state before the first token."""
-        config = self.config
-        context = torch.zeros(batch, 0, dtype=torch.int64)
-        if isinstance(self.core, Stack):
-            empty = self.output_bias.new_zeros(batch, HEADS, 0, config.width // HEADS)
-            return context, *([empty] * (2 * config.layers))
-        zeros = self.output_bias.new_zeros(config.layers, batch, config.width)
-        return context, zeros, zeros
-
-    def step(self, tokens: Tensor, styles: Tensor, state: State) -> tuple[Tensor, State]:
-        """Advance by some tokens, and return the logits of the next.
-
-        A transformer drops the older half of its context when no more fits in.
-
-        Parameters
-        ----------
-        tokens : Tensor, shape (B, T), int64
-            At least one per sequence.
-        styles : Tensor, shape (B,), int64
-        state : tuple of Tensor
-            From `initial_state` or `step`; it may be reused.
-
-        Returns
-        -------
-        logits : Tensor, shape (B, V)
-        state : tuple of Tensor
-        """
-        context, *memory = state
-        known = torch.cat([context, tokens], dim=1)
-        if isinstance(self.core, Stack):
-            if known.shape[1] > CONTEXT:
-                context, *memory = self.initial_state(len(tokens))
-                known = tokens = known[:, -CONTEXT // 2 :]
-            cache = KVCache(self.core.config, len(tokens))
-            cache.restore(memory)
-            x = self._embed(tokens, styles, context)
-            y = self.core(x, cache)
-            return self._logits(x[:, -1], y[:, -1]), (known, *cache.export())
-        x = self._embed(tokens, styles, context)
-        y, memory = self._lstm_step(x, memory) if x.shape[1] == 1 else self.core(x, tuple(memory))
-        known = known[:, max(known.shape[1] - len(self.config.ngram_sizes), 0) :]
-        return self._logits(x[:, -1], y[:, -1]), (known, *memory)
 
     def forward(self, tokens: Tensor, styles: Tensor) -> Tensor:
         """Return the logits after each position of texts read from their beginnings.
@@ -178,20 +136,20 @@ class CharNetwork(nn.Module):
         Parameters
         ----------
         tokens : Tensor, shape (B, T), int64
-            At most `CONTEXT` per sequence with a transformer core.
+            At most the context length per sequence with a transformer core.
         styles : Tensor, shape (B,), int64
 
         Returns
         -------
         Tensor, shape (B, T, V)
         """
-        x = self._embed(tokens, styles, tokens[:, :0])
-        return self._logits(x, self._core_output(x))
+        x = self.embed(tokens, styles, tokens[:, :0])
+        return self.logits(x, self._core_output(x))
 
     def hidden_states(self, tokens: Tensor) -> Tensor:
         """Return the hidden states of texts in the unconditional style, shape (B, T, D)."""
         styles = torch.full((len(tokens),), UNCONDITIONAL, device=tokens.device)
-        return self._core_output(self._embed(tokens, styles, tokens[:, :0]))
+        return self._core_output(self.embed(tokens, styles, tokens[:, :0]))
 
     def loss(self, tokens: Tensor, targets: Tensor, styles: Tensor) -> Tensor:
         """Return the mean cross-entropy of the target tokens, in nats.
@@ -206,13 +164,13 @@ class CharNetwork(nn.Module):
         """
         if self.training:
             styles = styles * (torch.rand(styles.shape, device=styles.device) >= _STYLE_DROPOUT)
-        x = self._embed(tokens[:, :-1].clamp(min=0), styles, tokens[:, :0])
+        x = self.embed(tokens[:, :-1].clamp(min=0), styles, tokens[:, :0])
         y = self._core_output(x)
         counted = targets[:, 1:] >= 0
-        logits = self._logits(x[counted], y[counted])
+        logits = self.logits(x[counted], y[counted])
         return F.cross_entropy(logits.float(), targets[:, 1:][counted])
 
-    def _embed(self, tokens: Tensor, styles: Tensor, context: Tensor) -> Tensor:
+    def embed(self, tokens: Tensor, styles: Tensor, context: Tensor) -> Tensor:
         """Return the input of the core; missing context is padded with song boundaries."""
         x: Tensor = self.tokens(tokens) + self.styles(styles)[:, None]
         if self.ngram_projection is not None:
@@ -239,24 +197,111 @@ class CharNetwork(nn.Module):
             x = x + self.ngram_projection(ngrams)
         return self._dropout(x)
 
-    def _lstm_step(self, x: Tensor, memory: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Advance the LSTM by one position, five times as fast as `nn.LSTM` does."""
-        layers = cast("nn.LSTM", self.core).all_weights
-        y, hidden, cell = x[:, 0], [], []
-        for weights, state in zip(layers, zip(*memory, strict=True), strict=True):
-            y, c = torch.lstm_cell(y, state, *weights)
-            hidden.append(y)
-            cell.append(c)
-        return y[:, None], [torch.stack(hidden), torch.stack(cell)]
-
     def _core_output(self, x: Tensor) -> Tensor:
         y = self.core(x)
         return y if isinstance(self.core, Stack) else y[0]  # type: ignore[no-any-return]
 
-    def _logits(self, x: Tensor, y: Tensor) -> Tensor:
+    def logits(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the logits from input and output of the core; the embedding is tied."""
         hidden = self.norm(x + y if self.ngram_projection is not None else y)
         return F.linear(self._dropout(hidden), self.tokens.weight, self.output_bias)
 
     def _dropout(self, x: Tensor) -> Tensor:
         return dropout(x, self.config.dropout) if self.training else x
+
+
+class CharDecoder:
+    """Decodes several texts at once, character by character, in styles of their own.
+
+    Parameters
+    ----------
+    network : CharNetwork
+    styles : Tensor, shape (B,), int64
+        Style index of each text.
+    """
+
+    def __init__(self, network: CharNetwork, styles: Tensor) -> None:
+        self.network = network
+        self.styles = styles
+        self._tokens = torch.zeros(len(styles), 0, dtype=torch.int64)
+        self._cache: KVCache | None = None
+        self._memory: tuple[Tensor, Tensor] | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        config = self.network.config
+        if isinstance(self.network.core, Stack):
+            # Keys and values are float32, whatever the type of the weights.
+            self._cache = KVCache(self.network.core.config, len(self.styles))
+        else:
+            zeros = torch.zeros(config.layers, len(self.styles), config.width)
+            self._memory = zeros, zeros
+
+    @torch.inference_mode()
+    def append(self, tokens: Tensor) -> Tensor:
+        """Append tokens to each text; return the logits of the next.
+
+        A transformer drops the older half of its context when no more fits in.
+
+        Parameters
+        ----------
+        tokens : Tensor, shape (B, T), int64
+            At least one per text.
+
+        Returns
+        -------
+        Tensor, shape (B, V)
+        """
+        context = self._tokens
+        self._tokens = torch.cat([context, tokens], dim=1)
+        if self._cache is None:
+            kept = len(self.network.config.ngram_sizes)
+            self._tokens = self._tokens[:, max(self._tokens.shape[1] - kept, 0) :]
+        elif self._tokens.shape[1] > self.network.config.context:
+            self._tokens = tokens = self._tokens[:, -self.network.config.context // 2 :]
+            context = tokens[:, :0]
+            self._reset()
+        x = self.network.embed(tokens, self.styles, context)
+        y = self._advance(x)
+        return self.network.logits(x[:, -1], y[:, -1])
+
+    def fork(self, rows: Tensor) -> "CharDecoder":
+        """Return a decoder of some of the texts, each as often as its index is in `rows`."""
+        fork = CharDecoder(self.network, self.styles[rows])
+        fork._tokens = self._tokens[rows]
+        if self._cache is not None and fork._cache is not None:
+            fork._cache.restore([tensor[rows] for tensor in self._cache.export()])
+        elif self._memory is not None:
+            fork._memory = self._memory[0][:, rows], self._memory[1][:, rows]
+        return fork
+
+    def select(self, rows: Tensor) -> None:
+        """Replace each text by the one at an index, in place."""
+        changed = (rows != torch.arange(len(rows))).nonzero()[:, 0]
+        if not len(changed):
+            return
+        sources = rows[changed]
+        self._tokens = self._tokens[rows]
+        if self._cache is not None:
+            for buffer in (*self._cache.keys, *self._cache.values):
+                length = self._cache.length
+                buffer[changed, :, :length] = buffer[sources, :, :length]
+        elif self._memory is not None:
+            self._memory = self._memory[0][:, rows], self._memory[1][:, rows]
+
+    def _advance(self, x: Tensor) -> Tensor:
+        core = self.network.core
+        if isinstance(core, Stack):
+            return core(x, self._cache)  # type: ignore[no-any-return]
+        assert self._memory is not None  # noqa: S101
+        if x.shape[1] > 1:
+            y, self._memory = core(x, self._memory)
+            return cast("Tensor", y)
+        # One position, five times as fast as `nn.LSTM` does it.
+        y, hidden, cell = x[:, 0], [], []
+        for weights, state in zip(core.all_weights, zip(*self._memory, strict=True), strict=True):
+            y, c = torch.lstm_cell(y, state, *weights)
+            hidden.append(y)
+            cell.append(c)
+        self._memory = torch.stack(hidden), torch.stack(cell)
+        return y[:, None]

@@ -5,7 +5,7 @@ features of single lines, trained on the known songs. The field names of the rec
 of the JSON report.
 """
 
-from collections import Counter
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -16,6 +16,7 @@ import numpy as np
 
 from segue.errors import BadArgument, NotFound
 from segue.generate.copying import KnownSong, SharedPassage, SongIndex
+from segue.generate.lyrics.form_report import count_rhymes, count_syllables, form_figures
 from segue.generate.lyrics.language_model import LanguageModel
 from segue.generate.lyrics.network import UNCONDITIONAL
 from segue.generate.lyrics.sampler import (
@@ -28,9 +29,11 @@ from segue.generate.lyrics.sampler import (
     sample_lyrics,
     take_turns,
 )
+from segue.generate.lyrics.vocabulary import encode_song
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.features import standardise_style, style_features
-from segue.lyrics.phonetics import count_syllables, rhyme_key, split_words
+from segue.lyrics.phonetics import split_words
+from segue.lyrics.spelling import detect_language
 from segue.records import DoubleArray, FloatArray, Lyrics
 
 if TYPE_CHECKING:
@@ -44,7 +47,6 @@ MAX_ARTISTS: Final = 12
 _C: Final = 0.05
 _TOLERANCE: Final = 1e-3
 _MAX_ITERATIONS: Final = 1000
-_RHYME_REACH: Final = 4  # lines after a line within which a rhyme counts
 _NOVEL_NGRAM: Final = 4  # words
 _MAX_REFERENCE_LINES: Final = 2000  # of an artist's songs, in at least `_MIN_EXCERPTS` excerpts
 _MIN_EXCERPTS: Final = 20
@@ -407,16 +409,17 @@ def lyrics_statistics(lines: Sequence[str]) -> LyricsStatistics:
     BadArgument
         No line has words.
     """
-    line_words = [tuple(map(str.lower, split_words(line))) for line in lines]
-    line_words = [words for words in line_words if words]
-    if not line_words:
+    lines = [line for line in lines if split_words(line)]
+    if not lines:
         raise BadArgument("expected lines with words, got none")
+    line_words = [tuple(map(str.lower, split_words(line))) for line in lines]
+    language = detect_language("\n".join(lines))
     words = [word for line in line_words for word in line]
-    counts = [sum(map(count_syllables, line)) for line in line_words]
+    counts = [count_syllables(line, language) for line in lines]
     return LyricsStatistics(
         repeated_lines=_repeated_share(line_words),
         repeated_runs=_repeated_share(list(zip(words, words[1:], words[2:], strict=False))),
-        rhymed_lines=_count_rhymes([line[-1] for line in line_words]) / len(line_words),
+        rhymed_lines=count_rhymes(lines, language) / len(lines),
         words_of_line=len(words) / len(line_words),
         syllables_of_line=float(np.mean(counts)),
         spread_of_syllables=float(np.std(counts)),
@@ -494,20 +497,6 @@ def _cut(lines: list[str], length: int) -> list[list[str]]:
 
 def _repeated_share(items: Sequence[tuple[str, ...]]) -> float:
     return 1 - len(set(items)) / len(items) if items else 0.0
-
-
-def _count_rhymes(last_words: Sequence[str], *, lines_before: int = 0) -> int:
-    """Count lines that rhyme with one of the next four, or of some before, by another word."""
-    sounds = [rhyme_key(word) for word in last_words]
-    return sum(
-        any(
-            sounds[at] == sounds[other] and last_words[at] != last_words[other]
-            for other in range(
-                max(at - lines_before, 0), min(at + 1 + _RHYME_REACH, len(last_words))
-            )
-        )
-        for at in range(len(last_words))
-    )
 
 
 class GeneratedLyrics:
@@ -595,11 +584,26 @@ class GeneratedLyrics:
             "models": [model.fingerprint for model in _models(self.styles)],
             "versions": {name: version(name) for name in ("segue", "torch")},
         }
+        if self.options.is_formed:
+            report["form"] = asdict(
+                form_figures(self._stanzas(), self.options.line_forms, detect_language(text))
+            )
         if any(map(str.isalpha, text)):
+            report["bits_per_character"] = bits_per_character(self.styles[0], text)
             songs = [song for model in _models(self.styles) for song in model.training_songs]
             line_artists = [artists[AUTHOR_LETTERS.index(line.voices[0])] for line in generated]
             report["figures"] = self._statistics(text, line_artists, index_songs(songs))
         return report
+
+    def _stanzas(self) -> list[list[str]]:
+        """Return the lines of each stanza, without repetitions."""
+        stanzas: list[list[str]] = [[]]
+        for line in self.lines:
+            if not line.text:
+                stanzas.append([])
+            elif not line.repeated:
+                stanzas[-1].append(line.text)
+        return stanzas
 
     def _statistics(self, text: str, line_artists: list[str], index: SongIndex) -> dict[str, Any]:
         """Return `lyrics_report`; for a blend, each line is compared with both artists."""
@@ -620,6 +624,12 @@ class GeneratedLyrics:
         return report
 
 
+def bits_per_character(style: ArtistStyle, text: str) -> float:
+    """Return how unexpected a text is to the model of a style, in bits per character."""
+    nll = style.model.ensemble(style.index).nll(encode_song(text))
+    return float(nll.mean()) / math.log(2)
+
+
 def _models(styles: Sequence[ArtistStyle]) -> list[LanguageModel]:
     return list({id(style.model): style.model for style in styles}.values())
 
@@ -628,71 +638,3 @@ def _base_model(styles: Sequence[ArtistStyle]) -> LanguageModel:
     """Return the base of the contrast: the model common to both styles, or the bundled one."""
     models = _models(styles)
     return models[0] if len(models) == 1 else LanguageModel.pretrained()
-
-
-def report_lines(report: dict[str, Any], *, chorus_lacking: int = 0) -> list[str]:
-    """Summarise a report in a few lines.
-
-    Parameters
-    ----------
-    report : dict
-        From `GeneratedLyrics.report`.
-    chorus_lacking : int
-        Number of lines that it takes for the chorus to be repeated; 0 if it is repeated.
-    """
-    texts = [line["text"] for line in report["lines"]]
-    lines = [_form(texts)]
-    if any(line["repeated"] for line in report["lines"]):
-        repeated = sum(line["repeated"] for line in report["lines"])
-        lines.append(f"the chorus comes back: {repeated} of the lines are repeated")
-    elif chorus_lacking:
-        lines.append(
-            f"too short for the chorus to come back: that takes more than two stanzas, "
-            f"--lines {chorus_lacking} say"
-        )
-    if "figures" in report:
-        lines += _originality_lines(report)
-    return lines
-
-
-def _form(texts: Sequence[str]) -> str:
-    """Return the number of lines and stanzas, the length of lines, and the number of rhymes."""
-    verses = [text for text in texts if split_words(text)]
-    stanzas = sum(
-        bool(text) and (not number or not texts[number - 1]) for number, text in enumerate(texts)
-    )
-    counts = [sum(map(count_syllables, split_words(text))) for text in verses]
-    lines = f"{len(verses)} lines" if len(verses) != 1 else "1 line"
-    if stanzas > 1:
-        lines += f" in {stanzas} stanzas"
-    if not counts:
-        return lines
-    span = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
-    rhymes = _count_rhymes(
-        [split_words(text)[-1].lower() for text in verses], lines_before=_RHYME_REACH
-    )
-    return f"{lines}, {span} syllables each; {rhymes} of them rhyme, judged by spelling"
-
-
-def _originality_lines(report: dict[str, Any]) -> list[str]:
-    """Summarise the longest copy, the new words, and the attribution of lines."""
-    figures = report["figures"]
-    copied = figures["copied_words"]
-    lines = ["no sequence of words is copied"]
-    if copied["length"]:
-        whose = ", ".join(part for part in (copied["artist"], copied["title"]) if part)
-        lines = [
-            f"longest copy: {copied['length']} "
-            f'{"words" if copied["length"] > 1 else "word"} in a row, "{copied["text"]}" ({whose})'
-        ]
-    unknown = 1 - figures["real_words"]
-    if unknown > 0:
-        lines.append(f"{unknown:.0%} of the words do not occur in the training set")
-    else:
-        lines.append("every word occurs in the training set")
-    lines_by_artist = Counter(line["voice"] for line in figures["lines"])
-    for artist, share in figures["taken"].items():
-        combined = report["blend"] is not None
-        count = sum(lines_by_artist.values()) if combined else lines_by_artist[artist]
-        lines.append(f"{round(share * count)} of {count} lines read as {artist}'s by their style")
-    return lines

@@ -1,64 +1,79 @@
 """Sampling of lyrics in the style of one artist or two.
 
-Characters are sampled from an `EnsembleLM` per artist. Two artists take turns, by line, stanza or
-word, or their distributions are combined into one. Every model reads all of the text, whoever wrote
-it. The text can be constrained to a rhyme scheme, and to a maximum number of successive words that
-are copied from the training set: where a word would exceed it, sampling backtracks to before that
-word and continues at a higher temperature.
+Lines are sampled one after the other (`segue.generate.lyrics.line_search`) from an `EnsembleLM` per
+artist. Two artists take turns, by line, stanza or word, or their distributions are combined into
+one. Every model reads all of the text, whoever wrote it. Lines can be constrained to a metre or a
+number of syllables, to a rhyme scheme, by sound, and to a maximum number of successive words that
+are copied from the training set.
 """
 
 import math
-import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.errors import BadArgument, check_seed
-from segue.generate.lyrics.language_model import LanguageModel, LMState
-from segue.generate.lyrics.network import UNCONDITIONAL
-from segue.generate.lyrics.vocabulary import (
-    CHARACTERS,
-    NEWLINE,
-    SONG_BOUNDARY,
-    SPACE,
-    VOCABULARY_SIZE,
-    allowed_next,
-    decode,
-    encode,
+from segue.generate.lyrics.form import (
+    FORMS,
+    LINES_PER_STANZA,
+    LineForm,
+    check_rhyme,
+    parse_meter,
+    parse_sections,
+    parse_syllables,
+    stanza_forms,
 )
-from segue.lyrics.phonetics import rhyme_key, split_words
-from segue.nn.sampling import MASKED, Sampling, sample
+from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.lexicon import Lexicon, build_lexicon
+from segue.generate.lyrics.line_search import (
+    Combine,
+    Constraint,
+    FormedLine,
+    FreeLine,
+    LineSearch,
+    Particle,
+)
+from segue.generate.lyrics.network import UNCONDITIONAL
+from segue.generate.lyrics.theme import Theme
+from segue.generate.lyrics.vocabulary import encode
+from segue.io.lyrics_text import sung_lines
+from segue.lyrics.phonetics import normalised_words, split_words
+from segue.lyrics.pronunciation import sound
+from segue.lyrics.spelling import Language, detect_language
+from segue.nn.sampling import MASKED, Sampling
 
 MAX_LINES: Final = 1000
-#: Lines per stanza if the form has stanzas and no rhyme scheme gives their length.
-LINES_PER_STANZA: Final = 4
-_RHYME_SCHEME: Final = re.compile(r"[A-Za-z-]{1,32}")
 TurnBy = Literal["line", "stanza", "word"]
 BlendMode = Literal["mixture", "product", "contrast"]
 TURNS: Final[tuple[TurnBy, ...]] = ("line", "stanza", "word")
 BLEND_MODES: Final[tuple[BlendMode, ...]] = ("mixture", "product", "contrast")
-#: At this scale lines are attributed to the artist about as often as the artist's own lines are;
-#: without guidance, eight tenths as often (bench/generated_lyrics.py).
+#: Scale of classifier-free guidance: at it, lines are attributed to the artist about as often as
+#: the artist's own lines are (bench/generated_lyrics.py).
 GUIDANCE_SCALE: Final = 0.5
 #: Weight of the difference from the base model in "contrast".
 CONTRAST: Final = 1.5
-#: Characters per line; verses of the Psalms have up to 300.
-MAX_LINE_LENGTH: Final = 400
-#: Lines sampled until one rhymes; after that the last word of one is replaced.
-MAX_RHYME_ATTEMPTS: Final = 10
-_MAX_RHYME_WORDS: Final = 48  # candidates for a replaced last word
-#: Factor of the temperature after each attempt that would continue a copy.
+#: Candidates of a line that must keep a form or a theme; of another line there is one.
+CANDIDATES: Final = 12
+#: Of a line that nothing but rejected candidates were found for: attempts, and the factor of the
+#: temperature after each.
+_MAX_ATTEMPTS: Final = 24
 _TEMPERATURE_FACTOR: Final = 1.25
-_WORD_CHARACTER: Final = re.compile(r"[\w'’]")
-_WORD_END_TOKENS: Final = frozenset(
-    token
-    for token, character in enumerate(CHARACTERS, start=1)
-    if not _WORD_CHARACTER.match(character)
-)
+#: Frequency of a word that counts as a partner of a rhyme, as in `Lexicon.counts`: it occurs some
+#: 150 times in English verse, or once in the artist's songs.
+_PARTNER_COUNT: Final = {"en": 50}
+_OWN_PARTNER_COUNT: Final = 30
+_SPARE_PARTNERS: Final = 4  # partners of a rhyme beyond those that the scheme needs
+#: Syllables of a line whose number is taken from the artist's lines.
+_MIN_SYLLABLES: Final = 4
+_MAX_SYLLABLES: Final = 14
+#: Characters of songs that the language is told by, and words that a lexicon needs.
+_LANGUAGE_CHARACTERS: Final = 20_000
+_MIN_LEXICON: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,7 @@ class LyricsOptions:
         Temperature and truncation.
     rhyme : str
         Rhyme scheme of a stanza, such as "ABAB"; "-" is a line without rhyme. "" for no scheme.
+        Words rhyme by sound.
     repeat_chorus : bool
         Whether every second stanza is the chorus, beginning with the second; of three stanzas, the
         first and the last.
@@ -82,6 +98,18 @@ class LyricsOptions:
         Maximum number of successive words shared with a song of the training set; 0 for no limit.
     seed : int
         Seed of the random generator.
+    meter : str
+        Metre of the lines, such as "iambic-4", or of several in turn, "iambic-4,iambic-3".
+    syllables : str
+        Syllables of the lines in turn, such as "8,6,8,6".
+    form : str
+        A form of `segue.generate.lyrics.form.FORMS`, such as "sonnet", or sections, such as
+        "verse-chorus-verse-chorus-bridge-chorus": choruses are repeated. With it, `lines` is the
+        number of lines at most.
+    about : str
+        Theme: words or phrases, such as "the sea, leaving home".
+    locked : tuple of (int, str)
+        Lines that are given: their index among the lines, and their text. `seed_line` is line 0.
 
     Raises
     ------
@@ -96,32 +124,85 @@ class LyricsOptions:
     max_copy: int = 8
     seed: int = 0
 
+    meter: str = ""
+    syllables: str = ""
+    form: str = ""
+    about: str = ""
+    locked: tuple[tuple[int, str], ...] = ()
+
     def __post_init__(self) -> None:
         check_seed(self.seed)
         if not 1 <= self.lines <= MAX_LINES:
             raise BadArgument(f"{self.lines} lines; from 1 to {MAX_LINES}")
-        if self.rhyme and not _RHYME_SCHEME.fullmatch(self.rhyme):
-            raise BadArgument(
-                f"{self.rhyme!r} is no rhyme scheme: write a letter for each line of a stanza, the "
-                "same one for lines that rhyme, as ABAB, AABB, ABBA or A-A-"
-            )
+        check_rhyme(self.rhyme)
         if self.max_copy < 0:
             raise BadArgument(f"--max-copy {self.max_copy}: words in a row, or 0 for any number")
+        if self.meter and self.syllables:
+            raise BadArgument(
+                "--meter and --syllables both give the syllables: ask for one of them"
+            )
+        if self.form in FORMS and (self.meter or self.syllables or self.rhyme):
+            raise BadArgument(
+                f"--form {self.form} has a metre and a rhyme scheme: leave --meter, --syllables "
+                "and --rhyme out"
+            )
+        if any(not 0 <= at < self.lines for at, _ in self.locked):
+            raise BadArgument(f"a locked line is not among the {self.lines} lines; ask for more")
+        if self.sections and self.repeat_chorus:
+            raise BadArgument("--form names the choruses: leave --repeat-chorus out")
+        self.line_forms  # noqa: B018  # raises what cannot be parsed
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """Sections of a song structure, in order; () for none."""
+        return parse_sections(self.form) if self.form and self.form not in FORMS else ()
+
+    @property
+    def line_forms(self) -> tuple[LineForm, ...]:
+        """Lines of a stanza; () if their number is free."""
+        if self.form in FORMS:
+            return stanza_forms(FORMS[self.form].rhyme, FORMS[self.form].meters)
+        meters = parse_meter(self.meter) or parse_syllables(self.syllables)
+        forms = stanza_forms(check_rhyme(self.rhyme), meters)
+        if len(forms) == 1 and not self.rhyme:
+            forms *= LINES_PER_STANZA
+        if not forms and (self.repeat_chorus or self.sections):
+            forms = (LineForm(),) * LINES_PER_STANZA
+        return forms
 
     @property
     def lines_per_stanza(self) -> int:
         """Number of lines per stanza; 0 if the form does not give it."""
-        return len(self.rhyme) or (LINES_PER_STANZA if self.repeat_chorus else 0)
+        return len(self.line_forms)
+
+    @property
+    def total_lines(self) -> int:
+        """Number of lines: as many as the form has, if it gives that, but not more than `lines`."""
+        stanzas = len(self.sections)
+        if self.form in FORMS:
+            stanzas = FORMS[self.form].stanzas
+        return min(self.lines, stanzas * self.lines_per_stanza) if stanzas else self.lines
 
     @property
     def stanzas(self) -> int:
         """Number of stanzas; 0 if the form does not give it."""
-        return -(-self.lines // self.lines_per_stanza) if self.lines_per_stanza else 0
+        return -(-self.total_lines // self.lines_per_stanza) if self.lines_per_stanza else 0
+
+    def section(self, stanza: int) -> str:
+        """Return the name of a stanza's section, "chorus" of a chorus; "" if it has none.
+
+        Of a song with choruses without named sections, every second stanza is the chorus; of one of
+        three stanzas, the first and the last.
+        """
+        if self.sections:
+            return self.sections[stanza % len(self.sections)]
+        is_chorus = self.repeat_chorus and stanza % 2 != (self.stanzas == 3)
+        return "chorus" if is_chorus else ""
 
     @property
-    def chorus_first(self) -> bool:
-        """Whether the song begins with the chorus, as one of three stanzas does."""
-        return self.stanzas == 3
+    def is_formed(self) -> bool:
+        """Whether lines have a metre or a rhyme."""
+        return any(form.meter or form.rhyme != "-" for form in self.line_forms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +248,10 @@ class LyricLine:
     repeated: bool = False
 
 
-#: Combines the log-probabilities of all styles, given whose turn it is.
-Combine = Callable[[Sequence[Tensor], int], Tensor]
-
-
-def take_turns(log_probs: Sequence[Tensor], turn: int) -> Tensor:
-    """Return the log-probabilities of the style whose turn it is."""
-    return log_probs[turn % len(log_probs)]
+def take_turns(log_probs: Sequence[Tensor], turns: Sequence[int]) -> Tensor:
+    """Return the log-probabilities of the style whose turn it is in each text, shape (B, V)."""
+    styles = torch.tensor(turns) % len(log_probs)
+    return torch.stack(list(log_probs))[styles, torch.arange(len(turns))]
 
 
 def blend_styles(weight: float, mode: BlendMode = "mixture") -> Combine:
@@ -199,7 +277,7 @@ def blend_styles(weight: float, mode: BlendMode = "mixture") -> Combine:
         raise BadArgument(f"{mode!r} is no way to blend; there are {', '.join(BLEND_MODES)}")
     weights = (1 - weight, weight)
 
-    def combine(log_probs: Sequence[Tensor], _: int) -> Tensor:
+    def combine(log_probs: Sequence[Tensor], _: Sequence[int]) -> Tensor:
         first, second = log_probs[:2]
         if mode == "product":
             return weights[0] * first + weights[1] * second
@@ -249,221 +327,193 @@ def sample_lyrics(
     return _Sampler(styles, options, by, combine).sample()
 
 
-@dataclass(frozen=True, slots=True)
-class _Position:
-    """A position in the text: the state of each model, and its next-character distribution."""
-
-    states: tuple[LMState, ...]
-    log_probs: tuple[Tensor, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _RhymeConstraint:
-    """Rhyme sounds that a line may end in, and words that other lines of the rhyme end in."""
-
-    sounds: Collection[str]
-    used: frozenset[str] = frozenset()
-
-    def accepts(self, text: str) -> bool:
-        words = _normalized_words(text)
-        return bool(words) and rhyme_key(words[-1]) in self.sounds and words[-1] not in self.used
-
-
 class _Sampler:
     def __init__(
         self, styles: Sequence[ArtistStyle], options: LyricsOptions, by: TurnBy, combine: Combine
     ) -> None:
         self._styles = styles
-        self._models = [style.model.ensemble(style.index, style.guidance_scale) for style in styles]
         self._options = options
         self._by = by
-        self._combine = combine
         self._single = len(styles) == 1 or combine is not take_turns
+        self._decoders = [
+            style.model.ensemble(style.index, style.guidance_scale).decoder() for style in styles
+        ]
         self._generator = torch.Generator().manual_seed(options.seed)
-        self._position = self._initial_position()
         self._turn = 0
         self._words: list[str] = []  # of the text so far, without repetitions of the chorus
+        self._written: set[tuple[str, ...]] = set()  # words of the lines so far
         self._known_ngrams = self._ngram_hashes()
-        self._rhyme_words = self._line_endings() if options.rhyme else {}
+        self._locked = dict(options.locked)
+        if options.seed_line:
+            self._locked[0] = options.seed_line
+        self._theme = Theme.of(options.about, _training_texts(styles)) if options.about else None
+        self._forms = options.line_forms
+        self._lexicon: Lexicon | None = None
+        self._masks: dict[tuple[str, ...], NDArray[np.bool_]] = {}
+        if options.is_formed:
+            self._lexicon, self._forms = self._prepare_form()
+        self._search = LineSearch(
+            combine,
+            options.sampling,
+            self._author,
+            by == "word" and not self._single,
+            self._is_rejected,
+            self._theme.bonus if self._theme else lambda _: 0.0,
+        )
 
     def sample(self) -> Iterator[LyricLine]:
-        chorus: list[LyricLine] = []
+        options = self._options
+        choruses: dict[str, list[LyricLine]] = {}
         stanza: list[LyricLine] = []
         count = stanza_index = 0
-        length = self._options.lines_per_stanza or (LINES_PER_STANZA if self._by == "stanza" else 0)
-        while count < self._options.lines:
-            is_chorus = stanza_index % 2 != self._options.chorus_first
-            if self._options.repeat_chorus and is_chorus and chorus:
-                line = LyricLine(
-                    chorus[len(stanza)].text, chorus[len(stanza)].voices, repeated=True
-                )
+        length = len(self._forms) or (LINES_PER_STANZA if self._by == "stanza" else 0)
+        while count < options.total_lines:
+            section = options.section(stanza_index)
+            if section in choruses:
+                line = replace(choruses[section][len(stanza)], repeated=True)
                 self._read(f"{line.text}\n")
-            elif not count and self._options.seed_line:
-                line = LyricLine(self._options.seed_line.strip())
+            elif count in self._locked:
+                line = LyricLine(self._locked[count].strip())
                 self._read(f"{line.text}\n")
-                self._words += _normalized_words(line.text)
+                self._remember(line.text)
             else:
-                line = self._sample_line(stanza, may_be_empty=not length and bool(stanza))
+                line = self._sample_line(count, stanza, may_be_empty=not length and bool(stanza))
             yield line
             if line.text:
                 stanza.append(line)
                 count += 1
             ended = len(stanza) == length if length else not line.text
-            if ended and length and count < self._options.lines:
+            if ended and length and count < options.total_lines:
                 self._read("\n")
                 yield LyricLine("")
             if ended:
-                if is_chorus and not chorus:
-                    chorus = stanza
+                if section in ("chorus", "refrain"):
+                    choruses.setdefault(section, stanza)
                 stanza, stanza_index = [], stanza_index + 1
             if self._by == "line":
-                self._turn += bool(line.voices)  # the seed line is nobody's turn
+                self._turn += bool(line.voices)  # a given line is nobody's turn
             elif self._by == "stanza":
                 self._turn += ended
 
-    def _sample_line(self, stanza: Sequence[LyricLine], *, may_be_empty: bool) -> LyricLine:
-        """Sample a line that rhymes as the scheme demands."""
-        rhyme = self._rhyme_constraint(stanza)
-        position, words, turn = self._position, list(self._words), self._turn
-        attempts = []
-        for _ in range(MAX_RHYME_ATTEMPTS if rhyme else 1):
-            self._position, self._words, self._turn = position, list(words), turn
-            line = self._sample_free_line(may_be_empty=may_be_empty)
-            if rhyme is None or rhyme.accepts(line.text):
-                return line
-            attempts.append(line)
-        assert rhyme is not None  # noqa: S101  # else the first line was accepted
-        line = self._replace_last_word(attempts, rhyme, position)
-        self._position, self._turn = position, turn
-        self._words = [*words, *_normalized_words(line.text)]
-        if self._by == "word":
-            self._turn += len(line.voices)
-        self._read(f"{line.text}\n")
-        return line
-
-    def _sample_free_line(self, *, may_be_empty: bool) -> LyricLine:
-        """Sample a line without regard to rhyme; backtrack where it would copy too much."""
-        tokens: list[int] = []
-        voices: list[str] = []
-        #: At the beginning of each word: position, number of tokens, and turn.
-        starts: list[tuple[_Position, int, int]] = [(self._position, 0, self._turn)]
-        factor, failures = 1.0, 0
-        while True:
-            token = self._sample_token(tokens, may_be_empty=may_be_empty, factor=factor)
-            self._position = self._advance([token])
-            tokens.append(token)
-            if token not in _WORD_END_TOKENS:
-                continue
-            text = decode(tokens)
-            if self._is_copy(text):
-                # Back to before this word, or before earlier ones where that does not help.
-                failures += 1
-                factor *= _TEMPERATURE_FACTOR
-                starts = starts[: max(len(starts) - failures // 8, 1)]
-                self._position, length, self._turn = starts[-1]
-                tokens = tokens[:length]
-                voices = voices[: len(_normalized_words(decode(tokens)))]
-                continue
-            factor, failures = 1.0, 0
-            new = len(_normalized_words(text)) - len(voices)
-            if new > 0:
-                voices += [self._author()] * new
-                self._turn += self._by == "word" and not self._single
-            if token == NEWLINE:
-                break
-            starts.append((self._position, len(tokens), self._turn))
-        text = text.strip()
-        self._words += _normalized_words(text)
+    def _sample_line(
+        self, index: int, stanza: Sequence[LyricLine], *, may_be_empty: bool
+    ) -> LyricLine:
+        constraint: Constraint = FreeLine(may_be_empty=may_be_empty)
+        if self._lexicon and self._forms[len(stanza)].meter:
+            endings = self._endings(index, stanza)
+            meter = self._forms[len(stanza)].meter
+            values = self._theme.values(self._lexicon.words) if self._theme else None
+            constraint = FormedLine(self._lexicon, meter, endings, values)
+        count = CANDIDATES if self._lexicon or self._theme else 1
+        particle = self._find(constraint, count)
         by_word = self._by == "word" and not self._single
-        return LyricLine(text, "".join(voices if by_word else voices[:1]))
+        text = particle.text.strip()
+        self._turn = particle.turn
+        self._read(f"{text}\n")
+        self._remember(text)
+        if self._theme:
+            self._theme.use(text)
+        return LyricLine(text, particle.voices if by_word else particle.voices[:1])
 
-    def _sample_token(self, tokens: Sequence[int], *, may_be_empty: bool, factor: float) -> int:
-        allowed = allowed_next(tokens).copy()
-        allowed[SONG_BOUNDARY] = False
-        blank = all(token == SPACE for token in tokens)
-        if blank and (tokens or not may_be_empty):
-            allowed[NEWLINE] = False
-        if len(tokens) >= MAX_LINE_LENGTH and allowed[NEWLINE]:
-            allowed[:] = False
-            allowed[NEWLINE] = True
-        log_probs = self._combine(self._position.log_probs, self._turn)
-        logits = log_probs.masked_fill(~torch.from_numpy(allowed), MASKED)
+    def _find(self, constraint: Constraint, count: int) -> Particle:
+        """Search for a line, at a higher temperature each time that all candidates are rejected."""
         sampling = self._options.sampling
-        if factor > 1:
-            sampling = Sampling(min(max(sampling.temperature, 0.5) * factor, 20.0))
-        return int(sample(logits, sampling, self._generator))
-
-    def _author(self) -> str:
-        return "A" if self._single else "ABCDEFGH"[self._turn % len(self._styles)]
-
-    def _rhyme_constraint(self, stanza: Sequence[LyricLine]) -> _RhymeConstraint | None:
-        scheme = self._options.rhyme.upper()
-        letter = scheme[len(stanza)] if scheme else "-"
-        if letter == "-":
-            return None
-        used = [
-            words[-1]
-            for line, other in zip(stanza, scheme, strict=False)
-            if other == letter and (words := _normalized_words(line.text))
-        ]
-        if used:
-            return _RhymeConstraint((rhyme_key(used[0]),), frozenset(used))
-        count = scheme.count(letter)
-        if count == 1:
-            return None
-        # The first line of a rhyme must end on a sound for which there are enough words.
-        return _RhymeConstraint(
-            [sound for sound, words in self._rhyme_words.items() if len(words) >= count]
+        for _ in range(_MAX_ATTEMPTS):
+            search = replace(self._search, sampling=sampling)
+            particle = search.run(self._decoders, constraint, self._turn, count, self._generator)
+            if particle:
+                return particle
+            temperature = max(sampling.temperature, 0.5) * _TEMPERATURE_FACTOR
+            sampling = Sampling(min(temperature, 20.0))
+        raise BadArgument(
+            f"no line was found that copies at most {self._options.max_copy} words in a row: raise "
+            "--max-copy or --temperature"
         )
 
-    def _replace_last_word(
-        self, attempts: Sequence[LyricLine], rhyme: _RhymeConstraint, position: _Position
-    ) -> LyricLine:
-        """Replace the last word of an attempt by the likeliest one that rhymes."""
-        words = [
-            word for sound in rhyme.sounds for word in self._rhyme_words.get(sound, ())
-            if rhyme.accepts(word)
-        ]  # fmt: skip
-        lines = [line for line in attempts if len(split_words(line.text)) > 1] or list(attempts)
-        if not words:
-            return lines[0]
-        candidates: list[tuple[float, LyricLine]] = []
-        for line in lines[:3]:
-            last = split_words(line.text)[-1]
-            stem = line.text[: line.text.rfind(last)] if last in line.text else f"{line.text} "
-            after_stem = self._advance(encode(stem).tolist(), position)
-            for word in words[:_MAX_RHYME_WORDS]:
-                text = f"{stem}{word}"
-                if not self._is_copy(f"{text}\n"):
-                    nll = self._mean_nll(after_stem, f"{word}\n")
-                    candidates.append((nll, LyricLine(text, line.voices)))
-        return min(candidates, key=lambda pair: pair[0])[1] if candidates else lines[0]
+    def _author(self, turn: int) -> str:
+        return "A" if self._single else "ABCDEFGH"[turn % len(self._styles)]
 
-    def _mean_nll(self, position: _Position, text: str) -> float:
-        """Return the negative log-likelihood of a text per character, in nats."""
-        total, tokens = 0.0, encode(text).tolist()
-        for token in tokens:
-            log_probs = self._combine(position.log_probs, self._turn).log_softmax(dim=-1)
-            total -= float(log_probs[token])
-            if total > 30:  # hopeless
-                break
-            position = self._advance([token], position)
-        return total / len(tokens)
+    def _remember(self, text: str) -> None:
+        words = normalised_words(text)
+        self._words += words
+        self._written.add(tuple(words))
 
-    def _line_endings(self) -> dict[str, list[str]]:
-        """Return the last words of lines of the training set by rhyme sound, most frequent first.
+    # --- form ---
 
-        Of spellings that differ only in case, the most frequent one is kept.
-        """
-        counts: dict[str, Counter[str]] = {}
-        for song in _training_texts(self._styles):
-            for line in song.split("\n"):
-                words = split_words(line)
-                if words and len(words[-1]) > 1:
-                    of_sound = counts.setdefault(rhyme_key(words[-1].lower()), Counter())
-                    of_sound[words[-1]] += 1
-        by_frequency = sorted(counts.items(), key=lambda item: -item[1].total())
-        return {sound: _unique_spellings(words) for sound, words in by_frequency}
+    def _prepare_form(self) -> tuple[Lexicon, tuple[LineForm, ...]]:
+        """Return the words for lines of a form; lines that only rhyme get a number of syllables."""
+        songs = list(_training_texts(self._styles))
+        own = [text for style in self._styles for text in _artist_texts(style)] or songs
+        language = detect_language("\n".join(own)[:_LANGUAGE_CHARACTERS])
+        lexicon = build_lexicon(songs if language == "en" else own, language)
+        letters = sum(bool(len(encode(word)) == len(word)) for word in lexicon.words)
+        if letters < min(_MIN_LEXICON, len(lexicon.words)) or not letters:
+            raise BadArgument(
+                "rhyme and metre need words in the Latin alphabet, and the songs have hardly any: "
+                "leave --rhyme, --meter, --syllables and --form out"
+            )
+        if all(form.meter for form in self._forms):
+            return lexicon, self._forms
+        counts = self._syllables_of_a_stanza(own, language)
+        return lexicon, tuple(
+            replace(form, meter=form.meter or "x" * counts[at % len(counts)])
+            for at, form in enumerate(self._forms)
+        )
+
+    def _syllables_of_a_stanza(self, songs: Sequence[str], language: Language) -> list[int]:
+        """Return the syllables of consecutive lines of one of the songs, chosen at random."""
+        lines = [line for song in songs for line in sung_lines(song) if split_words(line)]
+        limit = max(len(lines) - len(self._forms), 0)
+        start = int(torch.randint(limit + 1, (1,), generator=self._generator))
+        counts = [
+            sum(len(sound(word, language).stress) for word in split_words(line))
+            for line in lines[start : start + len(self._forms)]
+        ]
+        return [max(_MIN_SYLLABLES, min(_MAX_SYLLABLES, count)) for count in counts]
+
+    def _endings(self, index: int, stanza: Sequence[LyricLine]) -> NDArray[np.bool_]:
+        """Return which words may end the next line of a stanza."""
+        assert self._lexicon  # noqa: S101
+        letters = [form.rhyme for form in self._forms]
+        letter = letters[len(stanza)]
+        if letter == "-" or letters.count(letter) == 1:
+            return self._ending_mask(())
+        first = index - len(stanza)
+        given = [
+            stanza[at].text if at < len(stanza) else self._locked.get(first + at, "")
+            for at in range(len(letters))
+            if letters[at] == letter and at != len(stanza)
+        ]
+        partners = tuple(words[-1] for text in given if (words := normalised_words(text)))
+        if not partners:
+            mask = self._ending_mask((), partners=letters.count(letter))
+            others = [normalised_words(line.text)[-1:] for line in stanza]
+            return mask & ~self._lexicon.sharing_rhyme([word for end in others for word in end])
+        mask = self._ending_mask(partners)
+        if not mask.any():
+            raise BadArgument(
+                f"no word rhymes with {' and '.join(map(repr, partners))}: end the given line "
+                "otherwise, or leave --rhyme out"
+            )
+        return mask
+
+    def _ending_mask(self, rhyming: tuple[str, ...], partners: int = 0) -> NDArray[np.bool_]:
+        assert self._lexicon  # noqa: S101
+        key = (*rhyming, str(partners))
+        if key not in self._masks:
+            if rhyming:
+                mask = self._lexicon.rhyming(rhyming)
+            elif partners:
+                count = _PARTNER_COUNT.get(self._lexicon.language, _OWN_PARTNER_COUNT)
+                mask = self._lexicon.rich_rhymes(partners + _SPARE_PARTNERS, count)
+                if not mask.any():
+                    mask = self._lexicon.rich_rhymes(partners, _OWN_PARTNER_COUNT)
+            else:
+                mask = self._lexicon.endings()
+            self._masks[key] = mask
+        return self._masks[key]
+
+    # --- copies ---
 
     def _ngram_hashes(self) -> set[int]:
         """Return the hashes of the word n-grams that are one word too long to copy."""
@@ -472,53 +522,44 @@ class _Sampler:
             return set()
         hashes: set[int] = set()
         for song in _training_texts(self._styles):
-            words = _normalized_words(song)
+            words = normalised_words(song)
             hashes.update(hash(tuple(words[at : at + n])) for at in range(len(words) - n + 1))
         return hashes
 
-    def _is_copy(self, line: str) -> bool:
-        """Return whether the text, with an unfinished line, ends in too long a copy."""
+    def _is_rejected(self, line: str) -> bool:
+        """Return whether an unfinished line, with the text before, ends in too long a copy.
+
+        A finished line that stands in the text already is rejected, too.
+        """
+        new = normalised_words(line)
+        if line.endswith("\n") and len(new) > 2 and tuple(new) in self._written:
+            return True
         n = self._options.max_copy + 1
         if n == 1:
             return False
         before = self._words[-n:]
-        words = [*before, *_normalized_words(line)]
+        words = [*before, *new]
         # N-grams that end before the line cannot be undone.
         first = max(n, len(before) + 1, len(words) - 2)
-        return any(
+        if any(
             hash(tuple(words[end - n : end])) in self._known_ngrams
             for end in range(first, len(words) + 1)
+        ):
+            return True
+        corpora = [style.model.corpus for style in self._styles if style.model.corpus]
+        return any(
+            corpus.longest_copy <= self._options.max_copy and corpus.ends_in_member(words)
+            for corpus in corpora[:1]
         )
 
-    def _initial_position(self) -> _Position:
-        states = tuple(model.initial_state() for model in self._models)
-        nothing = torch.zeros(VOCABULARY_SIZE)
-        return self._advance([SONG_BOUNDARY], _Position(states, (nothing,) * len(states)))
-
     def _read(self, text: str) -> None:
-        self._position = self._advance(encode(text).tolist())
-
-    def _advance(self, tokens: Sequence[int], position: _Position | None = None) -> _Position:
-        position = position or self._position
-        if not tokens:
-            return position
-        states, log_probs = [], []
-        for model, state in zip(self._models, position.states, strict=True):
-            each, next_state = model.step(tokens, state)
-            states.append(next_state)
-            log_probs.append(each)
-        return _Position(tuple(states), tuple(log_probs))
+        for decoder in self._decoders:
+            decoder.append(torch.from_numpy(encode(text))[None])
 
 
-def _unique_spellings(words: Counter[str]) -> list[str]:
-    spellings: dict[str, str] = {}
-    for word, _ in words.most_common():
-        spellings.setdefault(word.lower(), word)
-    return list(spellings.values())
-
-
-def _normalized_words(text: str) -> list[str]:
-    return [word.lower().strip("'") for word in split_words(text)]
+def _artist_texts(style: ArtistStyle) -> list[str]:
+    songs = style.model.training_songs
+    return [song.text for song in songs if song.tags.artist == style.artist]
 
 
 def _training_texts(styles: Sequence[ArtistStyle]) -> Iterator[str]:
