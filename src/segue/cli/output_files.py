@@ -70,6 +70,11 @@ def _check_writable(target: Path, folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Create a folder for output files, with those above it."""
+    if folder.suffix.lower() in MUSIC_SUFFIXES and not folder.is_dir():
+        raise BadArgument(
+            f"{display_path(folder)} is to be a folder of several files; name it without "
+            f"{folder.suffix}"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
