@@ -101,7 +101,7 @@ def test_the_chords_above_a_tune_are_used_and_written_again(tmp_path: Path) -> N
     target, none = tmp_path / "new.abc", tmp_path / "none"
     done = segue("melody", tune, "-o", target, "-n", "1", library=none)
     assert done.returncode == 0, done.stderr
-    assert "symbols that stand above its notes; 4 bars of 4/4" in done.stdout
+    assert "the chord symbols of the score; 4 bars of 4/4" in done.stdout
     bars = [["Am"], ["G7/B"], ["C", "Em"], ["Am"]]
     for file in (tune, target):
         document = answer("melody", file, "-o", tmp_path / "b.musicxml", "-n", "1", library=none)

@@ -251,9 +251,9 @@ def _input(
 def _print_chord_source(given: _Input) -> None:
     bars = f"{given.chart.bars} bars of {_format_time_signature(given.chart.time_signature)}"
     if given.source == "written":
-        say(f"chords: the symbols that stand above its notes; {bars}")
+        say(f"chords: the chord symbols of the score; {bars}")
     else:
-        say(f"chords: found by what sounds, since no symbol stands above its notes; {bars}")
+        say(f"chords: estimated from the notes, as the score has no chord symbols; {bars}")
     if given.unknown:
         more = ", …" if len(given.unknown) > _MOST_UNKNOWN_SHOWN else ""
         unknown = ", ".join(given.unknown[:_MOST_UNKNOWN_SHOWN])
