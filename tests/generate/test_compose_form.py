@@ -62,6 +62,7 @@ def test_sections_are_names_and_bars() -> None:
     expected = [("intro", 4), ("verse", 8), ("Pre chorus", 2), ("verse", 8)]
     assert list(parse_sections(text, None)) == expected
     assert list(parse_sections(text, 22)) == expected
+    assert list(parse_sections("Verse 1 4, verse 1 4", None)) == [("Verse 1", 4)] * 2
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,7 @@ def test_sections_are_names_and_bars() -> None:
         (None, "intro 4, verse", None, "no section 'verse'"),
         (None, "intro 0", None, "no section 'intro 0'"),
         (None, "", None, "no section ''"),
+        (None, "verse 4 chorus 4", None, "no section 'verse 4 chorus 4'"),
         (None, "intro 4, verse 8", 16, "the sections have 12 bars, not 16; leave --bars out"),
     ],
 )
