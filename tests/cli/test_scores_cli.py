@@ -143,6 +143,7 @@ def test_a_score_is_reconstructed(scores: Path, tmp_path: Path, ending: str) -> 
 def test_invalid_arguments_are_refused(scores: Path, tmp_path: Path) -> None:
     for arguments, code, message in (
         (["sample", "-o", tmp_path, "--space", "nothing"], 1, "segue train score"),
+        (["sample", "-o", tmp_path / "a.mid"], 2, "a folder of several files"),
         (["blend", "Piece 1", "no such piece", "-o", tmp_path], 1, "nothing in the library"),
         (["reconstruct", "1", "-o", tmp_path / "a.txt"], 2, "name a file that ends in"),
         (["show", "1", "-o", tmp_path / "a.txt"], 2, "name a file that ends in"),

@@ -70,6 +70,11 @@ def _check_writable(target: Path, folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Create a folder for output files, with those above it."""
+    if folder.suffix.lower() in MUSIC_SUFFIXES and not folder.is_dir():
+        raise BadArgument(
+            f"{display_path(folder)} is to be a folder of several files; name it without "
+            f"{folder.suffix}"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -92,6 +97,14 @@ def music_outputs(
         check_target(target, MUSIC_SUFFIXES)
     check_target(report, (".json",))
     return list(dict.fromkeys(files))
+
+
+def keep_input(query: str, outputs: Iterable[Path]) -> None:
+    """Refuse to write over the file that a command reads."""
+    source = Path(query).expanduser()
+    for target in outputs:
+        if target.exists() and source.exists() and target.samefile(source):
+            raise BadArgument(f"{display_path(target)} is the input; name another output file")
 
 
 def numbered(outputs: Iterable[Path], number: int) -> list[Path]:

@@ -1,5 +1,6 @@
 """The commands `reconstruct` and `filters`: what trained spaces of a library keep and see."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -57,13 +58,17 @@ def reconstruct(
 
     Example: segue reconstruct 3 --space dual-axis -o three.png
     """
+    from segue.library.scores import ROLL_VAE
+
     use_threads(1)
     with open_library(library, required=False) as lib, progress("reading"):
         kind = lib.kind(query)
         if kind == "lyrics":
             raise BadArgument(f"{query} is lyrics; name a recording or a score")
         if kind == "score":
-            fields: dict[str, Any] = _reconstruct_score(lib, query, space or "roll-vae", output)
+            fields: dict[str, Any] = _reconstruct_score(lib, query, space or ROLL_VAE, output)
+        elif space == ROLL_VAE:
+            raise BadArgument(f"the space {space} holds scores, and {query} is a recording")
         else:
             fields = _reconstruct_recording(lib, query, space or "learned", output)
     if json:
@@ -116,13 +121,14 @@ def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> 
 
     check_target(output, MUSIC_SUFFIXES)
     roll, reconstruction = lib.scores.reconstruct(query, space=space)
+    name = Path(query).name if os.path.lexists(query) else query  # its folder is private
     suffix = output.suffix.lower()
     if suffix not in FIGURE_SUFFIXES:
-        write_music(reconstruction.to_score(f"{query}, given back by {space}"), output)
+        write_music(reconstruction.to_score(f"{name}, reconstructed by {space}"), output)
     if suffix != ".wav":
         figure = output if suffix in FIGURE_SUFFIXES else output.with_suffix(".png")
-        rolls = [("as it is written", roll), (f"given back by {space}", reconstruction)]
-        draw_piano_rolls(rolls, figure, title=query, columns=1)
+        rolls = [("original", roll), (f"reconstructed by {space}", reconstruction)]
+        draw_piano_rolls(rolls, figure, title=name, columns=1)
     scores = note_scores(_one_instrument_each(reconstruction), _one_instrument_each(roll))
     return {
         "note_f1": scores.f1,

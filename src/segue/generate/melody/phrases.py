@@ -57,12 +57,12 @@ def parse_range(text: str) -> tuple[int, int]:
     rest = re.sub(r"[\s–-]|to", "", _PITCH.sub("", text))
     if len(pitches) != 2 or rest:
         raise BadArgument(
-            f"no range {text!r}; write the lowest and the highest note, as C4-E5, or one of "
+            f"{text!r} is not a range; write the lowest and the highest note, as C4-E5, or one of "
             f"{', '.join(VOICE_RANGES)}"
         )
     low, high = sorted(pitches)
     if high - low < MIN_RANGE:
-        raise BadArgument(f"a range of {high - low} semitones; a melody needs {MIN_RANGE}, a fifth")
+        raise BadArgument(f"the range {text.strip()} is narrower than a fifth; name a wider one")
     if low < LOWEST_PITCH or high >= LOWEST_PITCH + NUM_PITCHES:
         raise BadArgument(f"the range {text.strip()} is out of reach: melodies lie from C3 to B6")
     return low, high
@@ -87,13 +87,13 @@ class PhrasePlan:
     def __init__(self, form: str, chart: Chart) -> None:
         letters = "".join(form.split()).upper()
         if not letters.isalpha():
-            raise BadArgument(f"no form {form!r}; write a letter for each phrase, as AABA")
+            raise BadArgument(f"{form!r} is not a form; write a letter for each phrase, as AABA")
         bars, rest = divmod(chart.bars, len(letters))
         if rest or bars < 2:
             raise BadArgument(
-                f"{chart.bars} bars of chords do not divide into the {len(letters)} phrases of "
-                f"{letters}; {len(letters)} phrases of equal length need {4 * len(letters)} bars, "
-                f"say, and at least {2 * len(letters)}"
+                f"the form {letters} needs chords for {2 * len(letters)} bars or a larger "
+                f"multiple of {len(letters)}, as its phrases are equally long and at least two "
+                f"bars; there are chords for {chart.bars}"
             )
         self._length = bars * chart.steps_per_bar
         self._bar = chart.steps_per_bar
