@@ -141,6 +141,14 @@ def test_new_pieces_end_with_a_held_tonic(composer: Composer) -> None:
         assert np.mean(held) > 0.5
 
 
+def test_a_last_bar_of_several_chords_moves_on_with_them(composer: Composer) -> None:
+    options = CompositionOptions(Sampling(), (0,), chords="C | Dm G", seed=1)
+    last = list(Composition(composer, options, 4))[-1]
+    assert {note.pitch % 12 for note in last.notes if note.onset >= 24} & {7, 11, 2}
+    held = [note for note in last.notes if note.onset < 24 < note.onset + note.duration]
+    assert {note.pitch % 12 for note in held} <= {2, 7, 11}  # D is in both chords
+
+
 def test_sections_continue_a_score_but_fill_no_bars(composer: Composer) -> None:
     options = CompositionOptions(Sampling(), seed=1, sections=parse_form("AB", 4))
     composition = Composition(composer, options, prompt=little_score(1, 3))
