@@ -87,6 +87,8 @@ def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path
         (["--model", "none"], 1, "train score --preset transformer"),
         (["{prompt}", "--infill", "five"], 2, "as 5-8"),
         (["{prompt}", "--infill", "5-9"], 2, "the score has 6"),
+        (["{prompt}", "--infill", ""], 2, "as 5-8"),
+        (["{prompt}", "--infill", "2", "--bars", "4"], 2, "leave --bars out"),
         (["{prompt}", "--add", "violin"], 2, "plays already"),
         (["{broken}"], 1, "broken.mid"),
         (["{empty}"], 1, "empty.mid"),

@@ -62,6 +62,7 @@ def test_sections_are_names_and_bars() -> None:
     expected = [("intro", 4), ("verse", 8), ("Pre chorus", 2), ("verse", 8)]
     assert list(parse_sections(text, None)) == expected
     assert list(parse_sections(text, 22)) == expected
+    assert list(parse_sections("Verse 1 4, verse 1 4", None)) == [("Verse 1", 4)] * 2
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,7 @@ def test_sections_are_names_and_bars() -> None:
         (None, "intro 4, verse", None, "no section 'verse'"),
         (None, "intro 0", None, "no section 'intro 0'"),
         (None, "", None, "no section ''"),
+        (None, "verse 4 chorus 4", None, "no section 'verse 4 chorus 4'"),
         (None, "intro 4, verse 8", 16, "the sections have 12 bars, not 16; leave --bars out"),
     ],
 )
@@ -137,6 +139,14 @@ def test_new_pieces_end_with_a_held_tonic(composer: Composer) -> None:
         assert {note.pitch % 12 for note in pitched if note.instrument == 33} <= {key // 2}
         held = [(note.onset, note.duration) == (0, 48) for note in pitched]
         assert np.mean(held) > 0.5
+
+
+def test_a_last_bar_of_several_chords_moves_on_with_them(composer: Composer) -> None:
+    options = CompositionOptions(Sampling(), (0,), chords="C | Dm G", seed=1)
+    last = list(Composition(composer, options, 4))[-1]
+    assert {note.pitch % 12 for note in last.notes if note.onset >= 24} & {7, 11, 2}
+    held = [note for note in last.notes if note.onset < 24 < note.onset + note.duration]
+    assert {note.pitch % 12 for note in held} <= {2, 7, 11}  # D is in both chords
 
 
 def test_sections_continue_a_score_but_fill_no_bars(composer: Composer) -> None:

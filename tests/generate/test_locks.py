@@ -83,6 +83,7 @@ def test_what_is_locked_is_understood() -> None:
     ("text", "message"),
     [
         ("kazoo", "it has Violin, Bass, Kit, Lead, Echo"),
+        (" ,", "nothing is locked; name parts or bars"),
         ("flute", "no part 'flute' to lock"),
         ("1-16", "all bars are locked"),
         ("9-20", "bars 9-20 cannot be locked; the score has 16 bars"),

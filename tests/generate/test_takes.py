@@ -50,6 +50,7 @@ def test_takes_are_numbered_from_one() -> None:
         {"takes": []},
         {"takes": 3},
         {"first": 9},
+        {"first": float("inf")},
         {"key": 24},
         {"takes": [{"midi": "?", "last": 4, "files": [], "report": {}}]},
         {"takes": [{"midi": "TVRoZA==", "last": 4, "files": [], "report": {}}]},

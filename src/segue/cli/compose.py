@@ -40,8 +40,8 @@ def compose(
     bars: Annotated[
         int | None,
         typer.Option(
-            help="Number of bars to generate, up to 10,000; by default 16, or eight for each "
-            "section of --form."
+            help="Number of new bars to generate, up to 10,000; by default 16, or eight for "
+            "each section of --form."
         ),
     ] = None,
     instruments: Annotated[
@@ -173,6 +173,7 @@ def compose(
     writer = TakesWriter(outputs, kept) if takes else None
     if takes and n > 1:
         raise BadArgument("-n and --takes are both a number of compositions; give one of them")
+    _check_new_bars(bars, infill, add, lock)
     n = takes or n
     use_threads(threads)
     seed = seed_or_new(seed)
@@ -188,7 +189,7 @@ def compose(
     )
     if kept and options.key is None:
         options = replace(options, key=kept.key)
-    bar_range = _bar_range(infill) if infill else None
+    bar_range = _bar_range(infill)
     reports: list[dict[str, Any]] = []
     with open_library(library, required=False) as lib, progress("reading") as show:
         source = lib.learning.source("composing", model or "shipped")
@@ -267,7 +268,18 @@ def _sections(form: str | None, sections: str | None, bars: int | None) -> "tupl
     return () if sections is None else parse_sections(sections, bars)
 
 
-def _bar_range(infill: str) -> tuple[int, int]:
+def _check_new_bars(bars: int | None, *edits: str | None) -> None:
+    """Refuse a number of new bars where bars of a score are edited."""
+    if bars is not None and any(edit is not None for edit in edits):
+        raise BadArgument(
+            "the number of bars is that of the score; leave --bars out with --infill, --lock and "
+            "--add"
+        )
+
+
+def _bar_range(infill: str | None) -> tuple[int, int] | None:
+    if infill is None:
+        return None
     first, _, last = infill.partition("-")
     if not (first.isdecimal() and (last or first).isdecimal()):
         raise BadArgument(f"--infill {infill}: write the first and the last bar, as 5-8")
@@ -316,12 +328,15 @@ def report_lines(fields: dict[str, Any]) -> list[str]:
         span = f", {part['lowest']} to {part['highest']}" if part["lowest"] else ""
         bars = f"plays in {part['bars']} of {fields['bars']} bars" if part["bars"] else "is silent"
         lines.append(f"  {part['name']} {bars}{span}")
-    if fields["chords"]:
-        fit, bass = (fields["chords"][name] for name in ("chord_tones", "bass_on_beat_1"))
-        lines.append(
-            f"chord tones are {_percent(fit)} of the sounding time; the lowest note on the first "
-            f"beat is the chord's bass in {_percent(bass)} of the bars"
-        )
+    chords = fields["chords"]
+    if chords and chords["chord_tones"] is not None:
+        line = f"chord tones are {chords['chord_tones']:.0%} of the sounding time"
+        if chords["bass_on_beat_1"] is not None:
+            line += (
+                "; the lowest note on the first beat is the chord's bass in "
+                f"{chords['bass_on_beat_1']:.0%} of the bars"
+            )
+        lines.append(line)
     shared = fields["longest_passage_shared"]
     if shared["bars"]:
         lines.append(
@@ -341,7 +356,3 @@ def _print_report(fields: dict[str, Any]) -> None:
         say(line)
     seed = fields["to_reproduce"]["seed"]
     say(f"seed {seed}: the same again with --seed {seed}")
-
-
-def _percent(share: float | None) -> str:
-    return "none" if share is None else f"{share:.0%}"

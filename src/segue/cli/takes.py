@@ -1,6 +1,7 @@
 """Takes of `segue compose`: kept in a file, ranked, and compared on a page."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -149,7 +150,8 @@ class TakesWriter:
         count = len(self._takes.takes)
         caption = (
             f"{count_of(count, 'take')}. Generated bars lie between the dashed lines. "
-            f"To go on with one: segue compose {self.path.name} --keep {views[0].name[5:]}"
+            f"To go on with one: segue compose {shlex.quote(self.path.name)} --keep "
+            f"{views[0].name[5:]}"
         )
         write_takes_page(views, self.page, title, caption)
 
@@ -169,7 +171,8 @@ class TakesWriter:
             say(f"take {number}: {verdict(self._takes[number].report)}")
         say(f"wrote {display_path(self.page)}, a page to hear and compare them")
         best = self._takes.ranking()[0]
-        say(f"to go on with take {best}: segue compose {display_path(self.path)} --keep {best}")
+        path = shlex.quote(display_path(self.path))
+        say(f"to go on with take {best}: segue compose {path} --keep {best}")
 
 
 def verdict(report: dict[str, Any]) -> str:

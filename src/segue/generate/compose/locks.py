@@ -148,13 +148,16 @@ def parse_locks(
     Raises
     ------
     BadArgument
-        Something is named that the score does not have, only one of several parts of an
+        Nothing is named, or something that the score does not have, only one of several parts of an
         instrument is locked, nothing is left to generate, or more than one range of bars.
     """
     instruments: set[int] = set()
     is_locked = [False] * n_bars
     named: set[str] = set()
-    for word in filter(None, (each.strip() for each in text.split(","))):
+    words = [each.strip() for each in text.split(",") if each.strip()]
+    if not words:
+        raise BadArgument("nothing is locked; name parts or bars, as --lock drums,1-8")
+    for word in words:
         bars = _BARS.fullmatch(word)
         if bars:
             first, last = int(bars[1]), int(bars[2] or bars[1])

@@ -34,6 +34,7 @@ _OUTER_WEIGHT: Final = 2.0
 _SECTION_BARS: Final = 8
 _MAX_SECTIONS: Final = 100
 _SECTION: Final = re.compile(r"(?P<name>[^\W\d_][^,]*?)\s+(?P<bars>\d{1,5})")
+_MISSING_COMMA: Final = re.compile(r"\d\s+\D")
 _STEP: Final = STEPS_PER_QUARTER // chord_charts.STEPS_PER_QUARTER
 
 
@@ -199,14 +200,17 @@ def parse_sections(text: str, bars: int | None) -> tuple[Section, ...]:
         A section is not understood, or the bars do not add up.
     """
     sections = []
+    spellings: dict[str, str] = {}  # "Verse" and "verse" are the same section
     for item in text.split(","):
         match = _SECTION.fullmatch(item.strip())
-        if not match or not int(match["bars"]):
+        if not match or not int(match["bars"]) or _MISSING_COMMA.search(match["name"]):
             raise BadArgument(
                 f"no section {item.strip()!r}; write a name and a number of bars, as "
                 '"intro 4, verse 8, chorus 8"'
             )
-        sections.append(Section(" ".join(match["name"].split()), int(match["bars"])))
+        name = " ".join(match["name"].split())
+        name = spellings.setdefault(name.casefold(), name)
+        sections.append(Section(name, int(match["bars"])))
     total = sum(section.bars for section in sections)
     if bars is not None and bars != total:
         raise BadArgument(f"the sections have {total} bars, not {bars}; leave --bars out")

@@ -301,7 +301,8 @@ def plan_arrangement(score: Score, options: CompositionOptions) -> Arrangement:
     options = replace(
         options, instruments=instruments, key=key, style=None if style is None else style.name
     )
-    program = next(each for each in (part.program, *_MELODY_PROGRAMS) if each not in instruments)
+    programs = (part.program, *_MELODY_PROGRAMS, *range(DRUMS))
+    program = next(each for each in programs if each not in instruments)
     bars = [
         bar._replace(
             notes=tuple(note._replace(instrument=program) for note in bar.notes), pedals=()

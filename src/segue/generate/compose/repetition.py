@@ -211,9 +211,8 @@ class RepetitionModel:
         """
         self._sources, self._chosen = {}, {}
         plan, length = self._plan, steps_per_bar(time_signature)
-        if plan.ends and self._bars:
-            chord = plan.chords[0]
-            notes = ending(list(self._bars), chord, length)
+        if plan.ends and len(plan.chords) == 1 and self._bars:  # several chords are not held
+            notes = ending(list(self._bars), plan.chords[0], length)
             self._follow(notes, self._lately, _PATTERN_PENALTY)
             self._follow_patterns(factor, only_given=True)
             return

@@ -7,6 +7,7 @@ that a take is continued from exactly the notes that were generated.
 import base64
 import binascii
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,7 +133,7 @@ class TakeSet:
             content = ""
         try:
             return cls._parse(json.loads(content))
-        except (ValueError, KeyError, TypeError, Unreadable, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, Unreadable, RecursionError):
             raise BadArgument(
                 f"{path} is damaged, or no file of takes; make takes again with --takes"
             ) from None
@@ -203,5 +204,5 @@ def _explain(files: Sequence[Path]) -> str:
     return (
         f"{len(files)} compositions have takes in this folder ({names}"
         f"{' …' if len(files) > _MAX_LISTED else ''}); name one, as "
-        f"`segue compose {files[0].name} --keep 2`"
+        f"`segue compose {shlex.quote(files[0].name)} --keep 2`"
     )
