@@ -100,6 +100,8 @@ def test_forms_are_parsed() -> None:
         ({"form": "sonnet", "rhyme": "AA"}, "leave"),
         ({"meter": "iambic-4", "syllables": "8"}, "one of them"),
         ({"locked": ((99, "x"),)}, "locked"),
+        ({"locked": ((4, "x"),), "form": "haiku"}, "locked line is not among the 3"),
+        ({"locked": ((0, "x"),), "seed_line": "y"}, "both give the first line"),
     ],
 )
 def test_forms_that_cannot_be(wrong: dict[str, object], message: str) -> None:
@@ -115,6 +117,12 @@ def test_figures_say_what_is_kept() -> None:
     figures = form_figures([["Upon the shore", "River again"]], forms, "en")
     assert (figures.rhymes_kept, figures.syllables_kept) == (0, 2)
     assert figures.stresses_kept < figures.stresses_asked
+
+
+def test_lines_without_words_do_not_shift_rhymes() -> None:
+    forms = [LineForm("", letter) for letter in "ABAB"]
+    figures = form_figures([["Upon the shore", "---", "Again before", "The moon"]], forms, "en")
+    assert (figures.rhymes_asked, figures.rhymes_kept) == (1, 1)
 
 
 def test_a_theme_has_the_words_that_stand_near_it() -> None:

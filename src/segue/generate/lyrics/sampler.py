@@ -146,11 +146,17 @@ class LyricsOptions:
                 f"--form {self.form} has a metre and a rhyme scheme: leave --meter, --syllables "
                 "and --rhyme out"
             )
-        if any(not 0 <= at < self.lines for at, _ in self.locked):
-            raise BadArgument(f"a locked line is not among the {self.lines} lines; ask for more")
+        if self.seed_line and any(at == 0 for at, _ in self.locked):
+            raise BadArgument("--seed-line and --lock 1 both give the first line: ask for one")
         if self.sections and self.repeat_chorus:
             raise BadArgument("--form names the choruses: leave --repeat-chorus out")
-        self.line_forms  # noqa: B018  # raises what cannot be parsed
+        total = self.total_lines  # raises what cannot be parsed
+        self.line_forms  # noqa: B018
+        if any(not 0 <= at < total for at, _ in self.locked):
+            raise BadArgument(
+                f"a locked line is not among the {total} lines of the text: lock fewer, or choose "
+                "another form"
+            )
 
     @property
     def sections(self) -> tuple[str, ...]:
