@@ -52,11 +52,22 @@ def test_files_are_written_by_their_endings(song: Path, tmp_path: Path) -> None:
 
 
 def test_commands_for_scores_take_a_recording(song: Path, tmp_path: Path) -> None:
-    done = segue("harmonise", song, "-o", tmp_path / "a.mid", "--part", "melody")
+    done = segue("harmonise", song, "-o", tmp_path / "a.mid", "--temperature", "0")
     assert done.returncode == 0, done.stderr
     (read,) = read_scores(tmp_path / "a.mid")
     assert isinstance(read, Score)
     assert len(read.parts) >= 2
+    grid = read.ticks_per_quarter // 12
+    assert not (read.parts[0].notes[:, :2] % grid).any(), "the melody is quantised"
+
+
+def test_the_recording_is_not_written_over(song: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "a.wav"
+    recording.write_bytes(song.read_bytes())
+    done = segue("transcribe", recording, "-o", tmp_path / "b.mid", "-o", recording)
+    assert done.returncode != 0
+    assert "a.wav is the input" in done.stderr
+    assert recording.read_bytes() == song.read_bytes()
 
 
 def test_chords_of_a_recording_are_shown(song: Path, tmp_path: Path) -> None:

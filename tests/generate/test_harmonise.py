@@ -61,6 +61,6 @@ def test_ten_thousand_bars_get_chords() -> None:
 
 
 def test_invalid_arguments_are_refused() -> None:
-    for wrong in ({"n": 0}, {"n": 101}, {"seed": -1}, {"part": "none"}, {"temperature": 0.0}):
+    for wrong in ({"n": 0}, {"n": 101}, {"seed": -1}, {"part": "none"}, {"temperature": -0.1}):
         with pytest.raises(BadArgument):
             harmonise_chords(SCALE, **wrong)

@@ -120,7 +120,7 @@ def test_vectors_do_not_depend_on_when_a_file_is_decoded(
     with Library.open(tmp_path / "once") as library:
         library.add([music / "new"], workers=1)
         expected = vectors(library)
-    monkeypatch.setattr("segue.library.wanted_representations", lambda _store: ())
+    monkeypatch.setattr("segue.library.representations", lambda _store: ())
     with Library.open(tmp_path / "twice") as library:
         library.add([music / "new"], workers=1)
         for name, of_space in vectors(library).items():

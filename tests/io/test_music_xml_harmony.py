@@ -55,6 +55,12 @@ def test_every_kind_of_the_standard(kind: str, root: str) -> None:
     assert parse_chord(read_harmony(harmony_element)).root == "C D EF G A B".index(root)
 
 
+def test_the_root_of_no_chord_is_not_displayed() -> None:
+    root = ET.fromstring(write_harmony("N.C.")).find("root/root-step")
+    assert root is not None
+    assert root.get("text") == ""
+
+
 def test_there_is_none() -> None:
     assert parse_chord(read_harmony(element("none"))) == NO_CHORD
     assert read_harmony(element("other")) == ""

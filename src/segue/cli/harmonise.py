@@ -10,7 +10,7 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import command, count_progress, open_library, seed_or_new, use_threads
 from segue.cli.output import chord_rows, display_path, print_json, print_table, say
-from segue.cli.output_files import music_outputs, numbered, write_music, write_report
+from segue.cli.output_files import keep_input, music_outputs, numbered, write_music, write_report
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def harmonise(
     from segue.generate.compose.humanise import HumaniseOptions
 
     outputs = music_outputs(output, wav=wav, png=png, report=report)
+    keep_input(melody, outputs)
     with open_library(library, required=False) as lib:
         score = lib.scores.read(melody)
     use_threads(threads)

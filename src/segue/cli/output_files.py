@@ -94,6 +94,14 @@ def music_outputs(
     return list(dict.fromkeys(files))
 
 
+def keep_input(query: str, outputs: Iterable[Path]) -> None:
+    """Refuse to write over the file that a command reads."""
+    source = Path(query).expanduser()
+    for target in outputs:
+        if target.exists() and source.exists() and target.samefile(source):
+            raise BadArgument(f"{display_path(target)} is the input; name another output file")
+
+
 def numbered(outputs: Iterable[Path], number: int) -> list[Path]:
     """Add a number to the names of output files."""
     return [file.with_stem(f"{file.stem}-{number}") for file in outputs]

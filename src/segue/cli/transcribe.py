@@ -8,7 +8,7 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import command, count_progress, open_library, use_threads
 from segue.cli.output import count_of, display_path, print_json, say
-from segue.cli.output_files import music_outputs, write_music
+from segue.cli.output_files import keep_input, music_outputs, write_music
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def transcribe(
     from segue.ingest.transcription import notated
 
     outputs = music_outputs(output, wav=False, png=False, report=None)
+    keep_input(recording, outputs)
     passage = opt.parse_time_span(at) if at else None
     use_threads(threads)
     with (
@@ -53,7 +54,7 @@ def transcribe(
     if lead_sheet:
         melody = tuple(part for part in score.parts if part.name == "Melody")
         if not melody:
-            raise BadArgument("no melody was found in it: leave --lead-sheet away")
+            raise BadArgument("no melody was found in the recording; leave --lead-sheet out")
         score = replace(score, parts=melody)
     for file in outputs:
         is_notation = file.suffix.lower() in (".musicxml", ".mxl", ".abc")

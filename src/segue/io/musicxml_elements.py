@@ -407,8 +407,9 @@ def write_harmony(symbol: str, offset: str = "") -> str:
         The `offset` element, if any.
     """
     if symbol == _NO_CHORD:
+        # The schema demands a root; its empty text says that none is to be displayed.
         return (
-            "<harmony><root><root-step>C</root-step></root>"
+            '<harmony><root><root-step text="">C</root-step></root>'
             f'<kind text="{_NO_CHORD}">none</kind>{offset}</harmony>'
         )
     match = _SYMBOL.fullmatch(symbol)

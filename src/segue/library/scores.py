@@ -43,7 +43,7 @@ class Scores(RenamedAttributes):
     def read(self, query: Query) -> Score:
         """Read a score of the library, or a file that need not be in it.
 
-        A recording is transcribed, see `transcribe`.
+        A recording is transcribed, see `transcribe`, and quantised to its beats.
 
         Raises
         ------
@@ -61,7 +61,11 @@ class Scores(RenamedAttributes):
         from segue.ingest.analysis import read_score  # imports the decoders
 
         path, tune, medium = self._file(query)
-        return read_score(path, tune) if medium == "score" else self.transcribe(path)
+        if medium == "score":
+            return read_score(path, tune)
+        from segue.ingest.transcription import notated  # imports torch
+
+        return notated(self.transcribe(path))
 
     def transcribe(
         self,

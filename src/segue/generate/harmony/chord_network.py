@@ -253,7 +253,7 @@ class ChordChain:
         Raises
         ------
         BadArgument
-            The temperature is not above 0, or above 10.
+            The temperature is below 0 or above 10.
         """
         check_temperature(temperature)
         temperature = max(temperature, _MIN_TEMPERATURE)
@@ -296,10 +296,12 @@ def check_temperature(temperature: float) -> None:
     Raises
     ------
     BadArgument
-        It is not above 0, or above 10.
+        It is below 0 or above 10.
     """
-    if not 0 < temperature <= MAX_TEMPERATURE:
-        raise BadArgument(f"a temperature of {temperature}: above 0, at most {MAX_TEMPERATURE:g}")
+    if not 0 <= temperature <= MAX_TEMPERATURE:
+        raise BadArgument(
+            f"the temperature is from 0 to {MAX_TEMPERATURE:g}, it cannot be {temperature:g}"
+        )
 
 
 # ---- checkpoint --------------------------------------------------------------------------
