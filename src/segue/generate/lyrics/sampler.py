@@ -157,6 +157,27 @@ class LyricsOptions:
                 f"a locked line is not among the {total} lines of the text: lock fewer, or choose "
                 "another form"
             )
+        self._check_locked_choruses()
+
+    def _check_locked_choruses(self) -> None:
+        """Raise if a locked line would be replaced by the repetition of a chorus."""
+        locked = dict(self.locked)
+        if self.seed_line:
+            locked[0] = self.seed_line
+        first_stanza: dict[str, int] = {}
+        for stanza in range(self.stanzas):
+            section = self.section(stanza)
+            if section not in ("chorus", "refrain"):
+                continue
+            first = first_stanza.setdefault(section, stanza)
+            for at in range(self.lines_per_stanza):
+                line = stanza * self.lines_per_stanza + at
+                original = first * self.lines_per_stanza + at
+                if line in locked and locked.get(original) != locked[line]:
+                    raise BadArgument(
+                        f"line {line + 1} repeats line {original + 1}, of the {section}: lock line "
+                        f"{original + 1} instead"
+                    )
 
     @property
     def sections(self) -> tuple[str, ...]:
