@@ -285,9 +285,9 @@ def duet(
     Example: segue lyrics duet "Robert Burns" "Emily Dickinson" --lines 12
     """
     if blend is None and how != "mixture":
-        raise BadArgument(f"--how {how} goes with --blend, the share of the second voice")
+        raise BadArgument(f"--how {how} goes with --blend, the weight of the second artist")
     if blend is not None and by != "line":
-        raise BadArgument("--by is for turns, --blend for one voice of both: give one of them")
+        raise BadArgument("--by is for turns, --blend combines both artists: give one of them")
     use_threads(threads)
     seed = seed_or_new(seed)
     sampling = temperature, top_k, top_p, min_p

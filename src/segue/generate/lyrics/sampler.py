@@ -299,7 +299,7 @@ def blend_styles(weight: float, mode: BlendMode = "mixture") -> Combine:
     BadArgument
     """
     if not 0 <= weight <= 1:
-        raise BadArgument(f"--blend {weight}: the share of the second voice, from 0 to 1")
+        raise BadArgument(f"--blend {weight}: the weight of the second artist, from 0 to 1")
     if mode not in BLEND_MODES:
         raise BadArgument(f"{mode!r} is no way to blend; there are {', '.join(BLEND_MODES)}")
     weights = (1 - weight, weight)
