@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from test_cli import answer, segue
 
+from segue.cli.lyrics import _locked_lines
+from segue.errors import BadArgument
 from verses import song
 
 
@@ -137,3 +139,12 @@ def test_invalid_arguments_are_refused(library: Path, arguments: list[str], mess
     done = segue(*arguments, library=library)
     assert done.returncode in {1, 2}, done.stdout
     assert message in done.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("lock", ["3", "2-1", "0", "1-999999", "1-9999999999999", "1-", "a", ","])
+def test_locked_lines_must_be_in_the_draft(tmp_path: Path, lock: str) -> None:
+    draft = tmp_path / "draft.txt"
+    draft.write_text("The tide came in\n\nAnd went again\n")
+    with pytest.raises(BadArgument, match="--lock"):
+        _locked_lines(draft, lock)
+    assert _locked_lines(draft, "1-2") == (((0, "The tide came in"), (1, "And went again")), 2)

@@ -100,11 +100,19 @@ def test_forms_are_parsed() -> None:
         ({"form": "sonnet", "rhyme": "AA"}, "leave"),
         ({"meter": "iambic-4", "syllables": "8"}, "one of them"),
         ({"locked": ((99, "x"),)}, "locked"),
+        ({"locked": ((4, "x"),), "form": "haiku"}, "locked line is not among the 3"),
+        ({"locked": ((12, "x"),), "form": "verse-chorus-verse-chorus"}, "lock line 5"),
+        ({"locked": ((0, "x"),), "seed_line": "y"}, "both give the first line"),
     ],
 )
 def test_forms_that_cannot_be(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(BadArgument, match=message):
         LyricsOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_chorus_may_be_locked_where_it_begins_and_where_it_is_repeated() -> None:
+    options = LyricsOptions(locked=((4, "x"), (12, "x")), form="verse-chorus-verse-chorus")
+    assert options.total_lines == 16
 
 
 def test_figures_say_what_is_kept() -> None:
@@ -115,6 +123,12 @@ def test_figures_say_what_is_kept() -> None:
     figures = form_figures([["Upon the shore", "River again"]], forms, "en")
     assert (figures.rhymes_kept, figures.syllables_kept) == (0, 2)
     assert figures.stresses_kept < figures.stresses_asked
+
+
+def test_lines_without_words_do_not_shift_rhymes() -> None:
+    forms = [LineForm("", letter) for letter in "ABAB"]
+    figures = form_figures([["Upon the shore", "---", "Again before", "The moon"]], forms, "en")
+    assert (figures.rhymes_asked, figures.rhymes_kept) == (1, 1)
 
 
 def test_a_theme_has_the_words_that_stand_near_it() -> None:

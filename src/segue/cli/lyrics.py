@@ -1,5 +1,6 @@
 """The command group `lyrics`: `lyrics find`, `lyrics write` and `lyrics duet`."""
 
+import re
 import sys
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 #: Bytes of a draft that are read.
 MAX_DRAFT_BYTES = 1 << 20
+_LOCKED_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?", re.ASCII)
 
 lyrics_app = command_group(
     "Create", "lyrics", "Find songs by a line, and generate lyrics.", no_args_is_help=True
@@ -56,7 +58,11 @@ Form = Annotated[
 About = Annotated[str, typer.Option(help='Theme, as "the sea, leaving home".')]
 Draft = Annotated[
     Path | None,
-    typer.Option(help="Text file of a draft, whose lines given with --lock are kept.", exists=True),
+    typer.Option(
+        help="Text file of a draft, whose lines given with --lock are kept.",
+        exists=True,
+        dir_okay=False,
+    ),
 ]
 Lock = Annotated[
     str, typer.Option(help="Lines of the draft to keep, as 1,3-5; the others are written again.")
@@ -279,9 +285,9 @@ def duet(
     Example: segue lyrics duet "Robert Burns" "Emily Dickinson" --lines 12
     """
     if blend is None and how != "mixture":
-        raise BadArgument(f"--how {how} goes with --blend, the share of the second voice")
+        raise BadArgument(f"--how {how} goes with --blend, the weight of the second artist")
     if blend is not None and by != "line":
-        raise BadArgument("--by is for turns, --blend for one voice of both: give one of them")
+        raise BadArgument("--by is for turns, --blend combines both artists: give one of them")
     use_threads(threads)
     seed = seed_or_new(seed)
     sampling = temperature, top_k, top_p, min_p
@@ -369,14 +375,20 @@ def _locked_lines(draft: Path | None, lock: str) -> tuple[tuple[tuple[int, str],
         )
     text = decode_text(draft.read_bytes()[:MAX_DRAFT_BYTES])
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise BadArgument(f"{draft}: the draft has no lines")
     indices: set[int] = set()
     for part in lock.split(","):
-        first, _, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()):
+        match = _LOCKED_RANGE.fullmatch(part.strip())
+        if not match:
             raise BadArgument(f"--lock {lock}: numbers of lines, as 1,3-5")
-        indices |= set(range(int(first), int(last or first) + 1))
-    if not indices or min(indices) < 1 or max(indices) > len(lines):
-        raise BadArgument(f"--lock {lock}: the draft has the lines 1 to {len(lines)}")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 1 <= first <= last <= len(lines):
+            raise BadArgument(
+                f"--lock {lock}: {part.strip()} is not among the lines of the draft, 1 to "
+                f"{len(lines)}"
+            )
+        indices |= set(range(first, last + 1))
     return tuple((at - 1, lines[at - 1]) for at in sorted(indices)), len(lines)
 
 

@@ -52,13 +52,13 @@ def form_figures(
     """
     counts = [0] * 6
     for stanza in stanzas:
-        ends = [words[-1] for line in stanza if (words := normalised_words(line))]
+        ends = ["".join(normalised_words(line)[-1:]) for line in stanza]
         for at, (line, form) in enumerate(zip(stanza, forms, strict=False)):
             partners = [
                 other for other, earlier in zip(ends[:at], forms, strict=False)
-                if earlier.rhyme == form.rhyme != "-"
+                if other and earlier.rhyme == form.rhyme != "-"
             ]  # fmt: skip
-            if partners and at < len(ends):
+            if partners and ends[at]:
                 counts[0] += 1
                 counts[1] += all(rhymes(ends[at], other, language) for other in partners)
             if form.meter:

@@ -146,11 +146,38 @@ class LyricsOptions:
                 f"--form {self.form} has a metre and a rhyme scheme: leave --meter, --syllables "
                 "and --rhyme out"
             )
-        if any(not 0 <= at < self.lines for at, _ in self.locked):
-            raise BadArgument(f"a locked line is not among the {self.lines} lines; ask for more")
+        if self.seed_line and any(at == 0 for at, _ in self.locked):
+            raise BadArgument("--seed-line and --lock 1 both give the first line: ask for one")
         if self.sections and self.repeat_chorus:
             raise BadArgument("--form names the choruses: leave --repeat-chorus out")
-        self.line_forms  # noqa: B018  # raises what cannot be parsed
+        total = self.total_lines  # raises what cannot be parsed
+        self.line_forms  # noqa: B018
+        if any(not 0 <= at < total for at, _ in self.locked):
+            raise BadArgument(
+                f"a locked line is not among the {total} lines of the text: lock fewer, or choose "
+                "another form"
+            )
+        self._check_locked_choruses()
+
+    def _check_locked_choruses(self) -> None:
+        """Raise if a locked line would be replaced by the repetition of a chorus."""
+        locked = dict(self.locked)
+        if self.seed_line:
+            locked[0] = self.seed_line
+        first_stanza: dict[str, int] = {}
+        for stanza in range(self.stanzas):
+            section = self.section(stanza)
+            if section not in ("chorus", "refrain"):
+                continue
+            first = first_stanza.setdefault(section, stanza)
+            for at in range(self.lines_per_stanza):
+                line = stanza * self.lines_per_stanza + at
+                original = first * self.lines_per_stanza + at
+                if line in locked and locked.get(original) != locked[line]:
+                    raise BadArgument(
+                        f"line {line + 1} repeats line {original + 1}, of the {section}: lock line "
+                        f"{original + 1} instead"
+                    )
 
     @property
     def sections(self) -> tuple[str, ...]:
@@ -272,7 +299,7 @@ def blend_styles(weight: float, mode: BlendMode = "mixture") -> Combine:
     BadArgument
     """
     if not 0 <= weight <= 1:
-        raise BadArgument(f"--blend {weight}: the share of the second voice, from 0 to 1")
+        raise BadArgument(f"--blend {weight}: the weight of the second artist, from 0 to 1")
     if mode not in BLEND_MODES:
         raise BadArgument(f"{mode!r} is no way to blend; there are {', '.join(BLEND_MODES)}")
     weights = (1 - weight, weight)

@@ -51,7 +51,8 @@ def _form(texts: Sequence[str]) -> str:
         return lines
     span = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
     rhymed = count_rhymes(verses, language, lines_before=RHYME_REACH)
-    return f"{lines}, {span} syllables each; {rhymed} of them rhyme"
+    unit = "syllable" if span == "1" else "syllables"
+    return f"{lines}, {span} {unit} each; {rhymed} of them rhyme"
 
 
 def _form_lines(form: dict[str, int]) -> list[str]:
