@@ -16,6 +16,7 @@ import pytest
 from test_cli import SCHEMA, segue
 
 from conftest import albums_of_three, fill_library
+from segue import cli
 from segue.ingest.workers import Workers
 from segue.records import Tags
 
@@ -81,6 +82,17 @@ def test_a_program_that_the_system_ends_says_so(tmp_path: Path, little_music: Pa
     assert process.returncode == 143
     # On a busy machine, progress was printed before.
     assert err.endswith("\nstopped; what was finished is stored, run the same again to go on\n")
+
+
+def test_only_work_that_goes_on_is_said_to_be_stored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["segue", "--library", "x", "train", "sound"])
+    cli._report_stopped()
+    assert "run the same again with --resume to go on" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["segue", "transcribe", "song.mp3"])
+    cli._report_stopped()
+    assert capsys.readouterr().err == "\nstopped\n"
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_a_melody_of_piano_gets_a_band_with_a_flute(composer: Composer) -> None:
 def test_what_leaves_no_room_is_refused(composer: Composer) -> None:
     options = CompositionOptions(Sampling())
     tune = score(60, 64, 67, 65)
-    with pytest.raises(BadArgument, match="1 bars leave no room for a motif of 1; write --bars 4"):
+    with pytest.raises(BadArgument, match="--bars 1 leaves no room for a motif"):
         Composition(composer, options, 1, motif=tune)
     with pytest.raises(BadArgument, match="--motif is developed in a new piece"):
         Composition(composer, options, motif=tune, prompt=little_score(1, 4))

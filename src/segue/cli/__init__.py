@@ -24,6 +24,8 @@ _NO_MEMORY: Final = (
 )  # fmt: skip
 
 _OUTPUT_FAILED: Final = "OutputFailed"
+#: Commands whose work goes on where it stopped.
+_RESUMED: Final = frozenset({"add", "listens", "tags", "train"})
 #: Modules of the commands, in the order in which help lists them.
 _MODULES: Final = (
     "add", "show", "duplicates", "taste", "like", "playlist", "explore", "models", "explain",
@@ -134,10 +136,10 @@ def _report_stopped() -> None:
     if arguments[:1] == ["--library"]:
         arguments = arguments[2:]
     again = "with --resume " if "train" in arguments[:1] else ""
+    resumes = _RESUMED.intersection(arguments[:1])
+    how = f"; what was finished is stored, run the same again {again}to go on" if resumes else ""
     with contextlib.suppress(OSError):
-        sys.stderr.write(
-            f"\nstopped; what was finished is stored, run the same again {again}to go on\n"
-        )
+        sys.stderr.write(f"\nstopped{how}\n")
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

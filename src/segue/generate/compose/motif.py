@@ -87,8 +87,8 @@ def develop(motif: Sequence[Bar], count: int, key: int, instrument: int) -> list
         raise BadArgument("the time signature changes within the motif; give one that keeps it")
     if count <= len(motif):
         raise BadArgument(
-            f"{count} bars leave no room for a motif of {len(motif)}; write --bars "
-            f"{4 * len(motif)} or more"
+            f"--bars {count} leaves no room for a motif of {len(motif)} bars or the ending; "
+            f"write --bars {4 * len(motif)} or more"
         )
     bars: list[DevelopedBar] = []
     length = steps_per_bar(motif[0].time_signature)
