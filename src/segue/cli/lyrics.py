@@ -51,8 +51,8 @@ Syllables = Annotated[str, typer.Option(help="Syllables of the lines in turn, as
 Form = Annotated[
     str,
     typer.Option(
-        help="common, ballad, long, short, couplets, sonnet, limerick, haiku; or the sections of a "
-        "song, as verse-chorus-verse-chorus-bridge-chorus."
+        help="Form of the text: common, ballad, long, short, couplets, sonnet, limerick, haiku; or "
+        "the sections of a song, as verse-chorus-verse-chorus-bridge-chorus."
     ),
 ]
 About = Annotated[str, typer.Option(help='Theme, as "the sea, leaving home".')]

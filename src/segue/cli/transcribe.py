@@ -23,7 +23,7 @@ def transcribe(
         str | None, typer.Option(help="Passage that is transcribed, as 1:20-1:35; by default all.")
     ] = None,
     lead_sheet: Annotated[
-        bool, typer.Option("--lead-sheet", help="Only the melody, with chord symbols above it.")
+        bool, typer.Option("--lead-sheet", help="Melody alone, with chord symbols above it.")
     ] = False,
     title: opt.Title = None,
     threads: opt.Threads = 1,
