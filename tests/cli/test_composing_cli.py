@@ -80,7 +80,7 @@ def test_from_nothing_the_same_seed_gives_the_same_music(nowhere: Path, tmp_path
         (["--style", "rock", "--time-signature", "3/4"], 2, "those in 3/4 are waltz"),
         (["--melody", "{prompt}", "--bars", "4"], 2, "leave out --bars"),
         (["--melody", "{prompt}.txt"], 1, "there is no file"),
-        (["--motif", "{prompt}", "--bars", "2"], 2, "leave no room for a motif"),
+        (["--motif", "{prompt}", "--bars", "2"], 2, "leaves no room for a motif"),
         (["--infill", "2-3"], 2, "need a score"),
         (["--add", "bass"], 2, "need a score"),
         (["--max-copy", "0"], 2, "bars copied"),
