@@ -85,14 +85,14 @@ def _found(
     }
     # All others too, or a tune under another name could not be found.
     everything = [
-        (i, j, likeness)
-        for i, j, likeness in similar_pairs(prints, min(LEAST))
+        (i, j, similarity)
+        for i, j, similarity in similar_pairs(prints, min(LEAST))
         if books[i] != books[j] and (half_of(titles[i]) == half or half_of(titles[j]) == half)
     ]
     same_tune = {pair for pair in truth if alignment(scores, *pair) >= ALIKE}
     rows = []
     for least in LEAST:
-        pairs = {(i, j) for i, j, likeness in everything if likeness >= least}
+        pairs = {(i, j) for i, j, similarity in everything if similarity >= least}
         titled, untitled = pairs & truth, pairs - truth
         aligned = sum(alignment(scores, *pair) >= ALIKE for pair in untitled)
         rows.append(
@@ -161,9 +161,11 @@ def _changed(folder: Path, folk: list[Score]) -> str:
         ("one part of those that play", _one_part),
         ("one note in ten left out", lambda score: _thinned(score, rng)),
     ):
-        likeness = [minhash_similarity(minhash(score), minhash(change(score))) for score in sample]
-        rows.append((name, float(np.mean(likeness)), float(np.quantile(likeness, 0.05)),
-                     float(np.mean(np.array(likeness) >= SAME_TUNE_THRESHOLD))))  # fmt: skip
+        similarity = [
+            minhash_similarity(minhash(score), minhash(change(score))) for score in sample
+        ]
+        rows.append((name, float(np.mean(similarity)), float(np.quantile(similarity, 0.05)),
+                     float(np.mean(np.array(similarity) >= SAME_TUNE_THRESHOLD))))  # fmt: skip
     return "## The same score, changed (200 folk tunes, 100 songs of POP909)\n\n" + table(
         ("", "mean similarity", "5th percentile", f"at least {SAME_TUNE_THRESHOLD}"), rows
     )

@@ -68,6 +68,18 @@ def test_a_broken_chord_that_rings_is_notated_note_by_note() -> None:
     assert sorted(part.notes.tolist()) == sorted(score.parts[0].notes.tolist())
 
 
+def test_a_note_let_go_a_little_early_needs_no_tuplet() -> None:
+    bass = [(0, 5 / 6, 41), (1.5, 0.5, 36), (2, 5 / 6, 36), (3.5, 0.5, 41)]
+    (bar,) = voices(score_of((33, bass)))
+    pattern = "F2:quarter r:eighth C2:eighth C2:quarter r:eighth F2:eighth"
+    assert list(bar.values()) == [pattern]
+
+
+def test_triplets_are_kept() -> None:
+    (bar,) = voices(score_of((33, [(n / 3, 1 / 3, 41) for n in range(12)])))
+    assert list(bar.values()) == [" ".join(["F2:eighth"] * 12)]
+
+
 def test_a_wind_player_has_one_voice() -> None:
     legato = [(n, 1.2, 70 + n) for n in range(4)]
     (bar, *_) = voices(score_of((73, legato)))

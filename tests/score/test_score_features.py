@@ -193,8 +193,8 @@ def test_a_piece_is_found_when_it_is_transposed_and_lacks_notes() -> None:
         moved = piece(seed, up=int(rng.integers(-5, 7)))
         parts = [replace(p, notes=p.notes[rng.random(len(p.notes)) > 0.1]) for p in moved.parts]
         lacking.append(space(replace(moved, parts=tuple(parts))))
-    likeness = np.stack([space(piece(seed)) for seed in range(8)]) @ np.stack(lacking).T
-    assert (likeness.argmax(axis=1) == np.arange(8)).sum() >= 7
+    similarity = np.stack([space(piece(seed)) for seed in range(8)]) @ np.stack(lacking).T
+    assert (similarity.argmax(axis=1) == np.arange(8)).sum() >= 7
 
 
 def test_features_have_the_meaning_of_their_names() -> None:

@@ -98,13 +98,13 @@ def test_a_map_of_the_music_names_the_nearest_of_the_music(lib: Library, tmp_pat
     lib.atlas.draw(library_map, tmp_path / "map.html")
     page = (tmp_path / "map.html").read_text(encoding="utf-8")
     assert not any(title in page for title in OTHERS)
-    near, likeness = _nearest(lib._store, library_map)
+    near, similarities = _nearest(lib._store, library_map)
     unit = np.asarray(lib._store.spaces.matrix("sound").unit)
     shown = unit[np.isin(lib._store.spaces.matrix("sound").ids, library_map.ids)]
     cosines = np.take_along_axis(shown @ shown.T, np.maximum(near, 0), axis=1)
     assert (near >= 0).all()
     assert (near != np.arange(len(near))[:, None]).all()
-    assert np.allclose(cosines, likeness, atol=0.01)
+    assert np.allclose(cosines, similarities, atol=0.01)
 
 
 def test_where_little_is_music_it_is_said_why_nothing_comes(tmp_path: Path) -> None:

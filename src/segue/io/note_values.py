@@ -85,8 +85,13 @@ def is_readable(on: IntArray, off: IntArray) -> bool:
 
 def _is_plain(places: IntArray, is_onset: BoolArray) -> bool:
     """Return whether the positions in a beat lie on a division that is easy to read."""
-    if any((places * parts % QUARTER == 0).all() for parts in _PLAIN_DIVISIONS):
+    binary, ternary = ((places * parts % QUARTER == 0).all() for parts in _PLAIN_DIVISIONS)
+    if binary:
         return True
+    if ternary:
+        # A note that is let go a sixth before or after a beat without triplets is only played so.
+        is_sixth = (places * 2 % QUARTER != 0) & (places * 3 % QUARTER != 0)
+        return bool((is_onset & (places * 2 % QUARTER != 0)).any() or not is_sixth.any())
     halves_and_thirds = (places * 2 % QUARTER == 0) | (places * 3 % QUARTER == 0)
     if halves_and_thirds.all():
         return True

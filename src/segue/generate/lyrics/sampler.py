@@ -71,7 +71,7 @@ _SPARE_PARTNERS: Final = 4  # partners of a rhyme beyond those that the scheme n
 #: Syllables of a line whose number is taken from the artist's lines.
 _MIN_SYLLABLES: Final = 4
 _MAX_SYLLABLES: Final = 14
-#: Characters of songs that the language is told by, and words that a lexicon needs.
+#: Characters of songs that the language is estimated from, and words that a lexicon needs.
 _LANGUAGE_CHARACTERS: Final = 20_000
 _MIN_LEXICON: Final = 200
 
