@@ -30,7 +30,7 @@ _RESUMED: Final = frozenset({"add", "listens", "tags", "train"})
 _MODULES: Final = (
     "add", "show", "duplicates", "taste", "like", "playlist", "explore", "models", "explain",
     "compose", "melody", "harmonise", "lyrics", "transcribe", "sample", "train", "reconstruct",
-    "share",
+    "share", "serve",
 )  # fmt: skip
 
 
