@@ -47,8 +47,8 @@ _INITIAL_LOG_VARIANCE: Final = -4.0
 _EMBEDDING_STD: Final = 0.3
 _PRIOR_WIDTH: Final = 256
 _PRIOR_COMPONENTS: Final = 12
-#: Scales the standard deviations of the prior's components. Below, samples have ever fewer notes (20
-#: a window at 0.5, 56 at 1, music 74); above, more of them are out of the key.
+#: Scales the standard deviations of the prior's components. Below, samples have ever fewer notes
+#: (20 a window at 0.5, 56 at 1, music 74); above, more of them are out of the key.
 _PRIOR_TEMPERATURE: Final = 0.9
 _PRIOR_LEARNING_RATE: Final = 2e-3
 _PRIOR_BATCH_SIZE: Final = 96
