@@ -273,21 +273,16 @@ def _tracks(call: Call, name: str) -> tuple[int, ...]:
 
 def play_queue(call: Call) -> dict[str, Any]:
     """Show the saved play queue."""
-    queue = call.store.players.queue(call.user)
-    if queue is None:
-        return {}
+    queue = _saved_queue(call)
     element = _queue(call, queue)
-    songs = element["entry"]
-    if songs:
+    if queue.tracks and queue.tracks[queue.index] in call.catalog.songs:
         element["current"] = f"{SONG_PREFIX}{queue.tracks[queue.index]}"
     return {"playQueue": element}
 
 
 def play_queue_by_index(call: Call) -> dict[str, Any]:
     """Show the saved play queue, its current song by position."""
-    queue = call.store.players.queue(call.user)
-    if queue is None:
-        return {}
+    queue = _saved_queue(call)
     element = _queue(call, queue)
     if element["entry"]:
         before = queue.tracks[: queue.index]
@@ -322,6 +317,10 @@ def _save_queue(call: Call, tracks: Sequence[int], index: int) -> dict[str, Any]
     with call.store.transaction():
         call.store.players.save_queue(call.user, queue)
     return {}
+
+
+def _saved_queue(call: Call) -> PlayQueue:
+    return call.store.players.queue(call.user) or PlayQueue((), 0, 0, call.now, call.app)
 
 
 def _queue(call: Call, queue: PlayQueue) -> dict[str, Any]:
