@@ -140,7 +140,7 @@ def list_users(library: opt.Library = None, json: opt.Json = False) -> None:
             {"name": name, "apps": [{"name": each.app, "at": each.created_at} for each in apps]}
             for name, apps in keys.items()
         ]
-        print_json("serve users list", {"users": users})
+        print_json("serve-users", {"users": users})
         return
     if not keys:
         raise NotFound(f"the server of {display_path(folder)} has no users yet")

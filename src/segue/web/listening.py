@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from segue.store.listens import ListenedItem
 from segue.store.players import Bookmark, Playlist, PlayQueue
+from segue.store.user_data import ListenedItem
 from segue.text import clean
 from segue.web.answers import GENERIC, MISSING, NOT_ALLOWED, NOT_FOUND, ApiError
 from segue.web.calls import SONG_PREFIX, Call, NowPlaying
