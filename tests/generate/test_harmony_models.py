@@ -29,7 +29,6 @@ from segue.generate.harmony.chord_network import (
 )
 from segue.generate.harmony.chord_slots import (
     NO_CHORD_INDEX,
-    QUALITIES,
     transpose_chords,
 )
 from segue.generate.harmony.particle_filter import (
@@ -42,6 +41,7 @@ from segue.generate.harmony.particle_filter import (
 from segue.nn.checkpoint import save_checkpoint
 from segue.nn.sampling import Sampling
 from segue.nn.transformer import StackConfig
+from segue.theory.chords import QUALITIES
 
 
 @pytest.fixture(scope="module")
