@@ -70,7 +70,7 @@ def test_the_soprano_is_kept_beyond_the_context(network: ChoraleTransformer) -> 
         SOPRANO,
         ParticleFilterOptions(particles=4),
         generator(),
-        watch=lambda *told: seen.append(told),
+        watch=lambda *progress: seen.append(progress),
     )
     assert sung.frames.shape == (96, 4)  # the network has 40 frames in view
     assert torch.equal(sung.frames[:, 0], SOPRANO)

@@ -266,7 +266,7 @@ def _print_pair(comparison: "Comparison", n: int) -> None:
         _print_traits("tags that they have in common", ordered[:n])
         ordered = sorted(comparison.tags, key=lambda trait: -trait.distance_share)
         _print_traits("tags that set them apart", ordered[:n])
-    if comparison.bars:
+    if comparison.first.kind == "score":
         rows = [
             (pair.first + 1, pair.second + 1, pair.overlap, f"{pair.semitones:+d}")
             for pair in comparison.bars

@@ -30,7 +30,7 @@ from segue.records import (
     Tags,
     Track,
 )
-from segue.search.descriptions import average_rankings, describe_tracks, rank_by_tags
+from segue.search.descriptions import average_rankings, rank_by_tags, track_descriptions
 from segue.search.duplicates import duplicate_map
 from segue.search.filters import Filters
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
@@ -456,7 +456,7 @@ class Library(deprecation.RenamedAttributes):
             from segue.ingest.analysis import describe_file  # imports the networks
 
             return [describe_file(resolved)]
-        return describe_tracks(self._store, resolved)
+        return track_descriptions(self._store, resolved)
 
     def listens(self) -> "ListensSummary":
         """Summarise the imported listens, also of tracks that are not in the library.

@@ -191,7 +191,7 @@ def rank_by_tags(store: Store, tags: Sequence[str]) -> Ranking:
     return Ranking(matrix.ids, shares.sum(axis=1).astype(np.float32), explain, matrix)
 
 
-def describe_tracks(store: Store, tracks: Sequence[Track]) -> list[Description]:
+def track_descriptions(store: Store, tracks: Sequence[Track]) -> list[Description]:
     """Return the tags of recordings and the lyrics of tracks."""
     return [
         Description(
