@@ -102,7 +102,8 @@ def _found(
         )  # fmt: skip
     rng = random.Random(0)
     chance = np.mean([
-        alignment(scores, *rng.sample(range(len(scores)), 2)) >= SAME_TUNE_ALIGNMENT for _ in range(400)
+        alignment(scores, *rng.sample(range(len(scores)), 2)) >= SAME_TUNE_ALIGNMENT
+        for _ in range(400)
     ])  # fmt: skip
     return (
         f"## {half} half\n\n{len(truth)} pairs of one title, in {len(same_tune)} of which three of "
