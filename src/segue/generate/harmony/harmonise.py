@@ -21,7 +21,7 @@ from segue.generate.harmony.chorale_frames import (
     melody_frames,
     voice_parts,
 )
-from segue.generate.harmony.chord_slots import NO_CHORD_INDEX, ChordSlots, melody_slots
+from segue.generate.harmony.chord_network import NO_CHORD_INDEX, ChordSlots, melody_slots
 from segue.records import IntArray, Part, Score
 from segue.score.harmony import NO_CHORD, Chord, ScoreKey, estimate_key
 from segue.score.lines import extract_melody
