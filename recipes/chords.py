@@ -28,12 +28,13 @@ from segue.generate.harmony.chord_network import (
     checkpoint_metadata,
     slot_features,
 )
-from segue.generate.harmony.chord_slots import NO_CHORD_INDEX, QUALITIES, transpose_chords
+from segue.generate.harmony.chord_slots import NO_CHORD_INDEX, transpose_chords
 from segue.nn.checkpoint import save_model
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
 from segue.nn.quantization import quantize_weights
 from segue.nn.trainer import STATE, Batch, data_fingerprint
 from segue.records import DoubleArray, IntArray
+from segue.theory.chords import QUALITIES
 
 CONFIG: Final = ChordNetworkConfig(96, (1, 2, 4, 8, 16), 0.3)
 TRAINING: Final = LMTrainingConfig(

@@ -1,4 +1,4 @@
-"""Versions of a piece are told by the course of their pitches, whatever the key and tempo."""
+"""Versions of a piece are found by their chroma sequences, whatever the key and tempo."""
 
 import librosa
 import numpy as np

@@ -155,28 +155,15 @@ def write_map_page(
     low = points.min(axis=0)
     extent = float(np.ptp(points, axis=0).max()) or 1.0
     grid = np.round((points - low) / extent * _MAX_COORDINATE).astype(int)
-    artists, artist_index = _factorise(track.tags.artist for track in tracks)
-    albums, album_index = _factorise(track.tags.album for track in tracks)
-    links = [link(track, target).rpartition("/") for track in tracks]
-    folders, folder_index = _factorise(folder + slash for folder, slash, _ in links)
     words = {tag: index for index, tag in enumerate(dict.fromkeys(chain.from_iterable(tags)))}
     data = {
         "title": title,
         "caption": caption,
         "x": grid[:, 0].tolist(),
         "y": (grid[:, 1].max(initial=0) - grid[:, 1]).tolist(),
-        "ids": [track.id for track in tracks],
-        "seconds": [round(track.duration_s) for track in tracks],
-        "titles": [track.tags.title for track in tracks],
-        "artist": artist_index,
-        "album": album_index,
-        "artists": artists,
-        "albums": albums,
+        **_track_columns(tracks, target),
         "tags": [[words[tag] for tag in row] for row in tags],
         "words": list(words),
-        "folder": folder_index,
-        "folders": folders,
-        "file": [name for _, _, name in links],
         "near": neighbours.ravel().tolist(),
         "likeness": np.round(similarities.ravel() * 100).astype(int).tolist(),
         "nearest": int(neighbours.shape[1]),
@@ -188,6 +175,26 @@ def write_map_page(
         },
     }
     write_page("map.html", data, target)
+
+
+def _track_columns(tracks: Sequence[Track], target: Path) -> dict[str, list[Any]]:
+    """Return what the page of a map tells of tracks; each name and folder is stored once."""
+    artists, artist_index = _factorise(track.tags.artist for track in tracks)
+    albums, album_index = _factorise(track.tags.album for track in tracks)
+    links = [link(track, target).rpartition("/") for track in tracks]
+    folders, folder_index = _factorise(folder + slash for folder, slash, _ in links)
+    return {
+        "ids": [track.id for track in tracks],
+        "seconds": [round(track.duration_s) for track in tracks],
+        "titles": [track.tags.title for track in tracks],
+        "artist": artist_index,
+        "album": album_index,
+        "artists": artists,
+        "albums": albums,
+        "folder": folder_index,
+        "folders": folders,
+        "file": [name for _, _, name in links],
+    }
 
 
 def _factorise(values: Iterable[str]) -> tuple[list[str], list[int]]:

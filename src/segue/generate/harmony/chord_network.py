@@ -25,7 +25,6 @@ from segue.generate.harmony.chord_slots import (
     NO_CHORD_INDEX,
     NUM_CELLS,
     NUM_CHORDS,
-    QUALITIES,
     ChordSlots,
     transpose_chords,
 )
@@ -33,6 +32,7 @@ from segue.nn.checkpoint import Checkpoint, load_model
 from segue.nn.quantization import dequantize_weights
 from segue.nn.transformer import dropout
 from segue.records import DoubleArray, FloatArray, IntArray
+from segue.theory.chords import QUALITIES
 
 CHECKPOINT_KIND: Final = "chord network"
 #: Increased when the features or the numbering of chords change.

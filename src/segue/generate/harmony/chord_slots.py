@@ -15,6 +15,7 @@ import numpy as np
 from segue.errors import BadArgument
 from segue.records import FloatArray, IntArray, Part, Score
 from segue.score.timing import BarGrid, bar_grid
+from segue.theory.chords import QUALITIES
 
 MAX_BARS: Final = 20_000
 #: Bars after which a note is cut, so that one that was never ended does not drown the others.
@@ -24,22 +25,6 @@ NUM_CELLS: Final = 12
 #: Metrical position of a slot.
 FIRST_HALF, SECOND_HALF, WHOLE_BAR = 0, 1, 2
 
-#: Chord qualities as symbols, and their pitch classes above the root.
-QUALITIES: Final[dict[str, tuple[int, ...]]] = {
-    "": (0, 4, 7),
-    "m": (0, 3, 7),
-    "7": (0, 4, 7, 10),
-    "m7": (0, 3, 7, 10),
-    "maj7": (0, 4, 7, 11),
-    "sus4": (0, 5, 7),
-    "sus2": (0, 2, 7),
-    "7sus4": (0, 5, 7, 10),
-    "6": (0, 4, 7, 9),
-    "dim": (0, 3, 6),
-    "m7b5": (0, 3, 6, 10),
-    "dim7": (0, 3, 6, 9),
-    "aug": (0, 4, 8),
-}
 #: A chord is numbered as 12 times the index of its quality, plus its root. This is no chord.
 NO_CHORD_INDEX: Final = 12 * len(QUALITIES)
 NUM_CHORDS: Final = NO_CHORD_INDEX + 1
