@@ -96,8 +96,8 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
         runs.append(_training(name, config, training, work / name))
     bundled = load_chorale_network()
     valid = float(np.mean(costs(bundled, pieces["valid"])))
-    judged = Judged(costs(bundled, pieces["test"]), onsets)
-    rows.append(["**Segue, bundled: the same, calibrated**", "2.54 M", valid, *judged.row])
+    token_costs = TokenCosts(costs(bundled, pieces["test"]), onsets)
+    rows.append(["**Segue, bundled: the same, calibrated**", "2.54 M", valid, *token_costs.row])
     result_tables.write_table(
         "chorales",
         "Negative log-likelihood of JSB Chorales, nats per voice and sixteenth",

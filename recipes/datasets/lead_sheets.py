@@ -26,7 +26,6 @@ import numpy as np
 from recipes.datasets import pop909
 from recipes.datasets.annotated_melodies import nearest_quality
 from segue.errors import SegueError
-from segue.generate.harmony.chord_slots import QUALITIES as CHORD_QUALITIES
 from segue.generate.melody.lead_sheet import (
     MIN_BARS,
     MIN_NOTES,
@@ -42,6 +41,7 @@ from segue.records import IntArray, Part, Score
 from segue.score.harmony import estimate_chords as found_chords
 from segue.score.timing import bar_grid
 from segue.theory.chord_charts import NO_ROOT, STEPS_PER_QUARTER, Chart, chord_row, steps_per_bar
+from segue.theory.chords import QUALITIES as CHORD_QUALITIES
 from segue.theory.chords import parse_chord
 
 Side = Literal["train", "validation", "test"]
