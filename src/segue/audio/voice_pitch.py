@@ -179,3 +179,51 @@ def _interpolated_hz(logits_FT: FloatArray) -> NDArray[np.float64]:
     log_hz = np.linspace(np.log(MIN_HZ), np.log(MAX_HZ), PITCH_STEPS)
     steps = log_hz[np.clip(rows - 1, 0, PITCH_STEPS - 1)]
     return np.asarray(np.exp((share * steps).sum(axis=0) / share.sum(axis=0)))
+
+
+# --- notes ---
+
+#: Cost of a change of pitch in a contour, in semitones times frames; and the most that a frame
+#: counts, so that the octave errors and clicks of a few frames are no notes.
+_CHANGE_COST: Final = 2.5
+_MAX_FRAME_COST: Final = 1.5
+_STEPS_PER_SEMITONE: Final = 4
+_MIN_CONFIDENCE: Final = 0.5
+
+
+def contour_notes(contour: PitchContour) -> NDArray[np.float64]:
+    """Find the notes of a hummed melody, those of one pitch that follow one another as one.
+
+    The contour is approximated by a piecewise constant one (Potts functional, solved exactly by
+    dynamic programming over quarters of a semitone). Frames without voice cost nothing, so that a
+    breath neither ends a note nor begins one.
+
+    Returns
+    -------
+    ndarray, shape (n, 3), float64
+        Onset and offset in seconds, and MIDI pitch with fractions.
+    """
+    voiced = np.flatnonzero(contour.confidence >= _MIN_CONFIDENCE)
+    if not len(voiced):
+        return np.empty((0, 3))
+    pitch = contour.pitch[voiced]
+    lowest = np.floor(pitch.min())
+    count = round((np.ceil(pitch.max()) - lowest) * _STEPS_PER_SEMITONE) + 1
+    levels = lowest + np.arange(count) / _STEPS_PER_SEMITONE
+    costs = np.minimum(np.abs(pitch[:, None] - levels), _MAX_FRAME_COST)
+    total = np.zeros(count)
+    came_from = np.empty((len(voiced), count), np.int32)
+    for row, cost in enumerate(costs):
+        best = int(total.argmin())
+        stays = total <= total[best] + _CHANGE_COST
+        came_from[row] = np.where(stays, np.arange(count), best)
+        total = np.where(stays, total, total[best] + _CHANGE_COST) + cost
+    path = np.empty(len(voiced), np.int64)
+    path[-1] = total.argmin()
+    for row in range(len(voiced) - 1, 0, -1):
+        path[row - 1] = came_from[row, path[row]]
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(path)) + 1, [len(voiced)]])
+    return np.array([
+        (voiced[first] * FRAME_S, (voiced[end - 1] + 1) * FRAME_S, np.median(pitch[first:end]))
+        for first, end in zip(edges[:-1], edges[1:], strict=True)
+    ])
