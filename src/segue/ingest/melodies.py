@@ -27,12 +27,12 @@ from segue.ingest.analysis import (
     decode_samples,
     read_score,
 )
+from segue.ingest.cache import Cache
 from segue.ingest.workers import Fault, Workers
 from segue.media import ALL_SUFFIXES, MEDIA, medium_of
 from segue.records import Failure, FloatArray, Medium, MelodyHit, Score, Span, Track
 from segue.search.melody import MelodyIndex, match_melody, melody_table
 from segue.store import Store
-from segue.store.cache import Cache
 
 Watcher = Callable[[int, int], None]
 
@@ -45,7 +45,7 @@ MAX_QUERY_S: Final = 60.0
 MAX_QUERY_NOTES: Final = 150
 MIN_QUERY_NOTES: Final = 4
 #: Hits of a lower similarity are chance, see bench/humming.py.
-MIN_SIMILARITY: Final = 0.25
+MIN_SIMILARITY: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +96,7 @@ def search_melody(
     workers: int = 1,
     watch: Watcher | None = None,
 ) -> MelodySearch:
-    """Find the tracks that contain a melody; see `segue.library.Library.find_melody`."""
+    """Find the tracks that contain a melody; see `segue.library.scores.Scores.find_melody`."""
     if n < 1:
         raise BadArgument(f"{n} results: give a number of at least 1")
     melody = read_query(query)
@@ -235,6 +235,8 @@ def read_query(query: str | Path) -> MelodyQuery:
     Unreadable
         The file cannot be read.
     """
+    if not str(query).strip():
+        raise BadArgument("an empty query; name a recording, a score, or notes as C D E F")
     path = Path(query)
     if os.path.lexists(path):
         medium = medium_of(path) or "sound"
@@ -248,7 +250,7 @@ def read_query(query: str | Path) -> MelodyQuery:
     notes = _abc_notes(str(query))
     # Notes of one length are typed for their pitch.
     rhythm = bool(np.ptp(np.diff(notes[:, 0])) > 1e-6) if len(notes) > 2 else False
-    return MelodyQuery(_checked(notes, "").notes, rhythm)
+    return MelodyQuery(_checked(notes, f"{str(query)!r}: ").notes, rhythm)
 
 
 def _checked(notes: FloatArray, name: str, *, hummed: bool = False) -> MelodyQuery:
