@@ -13,18 +13,20 @@ Every tune of both collections is searched. The constants of `segue.audio.voice_
 import argparse
 import time
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from segue.audio.voice_pitch import SAMPLE_RATE_HZ
+from bench.result_tables import table, write_table
+from segue.audio.voice_pitch import SAMPLE_RATE_HZ, contour_notes, track_pitch
 from segue.io.midi import read_midi
 from segue.records import FloatArray, Score
-from segue.score.lines import extract_melody
+from segue.score.lines import extract_melody, melodic_lines
 from segue.score.timing import ticks_to_seconds
+from segue.search.melody import MelodyIndex, match_melody, melody_table
 
 TEST_SEED, TUNING_SEED = 7, 1007
 TEST_TUNES, TUNING_TUNES = 100, 60
@@ -89,7 +91,7 @@ def passage(notes: Array, rng: np.random.Generator, *, middle: bool) -> Array:
     latest = np.searchsorted(notes[:, 0], max(notes[-1, 1] - length_s, 0), side="right") - 1
     first = int(rng.integers(1, max(latest, 1) + 1)) if middle else 0
     chosen = notes[first:]
-    return chosen[chosen[:, 0] < chosen[0, 0] + length_s]
+    return np.asarray(chosen[chosen[:, 0] < chosen[0, 0] + length_s])
 
 
 def perform(notes: Array, errors: HumErrors, rng: np.random.Generator) -> Array:
@@ -188,12 +190,223 @@ def _disturb(
     gaps = np.flatnonzero(notes[1:, 0] - notes[:-1, 1] > 0.12)
     band = butter(2, (500, 4000), btype="bandpass", fs=SAMPLE_RATE_HZ, output="sos")
     for gap in gaps if errors.rubato else ():
-        first, end = ((notes[gap, 1], notes[gap + 1, 0]) + np.full(2, before_s)) * SAMPLE_RATE_HZ
-        size = int(end - first)
+        first = (notes[gap, 1] + before_s) * SAMPLE_RATE_HZ
+        size = int((notes[gap + 1, 0] - notes[gap, 1]) * SAMPLE_RATE_HZ)
         breath = sosfilt(band, rng.normal(0, 1, size)) * np.hanning(size)
         total[int(first) : int(first) + size] += breath * np.sqrt(power) * rng.uniform(0.1, 0.5)
     for _ in range(rng.poisson(errors.clicks * n / SAMPLE_RATE_HZ / 10)):
         first = int(rng.integers(0, n - 200))
         click = rng.normal(0, 1, 160) * np.exp(-np.arange(160) / 20)
         total[first : first + 160] += click * np.sqrt(power) * rng.uniform(1, 4)
-    return (0.5 * total / np.abs(total).max() * rng.uniform(0.2, 1.0)).astype(np.float32)
+    level = 0.5 * rng.uniform(0.2, 1.0) / np.abs(total).max()
+    return np.asarray(level * total, np.float32)
+
+
+# --- search ---
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A hum's ranks: strict, of equal passages, and by the baseline; its seconds of processor."""
+
+    voice: str
+    middle: bool
+    rank: float
+    passage_rank: float
+    baseline_rank: float
+    hearing_s: float
+    search_s: float
+    similarity: float
+    runner_up: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--tuning", action="store_true", help="hums of the tuning tunes")
+    arguments = parser.parse_args()
+    scores = read_tunes(arguments.data / "scores" / "folk_tunes.zip")
+    index = MelodyIndex.build(
+        (number, melody_table(score_lines(score))) for number, score in enumerate(scores)
+    )
+    grams = NgramIndex(index)
+    order = np.random.default_rng(2).permutation(len(scores))
+    test, tuning = order[:TEST_TUNES], order[TEST_TUNES : TEST_TUNES + TUNING_TUNES]
+    chosen, seed = (tuning, TUNING_SEED) if arguments.tuning else (test, TEST_SEED)
+    sections = []
+    for name, errors, count in (
+        ("Hums with errors", HumErrors(), len(chosen)),
+        ("Hums with twice the errors", HARD, len(chosen) // 2),
+        ("Hums without errors", EXACT, len(chosen) // 4),
+    ):
+        outcomes = [
+            ask(scores[tune], int(tune), number, errors, seed, index, grams)
+            for number, tune in enumerate(chosen[:count])
+        ]
+        sections.append(f"## {name}\n\n{ranks_table(outcomes)}")
+    sections += [nothing_sung(index), speed(scores, index)]
+    write_table(
+        "humming_tuning" if arguments.tuning else "humming",
+        f"Search by humming among {len(scores):,} tunes",
+        sections,
+    )
+
+
+def read_tunes(path: Path) -> list[Score]:
+    with zipfile.ZipFile(path) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".mid"))
+        return [read_midi(archive.read(name)) for name in names]
+
+
+def score_lines(score: Score) -> list[tuple[Array, NDArray[np.int64]]]:
+    ticks = score.ticks_per_quarter
+    return [
+        (ticks_to_seconds(score, np.rint(line.onset * ticks).astype(np.int64)), line.pitch)
+        for line in melodic_lines(score)
+    ]
+
+
+def ask(
+    score: Score,
+    tune: int,
+    number: int,
+    errors: HumErrors,
+    seed: int,
+    index: MelodyIndex,
+    grams: "NgramIndex",
+) -> Outcome:
+    """Hum a tune and look for it."""
+    rng = np.random.default_rng([seed, number, int(1000 * errors.drift)])
+    middle, voice = bool(number % 2), VOICES[number % 3]
+    sung = perform(passage(melody_notes(score), rng, middle=middle), errors, rng)
+    samples = sing(sung, voice, errors, rng)
+    start_s = time.process_time()
+    notes = contour_notes(track_pitch(samples))[:, [0, 2]]
+    heard_s = time.process_time()
+    found = match_melody(index, notes)
+    end_s = time.process_time()
+    at = np.flatnonzero(found.tracks == tune)
+    rank = passage_rank = np.inf
+    if len(at):
+        rank = float(at[0] + 1)
+        passage_rank = float(1 + (found.cost < found.cost[at[0]] - 1e-3).sum())
+    scores = grams.scores(notes[:, 1])
+    similarity = np.exp(-found.cost[:2])
+    return Outcome(
+        voice,
+        middle,
+        rank,
+        passage_rank,
+        float(1 + (scores > scores[tune]).sum() + ((scores == scores[tune]).sum() - 1) / 2),
+        heard_s - start_s,
+        end_s - heard_s,
+        float(similarity[0]),
+        float(similarity[1]),
+    )
+
+
+class NgramIndex:
+    """The baseline: overlap of trigrams of intervals in semitones, weighted by rarity."""
+
+    def __init__(self, index: MelodyIndex) -> None:
+        self.grams: dict[tuple[int, ...], set[int]] = {}
+        self.count = int(index.tracks.max()) + 1
+        for line, track in enumerate(index.tracks.tolist()):
+            pitch = index.pitch[index.starts[line] : index.starts[line + 1]]
+            for gram in interval_trigrams(pitch[np.isfinite(pitch)]):
+                self.grams.setdefault(gram, set()).add(track)
+
+    def scores(self, pitch: Array) -> Array:
+        """Return the score of each tune for a query."""
+        total = np.zeros(self.count)
+        for gram in set(interval_trigrams(pitch)):
+            tracks = list(self.grams.get(gram, ()))
+            if tracks:
+                total[tracks] += np.log(self.count / len(tracks))
+        return total
+
+
+def interval_trigrams(pitch: NDArray[np.floating]) -> list[tuple[int, ...]]:
+    intervals = np.rint(np.diff(pitch)).astype(int).tolist()
+    return list(zip(intervals, intervals[1:], intervals[2:], strict=False))
+
+
+def ranks_table(outcomes: list[Outcome]) -> str:
+    groups = {"all": outcomes}
+    groups |= {voice: [each for each in outcomes if each.voice == voice] for voice in VOICES}
+    groups["from the beginning"] = [each for each in outcomes if not each.middle]
+    groups["from the middle"] = [each for each in outcomes if each.middle]
+    rows = []
+    for name, group in groups.items():
+        rank = np.array([each.rank for each in group])
+        same = np.array([each.passage_rank for each in group])
+        baseline = np.array([each.baseline_rank for each in group])
+        rows.append((
+            name, len(group), float((rank == 1).mean()), float((same == 1).mean()),
+            float((rank <= 10).mean()), float((1 / rank).mean()),
+            float((baseline == 1).mean()), float((baseline <= 10).mean()),
+            float((1 / baseline).mean()),
+        ))  # fmt: skip
+    columns = (
+        "hums", "number", "first", "first, or the same passage", "first ten", "MRR",
+        "trigrams: first", "first ten", "MRR",
+    )  # fmt: skip
+    missed = [
+        f"{number} ({each.voice}): rank {each.rank:.0f}"
+        for number, each in enumerate(outcomes)
+        if each.passage_rank > 1
+    ]
+    similarity = np.array([each.similarity for each in outcomes])
+    runner_up = np.array([each.runner_up for each in outcomes])
+    hearing = np.mean([each.hearing_s for each in outcomes])
+    search = np.mean([each.search_s for each in outcomes])
+    return (
+        table(columns, rows)
+        + f"\nSimilarity of the first hit: median {np.median(similarity):.2f}, lowest "
+        f"{similarity.min():.2f}; of the second: median {np.median(runner_up):.2f}. Processor "
+        f"seconds a query: {hearing:.2f} to hear it, {search:.2f} to search. Not found first: "
+        f"{'; '.join(missed) or 'none'}.\n"
+    )
+
+
+def nothing_sung(index: MelodyIndex) -> str:
+    """Search with sounds that are no melody."""
+    rng = np.random.default_rng(5)
+    n = 10 * SAMPLE_RATE_HZ
+    time_s = np.arange(n) / SAMPLE_RATE_HZ
+    # Speech: a falling contour in each phrase, syllables, and consonants between them.
+    f0 = 120 * 2 ** (0.4 * np.cos(2 * np.pi * time_s / 2.2) + 0.25 * np.sin(9 * time_s))
+    phase = 2 * np.pi * np.cumsum(f0) / SAMPLE_RATE_HZ
+    syllables = np.clip(np.sin(2 * np.pi * 4 * time_s) + 0.3, 0, 1)
+    sounds = {
+        "silence": np.zeros(n),
+        "white noise": 0.2 * rng.normal(0, 1, n),
+        "intonation of speech": syllables * _timbre(phase, f0, "da") / 10
+        + 0.01 * rng.normal(0, 1, n),
+        "clicks": (rng.random(n) < 1e-3) * rng.normal(0, 1, n),
+    }
+    rows = []
+    for name, samples in sounds.items():
+        notes = contour_notes(track_pitch(samples.astype(np.float32)))[:, [0, 2]]
+        similarity: object = "-"
+        if len(notes) > 3:
+            similarity = float(np.exp(-match_melody(index, notes[:150]).cost[0]))
+        rows.append((name, len(notes), similarity))
+    return "## No melody\n\n" + table(("sound", "notes heard", "similarity of the best"), rows)
+
+
+def speed(scores: list[Score], index: MelodyIndex) -> str:
+    """Processor seconds of a search in larger indices, of the tunes and their transpositions."""
+    query = np.column_stack([each[:30] for each in score_lines(scores[5])[0]])
+    rows = []
+    for factor in (1, 4):
+        larger = index.only(np.tile(np.arange(len(index.tracks)), factor))
+        start_s = time.process_time()
+        match_melody(larger, query)
+        spent_s = time.process_time() - start_s
+        rows.append((len(scores) * factor, len(larger.pitch), spent_s))
+    return "## Growth\n\n" + table(("tunes", "notes", "processor seconds a search"), rows)
+
+
+if __name__ == "__main__":
+    main()

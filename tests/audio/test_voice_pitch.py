@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from make_voice_pitch_reference import synthetic_voice
 
+from recordings import sung
 from segue.audio.voice_pitch import (
     HOP_LENGTH,
     SAMPLE_RATE_HZ,
@@ -17,18 +18,6 @@ from segue.errors import BadArgument
 from segue.records import FloatArray
 
 REFERENCE = Path(__file__).with_name("voice_pitch_reference.npz")
-
-
-def sung(pitches: list[float], length_s: float = 0.3, gap_s: float = 0.0) -> FloatArray:
-    """Sing notes of a few harmonics without a gap, or with one."""
-    pieces = []
-    phase = 0.0
-    for pitch in pitches:
-        hz = 440 * 2 ** ((pitch - 69) / 12)
-        at = phase + 2 * np.pi * hz * np.arange(round(length_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
-        phase = float(at[-1])
-        pieces += [sum(np.sin(k * at) / k for k in range(1, 6)), np.zeros(round(gap_s * 16_000))]
-    return np.asarray(0.2 * np.concatenate(pieces), np.float32)
 
 
 def test_it_is_the_published_network() -> None:

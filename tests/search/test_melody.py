@@ -16,7 +16,7 @@ def tune(seed: int, notes: int = 60) -> NDArray[np.float64]:
     lengths = rng.choice([0.25, 0.25, 0.5, 0.75], notes)
     pitch = 60 + np.cumsum(steps) - 12 * (np.cumsum(steps) // 24)
     kept = np.append(True, np.diff(pitch) != 0)
-    return np.column_stack([np.cumsum(lengths), pitch])[kept].astype(np.float64)
+    return np.asarray(np.column_stack([np.cumsum(lengths), pitch])[kept], np.float64)
 
 
 def index_of(count: int) -> MelodyIndex:

@@ -11,6 +11,7 @@ Shape legend: C channels, F frequency bands, T time frames.
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from safetensors.numpy import load_file
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument
-from segue.records import BoolArray, FloatArray, IntArray
+from segue.records import FloatArray
 
 SAMPLE_RATE_HZ: Final = 16_000
 HOP_LENGTH: Final = 256
@@ -223,7 +224,9 @@ def contour_notes(contour: PitchContour) -> NDArray[np.float64]:
     for row in range(len(voiced) - 1, 0, -1):
         path[row - 1] = came_from[row, path[row]]
     edges = np.concatenate([[0], np.flatnonzero(np.diff(path)) + 1, [len(voiced)]])
-    return np.array([
-        (voiced[first] * FRAME_S, (voiced[end - 1] + 1) * FRAME_S, np.median(pitch[first:end]))
-        for first, end in zip(edges[:-1], edges[1:], strict=True)
-    ])
+    return np.array(
+        [
+            (voiced[first] * FRAME_S, (voiced[end - 1] + 1) * FRAME_S, np.median(pitch[first:end]))
+            for first, end in pairwise(edges.tolist())
+        ]
+    )

@@ -269,9 +269,7 @@ def run_job(job: Job) -> Answer:
         return _decode_samples(path, job.passage)
     if isinstance(job, ReadSidecars):
         return _read_words(path, job)
-    if isinstance(job, ReadMelodies):
-        return Melodies(tuple(_melodies(score) for score in read_scores(path)))
-    return _read_score(path, job.tune)
+    return _read_score(path, job.tune) if isinstance(job, ReadScore) else _read_melodies(path)
 
 
 def _identify(path: Path, root: Path, job: Identify) -> Identity:
@@ -411,17 +409,23 @@ def _decode_tune(score: Score | UnreadableTune) -> DecodedTrack | Fault:
     return DecodedTrack("score", bars, vector, facts, minhash(score), float(facts["duration_s"]))
 
 
-def _melodies(score: Score | UnreadableTune) -> FloatArray | Fault:
+def _read_melodies(path: Path) -> Melodies:
     from segue.score.lines import melodic_lines
     from segue.score.timing import ticks_to_seconds
     from segue.search.melody import melody_table
 
-    if isinstance(score, UnreadableTune):
-        return Fault(score.reason)
-    ticks = score.ticks_per_quarter
-    return melody_table(
-        (ticks_to_seconds(score, np.rint(line.onset * ticks).astype(np.int64)), line.pitch)
-        for line in melodic_lines(score)
+    def table(score: Score) -> FloatArray:
+        ticks = score.ticks_per_quarter
+        return melody_table(
+            (ticks_to_seconds(score, np.rint(line.onset * ticks).astype(np.int64)), line.pitch)
+            for line in melodic_lines(score)
+        )
+
+    return Melodies(
+        tuple(
+            Fault(tune.reason) if isinstance(tune, UnreadableTune) else table(tune)
+            for tune in read_scores(path)
+        )
     )
 
 

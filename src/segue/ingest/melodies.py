@@ -8,11 +8,12 @@ collected in one index for each medium.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound, Unreadable
 from segue.ingest.analysis import (
@@ -34,12 +35,20 @@ from segue.records import Failure, FloatArray, Medium, MelodyHit, Score, Span, T
 from segue.search.melody import MelodyIndex, match_melody, melody_table
 from segue.store import Store
 
+if TYPE_CHECKING:
+    from segue.audio.note_events import NoteEvents
+
 Watcher = Callable[[int, int], None]
+Notes = NDArray[np.float64]
 
 VERSION: Final = 1
 INDEX: Final = "melodies"
 #: Recordings are transcribed up to here.
 MAX_RECORDING_S: Final = 600.0
+#: Semitones of the harmonics 2 to 10, and the amplitude of one, as a share of its fundamental's.
+_HARMONICS: Final = (12, 19, 24, 28, 31, 34, 36, 38, 40)
+_HARMONIC_SHARE: Final = 0.75
+_ONSET_TOLERANCE_S: Final = 0.05
 #: A query is no longer, and has no fewer notes.
 MAX_QUERY_S: Final = 60.0
 MAX_QUERY_NOTES: Final = 150
@@ -60,7 +69,7 @@ class MelodyQuery:
         Whether its rhythm counts.
     """
 
-    notes: FloatArray
+    notes: Notes
     rhythm: bool = True
 
 
@@ -216,13 +225,34 @@ def _transcribe(
             failures.append(Failure(track.path, getattr(answer, "reason", "unreadable")))
             continue
         tuning = analyse_harmony((answer.samples,)).tuning
-        events = transcribe_samples(answer.samples, tuning)
+        events = without_harmonics(transcribe_samples(answer.samples, tuning))
         line = split_parts(events)[0] if len(events) else np.empty(0, np.int64)
         cache.write(_key(track), melody_table([(events.onset_s[line], events.pitch[line])]))
     return failures
 
 
+def without_harmonics(events: "NoteEvents") -> "NoteEvents":
+    """Leave out notes at a harmonic of a stronger note that sounds as they begin.
+
+    A transcription tolerates them among its chords; above a melody they would take its place.
+    """
+    kept = np.ones(len(events), np.bool_)
+    for row in range(len(events)):
+        at_s = events.onset_s[row] + _ONSET_TOLERANCE_S
+        near = slice(None, int(np.searchsorted(events.onset_s, at_s, side="right")))
+        stronger = (
+            (events.offset_s[near] > at_s)
+            & np.isin(events.pitch[row] - events.pitch[near], _HARMONICS)
+            & (events.amplitude[near] * _HARMONIC_SHARE > events.amplitude[row])
+        )
+        kept[row] = not stronger.any()
+    fields = ("onset_s", "offset_s", "pitch", "amplitude")
+    return replace(events, **{name: getattr(events, name)[kept] for name in fields})
+
+
 # --- queries ---
+
+_ADVICE: Final = "name a recording, a score, or notes as C D E F G2 c"
 
 
 def read_query(query: str | Path) -> MelodyQuery:
@@ -236,7 +266,7 @@ def read_query(query: str | Path) -> MelodyQuery:
         The file cannot be read.
     """
     if not str(query).strip():
-        raise BadArgument("an empty query; name a recording, a score, or notes as C D E F")
+        raise BadArgument(f"an empty query; {_ADVICE}")
     path = Path(query)
     if os.path.lexists(path):
         medium = medium_of(path) or "sound"
@@ -246,17 +276,17 @@ def read_query(query: str | Path) -> MelodyQuery:
             return _checked(_sung_notes(path), f"{path.name}: ", hummed=True)
         return _checked(_score_notes(read_score(path)), f"{path.name}: ")
     if path.suffix.lower() in ALL_SUFFIXES:
-        raise NotFound(f"there is no file {query}; name a recording, a score, or notes as C D E F")
+        raise NotFound(f"there is no file {query}; {_ADVICE}")
     notes = _abc_notes(str(query))
     # Notes of one length are typed for their pitch.
     rhythm = bool(np.ptp(np.diff(notes[:, 0])) > 1e-6) if len(notes) > 2 else False
     return MelodyQuery(_checked(notes, f"{str(query)!r}: ").notes, rhythm)
 
 
-def _checked(notes: FloatArray, name: str, *, hummed: bool = False) -> MelodyQuery:
+def _checked(notes: Notes, name: str, *, hummed: bool = False) -> MelodyQuery:
     table = melody_table([(notes[:MAX_QUERY_NOTES, 0], notes[:MAX_QUERY_NOTES, 1])])
     if len(table) < MIN_QUERY_NOTES:
-        advice = "hum a phrase of 5 to 20 s close to the microphone" if hummed else "give a phrase"
+        advice = "hum a phrase of 5 to 20 s close to the microphone" if hummed else _ADVICE
         raise BadArgument(
             f"{name}{len(table)} notes of different pitch, at least {MIN_QUERY_NOTES} in a row are "
             f"needed; {advice}"
@@ -264,7 +294,7 @@ def _checked(notes: FloatArray, name: str, *, hummed: bool = False) -> MelodyQue
     return MelodyQuery(table[:, :2].astype(np.float64))
 
 
-def _sung_notes(path: Path) -> FloatArray:
+def _sung_notes(path: Path) -> Notes:
     import soxr
 
     from segue.audio.spectrogram import SAMPLE_RATE_HZ
@@ -276,21 +306,20 @@ def _sung_notes(path: Path) -> FloatArray:
     return contour_notes(track_pitch(samples))[:, [0, 2]]
 
 
-def _score_notes(score: Score) -> FloatArray:
+def _score_notes(score: Score) -> Notes:
     from segue.score.lines import extract_melody
     from segue.score.timing import ticks_to_seconds
 
     notes = extract_melody(score).notes
-    return np.column_stack([ticks_to_seconds(score, notes[:, 0]), notes[:, 2]])
+    pitch = notes[:, 2].astype(np.float64)
+    return np.column_stack([ticks_to_seconds(score, notes[:, 0]), pitch])
 
 
-def _abc_notes(text: str) -> FloatArray:
+def _abc_notes(text: str) -> Notes:
     from segue.io.abc_read import read_tune, split_tune_book
 
     tune = f"X:1\nL:1/8\nK:C\n{text.strip()}\n"
     try:
         return _score_notes(read_tune(split_tune_book(tune.encode())[0]))
     except (Unreadable, BadArgument, IndexError):
-        raise BadArgument(
-            f"{text!r} is neither a file nor notes in ABC notation, as C D E F G2 c"
-        ) from None
+        raise BadArgument(f"{text!r} is neither a file nor notes; {_ADVICE}") from None

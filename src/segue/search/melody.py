@@ -26,11 +26,12 @@ SKIPPED_LINE_NOTE: Final = 0.6
 #: Most that the pitch of a note costs, in semitones, and what an octave error adds.
 MAX_PITCH_COST: Final = 2.5
 OCTAVE_COST: Final = 1.0
-#: Cost of a change of tempo, as the logarithm of its ratio, and the most that it costs; cost of a
-#: first tempo that is not the line's.
+#: Cost of a change of tempo, as the logarithm of its ratio, and the most that it costs.
 RHYTHM_WEIGHT: Final = 1.0
 MAX_RHYTHM_COST: Final = 0.8
-_TEMPO_WEIGHT: Final = 0.1
+#: Cost of a tempo that is further than a factor of two from the line's.
+TEMPO_WEIGHT: Final = 0.3
+_USUAL_TEMPO: Final = 0.7
 #: Smallest weights of a note in the running estimates of key and tempo.
 KEY_RATE: Final = 0.3
 TEMPO_RATE: Final = 0.2
@@ -120,7 +121,9 @@ def melody_table(
     for number, (onset_s, pitch) in enumerate(lines):
         kept = np.append(True, np.diff(pitch) != 0)[: len(pitch)]
         if kept.sum() > 1:
-            tables.append(np.column_stack([onset_s[kept], pitch[kept], np.full(kept.sum(), number)]))
+            tables.append(
+                np.column_stack([onset_s[kept], pitch[kept], np.full(kept.sum(), number)])
+            )
     return np.concatenate([np.empty((0, 3)), *tables]).astype(np.float32)
 
 
@@ -187,7 +190,9 @@ def _align(
         cost, start = _align_block(index.pitch[places], index.onset_s[places], query, steps, rhythm)
         edges = index.starts[first:end] - index.starts[first]
         lowest = np.minimum.reduceat(cost, edges)
-        at_lowest = np.flatnonzero(cost == np.repeat(lowest, np.diff(index.starts[first : end + 1])))
+        at_lowest = np.flatnonzero(
+            cost == np.repeat(lowest, np.diff(index.starts[first : end + 1]))
+        )
         last = at_lowest[np.searchsorted(at_lowest, edges)]
         results.append((lowest, index.starts[first] + start[last], index.starts[first] + last))
         first = end
@@ -224,7 +229,9 @@ def _align_block(
             if query_step <= number:
                 gap_s = max(float(onset_s[number] - onset_s[number - query_step]), _SHORTEST_S)
                 log_ratio = log_gaps[line_step] - np.float32(np.log(gap_s)) if rhythm else None
-                skipped = SKIPPED_QUERY_NOTE * (query_step - 1) + SKIPPED_LINE_NOTE * (line_step - 1)
+                skipped = SKIPPED_QUERY_NOTE * (query_step - 1) + SKIPPED_LINE_NOTE * (
+                    line_step - 1
+                )
                 _step(row, rows[-query_step], relative, log_ratio, line_step, skipped, number)
         rows = [*rows[1 - _MAX_STEP :], row]
         left_out = len(query) - 1 - number
@@ -254,14 +261,17 @@ def _step(
     cost += before.cost[:-line_step] + np.float32(skipped)
     if log_ratio is not None:
         change = np.abs(log_ratio - before.log_tempo[:-line_step])
-        first = np.minimum(np.float32(_TEMPO_WEIGHT) * np.abs(log_ratio), MAX_RHYTHM_COST)
         penalty = np.minimum(change, np.float32(MAX_RHYTHM_COST))
-        cost += np.float32(RHYTHM_WEIGHT) * np.where(np.isnan(penalty), first, penalty)
+        penalty[np.isnan(penalty)] = 0
+        excess = np.abs(log_ratio)
+        excess -= np.float32(_USUAL_TEMPO)
+        penalty += np.float32(TEMPO_WEIGHT) * np.clip(excess, 0, 1, out=excess)
+        cost += np.float32(RHYTHM_WEIGHT) * penalty
     better = np.flatnonzero(cost < row.cost[line_step:])
     at = better + line_step
     row.cost[at] = cost[better]
     rate = np.float32(max(KEY_RATE, 1 / (number + 1)))
-    row.key[at] = before.key[better] + rate * error[better]
+    row.key[at] = before.key[better] + 12 * octaves[better] + rate * error[better]
     row.start[at] = before.start[better]
     if log_ratio is not None:
         rate = np.float32(max(TEMPO_RATE, 1 / max(number, 1)))
