@@ -1,10 +1,11 @@
-"""The base language model of German, French, Spanish and Italian verse: weights/lyrics-languages.safetensors.
+"""The base of German, French, Spanish and Italian verse: weights/lyrics-languages.safetensors.
 
     python -m recipes.lyrics_languages --data ../shared/data --work .bench-cache/languages
     python -m recipes.lyrics_languages --data ../shared/data --work .bench-cache/languages --save
 
 The first trains, or continues a run; the second writes the weights. One character network learns
-all four languages, each with a style of its own. It begins with the weights of the LSTM that
+all four languages, each with a style of its own; weights/verse-words.safetensors has the words of
+each with their frequencies, for lines of a metre. The network begins with the weights of the LSTM that
 learned English verse where `--start` says so. Authors whose names hash first are held out: of each
 language `TEST_AUTHORS` for the bench, and `VALIDATION_AUTHORS` for early stopping.
 
@@ -12,7 +13,10 @@ On a GPU, `--device cuda --width 1024 --layers 2 --minutes 20` makes a better on
 """
 
 import argparse
+import lzma
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +24,17 @@ from typing import Final
 
 import numpy as np
 import torch
+from safetensors.numpy import save_file
 
 from recipes import print_progress
 from recipes.datasets.poems import foreign_verse, hold_out_authors
 from segue.builtin_spaces import LYRICS_ENCODER
-from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.copying import NgramFilter
+from segue.generate.lyrics.language_model import LANGUAGES_BASE, VERSE_STYLES, LanguageModel
 from segue.generate.lyrics.network import CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.training import RECIPES, TokenizedSong, WindowSampler, tokenize_song
+from segue.lyrics.phonetics import normalised_words
+from segue.lyrics.pronunciation import VERSE_WORDS
 from segue.nn.lm_training import LMTrainingConfig, fit_lm, load_best
 from segue.nn.trainer import STATE, data_fingerprint
 from segue.records import Lyrics
@@ -37,6 +45,10 @@ TEST_AUTHORS: Final = 3
 VALIDATION_AUTHORS: Final = 2
 #: Characters of an author that is held out, at least; in Spanish, where poems are by many, fewer.
 FEWEST: Final[Mapping[str, int]] = {"de": 60_000, "es": 17_000, "fr": 60_000, "it": 60_000}
+#: A word is in the lexicon if so many authors use it so often.
+FEWEST_USES: Final = 5
+FEWEST_AUTHORS: Final = 3
+_WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 NGRAM_SIZES: Final = (4096, 16384, 32768, 32768, 32768)
 
 
@@ -67,13 +79,17 @@ def main() -> None:
             dropout=0.1, ngram_dropout=0.2,
         )
     )  # fmt: skip
+    if options.save:
+        load_best(network, options.work)
+        save(network, parts)
+        return
     if options.start:
         begin_with_english(network)
     recipe = replace(RECIPES["default"], config=network.config, batch_size=options.batch)
     settings = LMTrainingConfig(
         recipe.context, batch_size=options.batch, epochs=options.epochs,
         steps_per_epoch=options.steps, learning_rate=options.rate, weight_decay=0.05,
-        max_transpose=0, ema_decay=0.998, patience=8, minutes=options.minutes,
+        max_transpose=0, ema_decay=0.995, patience=6, minutes=options.minutes,
         device=options.device,
     )  # fmt: skip
     windows = WindowSampler(parts["train"], languages, recipe)
@@ -86,13 +102,53 @@ def main() -> None:
     print(fitted.best, fitted.summary())
     for language in languages:
         own = [song for song in parts["validation"] if song.artist == language]
-        print(f"{language}: {validation_bits(network, WindowSampler(own, languages, recipe)):.3f} bits")
+        print(
+            f"{language}: {validation_bits(network, WindowSampler(own, languages, recipe)):.3f} bits"
+        )
+
+
+def save(network: CharNetwork, parts: Mapping[str, Sequence[TokenizedSong]]) -> None:
+    """Write the base with the n-grams of its corpus, and the words of each language."""
+    train = parts["train"]
+    metadata = {
+        "training": {"preset": "default"},
+        "artist": "",
+        "songs": len(train),
+        "characters": sum(len(song.lyrics.text) for song in train),
+    }
+    corpus = NgramFilter.build(normalised_words(song.lyrics.text) for song in train)
+    styles = tuple(VERSE_STYLES[language] for language in LANGUAGES)
+    LanguageModel(network, styles, (), metadata, corpus=corpus).save(LANGUAGES_BASE, quantize=True)
+    tensors = {}
+    for language in LANGUAGES:
+        words = frequent_words([song for song in train if song.artist == language])
+        packed = lzma.compress("\n".join(words).encode(), preset=9 | lzma.PRESET_EXTREME)
+        tensors[f"{language}.words"] = np.frombuffer(packed, np.uint8)
+        tensors[f"{language}.counts"] = np.array([*words.values()], np.uint8)
+    save_file(tensors, VERSE_WORDS)
+    for path in (LANGUAGES_BASE, VERSE_WORDS):
+        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def frequent_words(songs: Sequence[TokenizedSong]) -> dict[str, int]:
+    """Return the words of several authors, with ten times the logarithm of their counts."""
+    counts: Counter[str] = Counter()
+    authors: dict[str, set[str]] = {}
+    for song in songs:
+        for word in normalised_words(song.lyrics.text):
+            counts[word] += 1
+            authors.setdefault(word, set()).add(song.lyrics.tags.album)
+    return {
+        word: min(round(10 * math.log(count)), 255)
+        for word, count in sorted(counts.items())
+        if count >= FEWEST_USES and len(authors[word]) >= FEWEST_AUTHORS and _WORD.fullmatch(word)
+    }
 
 
 def divided(
     songs: Mapping[str, Sequence[Lyrics]], languages: Sequence[str]
 ) -> dict[str, list[TokenizedSong]]:
-    """Return the poems by author set, "train", "validation" or "test"; the language is the artist."""
+    """Return the poems for training, validation and test, by author; the artist is the language."""
     parts: dict[str, list[TokenizedSong]] = {"train": [], "validation": [], "test": []}
     for language in languages:
         own = songs[language]
@@ -101,7 +157,7 @@ def divided(
             part = "train"
             if song.tags.artist in held:
                 part = "test" if song.tags.artist in held[:TEST_AUTHORS] else "validation"
-            tags = replace(song.tags, artist=language)
+            tags = replace(song.tags, artist=language, album=song.tags.artist)
             parts[part].append(tokenize_song(replace(song, tags=tags)))
     return parts
 

@@ -289,8 +289,7 @@ class _Sung:
         return "".join(
             f'<lyric number="{syllable.verse}"><syllabic>{syllable.syllabic}</syllabic>'
             f"<text>{_text(syllable.text)}</text>"
-            + "<extend/>"
-            * (tick in self._continued and syllable.syllabic in {"single", "end"})
+            + "<extend/>" * (tick in self._continued and syllable.syllabic in {"single", "end"})
             + "</lyric>"
             for syllable in self._syllables.get(tick, ())
         )

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from segue.lyrics.phonetics import normalised_words, word_list
 from segue.lyrics.pronunciation import Sound, sound, verse_words
-from segue.lyrics.spelling import Language
+from segue.lyrics.spelling import FUNCTION_WORDS, Language
 
 #: English words that are never on a strong position.
 _ARTICLES: Final = frozenset({"a", "an", "the"})
-#: Words that end no line, although they are frequent.
+#: English words that end no line, although they are frequent.
 _NO_ENDINGS: Final = frozenset(
     word_list(
         "a an the of and to in on at by for from with as but or nor if that than my thy "
@@ -86,6 +86,7 @@ class Lexicon:
             f"'{word}" if language == "en" and word in _ELIDED else word: word for word in counts
         }
         self.language: Language = language
+        self._no_endings = _NO_ENDINGS if language == "en" else FUNCTION_WORDS.get(language, ())
         self.words = sorted(elided)
         self.sounds = [sound(word, language) for word in self.words]
         self.counts = np.array([counts[elided[word]] for word in self.words], np.int64)
@@ -99,7 +100,7 @@ class Lexicon:
         self._nodes: dict[str, Node] = {}
         self._rhymes: dict[str, list[int]] = {}
         for at, of_word in enumerate(self.sounds):
-            if self.words[at] not in _NO_ENDINGS:
+            if self.words[at] not in self._no_endings:
                 self._rhymes.setdefault(of_word.rhyme, []).append(at)
 
     def node(self, prefix: str) -> Node:
@@ -139,7 +140,7 @@ class Lexicon:
 
     def endings(self) -> NDArray[np.bool_]:
         """Return which words may end a line that need not rhyme."""
-        return np.array([word not in _NO_ENDINGS for word in self.words])
+        return np.array([word not in self._no_endings for word in self.words])
 
     def rhyming(self, with_words: Iterable[str]) -> NDArray[np.bool_]:
         """Return which words rhyme perfectly with all of some words; frequent ones if there are."""
@@ -200,7 +201,7 @@ def fits(pattern: str, meter: str) -> bool:
 
 
 def build_lexicon(texts: Iterable[str], language: Language) -> Lexicon:
-    """Return the words of an artist's songs, and in English those of English verse.
+    """Return the words of an artist's songs, and those of verse in their language.
 
     Parameters
     ----------
@@ -213,6 +214,4 @@ def build_lexicon(texts: Iterable[str], language: Language) -> Lexicon:
         for word, count in own.items()
         if word.replace("'", "").isalpha()
     }
-    if language == "en":
-        counts = {**verse_words(), **counts}
-    return Lexicon(counts, language)
+    return Lexicon({**verse_words(language), **counts}, language)
