@@ -5,8 +5,8 @@
 
 The first trains, or continues a run; the second writes the weights. One character network learns
 all four languages, each with a style of its own; weights/verse-words.safetensors has the words of
-each with their frequencies, for lines of a metre. The network begins with the weights of the LSTM that
-learned English verse where `--start` says so. Authors whose names hash first are held out: of each
+each with their frequencies, for lines of a metre. With `--start` the network begins with the
+weights of the LSTM that learned English verse. Authors whose names hash first are held out: of each
 language `TEST_AUTHORS` for the bench, and `VALIDATION_AUTHORS` for early stopping.
 
 On a GPU, `--device cuda --width 1024 --layers 2 --minutes 20` makes a better one.
@@ -102,9 +102,8 @@ def main() -> None:
     print(fitted.best, fitted.summary())
     for language in languages:
         own = [song for song in parts["validation"] if song.artist == language]
-        print(
-            f"{language}: {validation_bits(network, WindowSampler(own, languages, recipe)):.3f} bits"
-        )
+        bits = validation_bits(network, WindowSampler(own, languages, recipe))
+        print(f"{language}: {bits:.3f} bits")
 
 
 def save(network: CharNetwork, parts: Mapping[str, Sequence[TokenizedSong]]) -> None:

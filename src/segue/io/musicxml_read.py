@@ -481,6 +481,15 @@ class _PartReader:
         if not 0 <= key <= 127:
             return
         note = NotatedNote(on, on + length, key, _VELOCITY, is_drum)
+        self._performance(note, element)
+        self._tie(note, element, children)
+        if "notations" in children or any(self.slurs.values()):
+            self._slur(note, element)
+        note.lyrics = tuple(_lyrics(element)) if "lyric" in children else ()
+        self.bar.notes.append(note)
+
+    def _performance(self, note: NotatedNote, element: ET.Element) -> None:
+        """Read how a note is played: its velocity, and the deviations from its notated times."""
         for name, value in element.items():
             if name == "dynamics":
                 note.velocity = min(max(round(_decimal(value) * _VELOCITY_PER_PERCENT), 1), 127)
@@ -488,12 +497,6 @@ class _PartReader:
                 note.attack = round(_decimal(value) * self.unit)
             elif name == "release":
                 note.release = round(_decimal(value) * self.unit)
-        self._tie(note, element, children)
-        if "notations" in children or any(self.slurs.values()):
-            self._slur(note, element)
-        if "lyric" in children:
-            note.lyrics = tuple(_lyrics(element))
-        self.bar.notes.append(note)
 
     def _tie(self, note: NotatedNote, element: ET.Element, children: dict[str, ET.Element]) -> None:
         """Set the ties of a note: the sounding ones, else the notated ones."""

@@ -46,6 +46,8 @@ _ELISIONS: Final = (
     (re.compile(r"^e'er"), "air"), (re.compile(r"^'?t(is|was|were|will)$"), r"t\1"),
     (re.compile(r"v'n$"), "ven"), (re.compile(r"'d$"), "ed"), (re.compile(r"in'$"), "ing"),
 )  # fmt: skip
+#: Words such as "our" and "fire", whose last two vowels by the dictionary are sung as one.
+_DIPHTHONG_R: Final = re.compile("(?:our|ire|yre|oir)[sd]?$")
 #: Clusters of consonants that begin English syllables.
 _CLUSTERS: Final = frozenset(
     cluster.replace("-", " ")
@@ -67,7 +69,7 @@ UNSTRESSED: Final = frozenset(
 
 
 def is_unstressed(word: str, language: Language) -> bool:
-    """Return whether a word in lower case is a function word, which carries no stress in a verse."""
+    """Return whether a word in lower case is a function word, which a verse need not stress."""
     return word in (UNSTRESSED if language == "en" else FUNCTION_WORDS.get(language, ()))
 
 
@@ -246,8 +248,10 @@ def sound(word: str, language: Language = "en") -> Sound:
     """
     plain = word.lower().replace("’", "'").strip("'") or word
     if language == "en" and re.search("[a-z]", plain) and plain.isascii():
-        found = _english().phonemes(plain)
-        return sound_of_phonemes(found)
+        found = sound_of_phonemes(_english().phonemes(plain))
+        if _DIPHTHONG_R.search(plain) and found.stress[-2:] in {"10", "20"}:
+            return Sound(found.stress[:-1], found.rhyme, found.onset)
+        return found
     if language in RULES:
         return Sound(*sound_by_rules(plain, language))
     return Sound("1" + "0" * (count_syllables(word) - 1), rhyme_key(word), word[:1].lower())

@@ -96,7 +96,8 @@ def sung_syllables(line: str, language: Language) -> list[tuple[str, Syllabic]]:
         for text, word in _with_punctuation(token, words):
             parts = syllabify(word, language)
             before, _, after = text.partition(word)
-            parts[0], parts[-1] = pending + before + parts[0], parts[-1] + after
+            parts[0] = pending + before + parts[0]
+            parts[-1] += after
             pending = ""
             last = len(parts) - 1
             for at, part in enumerate(parts):
