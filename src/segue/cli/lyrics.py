@@ -265,20 +265,20 @@ def write(
         for s in _seeds(seed, max(n, takes))
     ]
     with open_library(library, required=False) as lib:
-        verses = [lib.lyrics.write(artist, each, model=model) for each in options]
-        interrupted = _generate_all(verses, show=not json, marked=False)
-        reports = _reports(verses)
+        texts = [lib.lyrics.write(artist, each, model=model) for each in options]
+        interrupted = _generate_all(texts, show=not json, marked=False)
+        reports = _reports(texts)
     if takes > 1:
-        verses, reports = _best_first(verses, reports, show=not json)
+        texts, reports = _best_first(texts, reports, show=not json)
     elif len(options) > 1 and not json:
-        _print_side_by_side(verses, f"{verses[0].styles[0].artist}, by temperature and seed")
-    text = "\n\n".join(verse.text for verse in verses)
+        _print_side_by_side(texts, f"{texts[0].styles[0].artist}, by temperature and seed")
+    text = "\n\n".join(verse.text for verse in texts)
     if sung and output and output.suffix.lower() != ".txt":
         from segue.io.scores import write_score
 
-        write_score(sung.with_words(verses[0].stanzas, verses[0].language), output)
+        write_score(sung.with_words(texts[0].stanzas, texts[0].language), output)
         text = ""
-    _write_and_print("write", verses, reports, text, output, report, json=json)
+    _write_and_print("write", texts, reports, text, output, report, json=json)
     if interrupted:
         raise typer.Exit(130)
 

@@ -530,9 +530,10 @@ class Voice:
 
     def end_line(self) -> None:
         """Mark the last note as the last of a line of music."""
-        bar = self.bar if self.bar and self.bar.notes else (self.bars or [None])[-1]
-        if bar and bar.notes:
-            bar.notes[-1] = replace(bar.notes[-1], line_end=True)
+        for bar in (self.bar, *self.bars[-1:]):
+            if bar and bar.notes:
+                bar.notes[-1] = replace(bar.notes[-1], line_end=True)
+                return
 
     def break_rhythm(self, signs: str) -> None:
         """Lengthen one symbol and shorten the other: ``a>b`` dots the first, ``a<b`` the second."""

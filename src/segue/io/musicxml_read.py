@@ -392,8 +392,8 @@ def _lyrics(note: ET.Element) -> Iterator[tuple[int, str, Syllabic]]:
         syllabic = (lyric.findtext("syllabic") or "single").strip()
         verse = _whole(lyric.get("number", "")) or number
         if text.strip("‿ ") and verse <= _MAX_VERSES:
-            kind = next((kind for kind in _SYLLABICS if kind == syllabic), "single")
-            yield verse, text.strip(), kind
+            kinds = [kind for kind in _SYLLABICS if kind == syllabic]
+            yield verse, text.strip(), kinds[0] if kinds else "single"
 
 
 class _PartReader:

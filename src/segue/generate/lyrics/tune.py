@@ -43,7 +43,7 @@ _LONG: Final = 0.2
 _MAX_MELISMA: Final = 4.0
 #: Share of notes with a syllable from which the syllables of a file say where new ones belong.
 _MIN_SUNG: Final = 0.4
-_RHYMES: Final[dict[int, str]] = {1: "-", 2: "AA", 3: "AAA", 4: "ABAB"}
+_RHYMES: Final[dict[int, str]] = {1: "-", 2: "AA", 3: "AAA", 4: "ABAB", 5: "ABABB"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +88,17 @@ class Tune:
         Parameters
         ----------
         rhyme : str
-            Rhyme scheme, repeated as needed with other rhymes; "" for ABAB, and what is left over
-            in pairs.
+            Rhyme scheme, repeated as needed with other rhymes; "" for ABAB, and AA, AAA or ABABB
+            for what is left over.
         """
         count = len(self.phrases)
         block = len(rhyme) or 4
+        starts = [*range(0, count, block)]
+        if not rhyme and count % block == 1 and count > 1:
+            starts.pop()  # a line that is left over goes with the four before
         forms = []
-        for start in range(0, count, block):
-            phrases = self.phrases[start : start + block]
+        for start, end in zip(starts, [*starts[1:], count], strict=True):
+            phrases = self.phrases[start:end]
             scheme = rhyme or _RHYMES[len(phrases)]
             for phrase, letter in zip(phrases, scheme, strict=False):
                 own = letter if letter == "-" else f"{letter}{start // block}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.errors import BadArgument, check_seed
 from segue.generate.copying import NoteTracker
@@ -230,7 +231,7 @@ def _first_pickup(strong: Sequence[int], foot: int) -> int:
 
 
 def _onsets(
-    strong: Sequence[int], count: int, foot: int, begin: int, dotted: Sequence[bool]
+    strong: Sequence[int], count: int, foot: int, begin: int, dotted: NDArray[np.bool_]
 ) -> list[int]:
     """Return the onset of each syllable of a line, in steps."""
     onsets = []
@@ -527,6 +528,10 @@ def _sources(
     return sources
 
 
+def _only(symbol: int) -> NDArray[np.bool_]:
+    return np.asarray(np.arange(NUM_PITCHES + 1) == symbol)
+
+
 class _SungMelody:
     """A melody that is being sampled, and the symbols that may come next."""
 
@@ -552,12 +557,12 @@ class _SungMelody:
     def features(self) -> list[int]:
         return self._state.features()
 
-    def mask(self, line: int, source: int | None, *, is_last: bool) -> np.ndarray:
+    def mask(self, line: int, source: int | None, *, is_last: bool) -> NDArray[np.bool_]:
         """Return which symbols may come next."""
         if line < 0:
-            return np.arange(NUM_PITCHES + 1) == 0
+            return _only(0)
         if source is not None and self.events[source][0]:
-            return np.arange(NUM_PITCHES + 1) == self.events[source][0]
+            return _only(self.events[source][0])
         allowed = self._range.copy()
         sung = [symbol for symbol, _ in self.events if symbol]
         if sung:
