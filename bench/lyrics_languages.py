@@ -2,8 +2,8 @@
 
     python -m bench.lyrics_languages --data ../shared/data --work .bench-cache/languages
 
-For authors that the base did not learn from (`recipes/lyrics_languages.py` holds them out), songs of
-the author's test set are predicted by the base as it is, by the base after fine-tuning on the
+For authors that the base did not learn from (`recipes/lyrics_languages.py` holds them out), poems
+of the author's test set are predicted by the base as it is, by the base after fine-tuning on the
 author's training set, by a network that is trained on that from scratch for as many steps, and by
 Kneser–Ney. What is in the work folder already is not measured again.
 """
@@ -115,8 +115,8 @@ def show(results: Sequence[Result], epochs: int) -> None:
         [
             "Bits per character of the author's test set (a tenth of the poems, by hash). Both "
             f"trained networks have at most {epochs} times 100 steps of 16 windows of 128 "
-            "characters, and the n-gram model of the author's training set beside them; the "
-            "seconds are of processor time, one thread, evaluation of the n-gram weight included.\n",
+            "characters, and the n-gram model of the author's training set beside them; "
+            "seconds are of processor time, one thread, with the tuning of its weight.\n",
             table(
                 ["author", "language", "characters to learn from", "base as it is",
                  "Kneser–Ney of order 5", "from scratch", "**base, fine-tuned**",

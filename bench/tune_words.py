@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import torch
 
@@ -150,7 +150,7 @@ def write_words(name: str, language: Language, tune: Tune, work: Path) -> dict[s
     found = json.loads(path.read_text(encoding="utf-8"))
     for kind in ("metre", "syllables"):
         found[kind]["figures"] = figures(found[kind]["lines"], forms, language)
-    return cast("dict[str, Any]", found)
+    return found
 
 
 def figures(lines: Sequence[str], forms: Sequence[LineForm], language: Language) -> list[int]:

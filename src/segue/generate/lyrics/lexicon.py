@@ -97,6 +97,9 @@ class Lexicon:
         self.patterns = sorted({pattern for pattern in patterns if len(pattern) <= _MAX_SYLLABLES})
         index = {pattern: at for at, pattern in enumerate(self.patterns)}
         self._pattern_of = np.array([index.get(pattern, -1) for pattern in patterns])
+        self._unstressed_ends = np.array(
+            [len(of_word.stress) - len(of_word.stress.rstrip("0")) for of_word in self.sounds]
+        )
         self._nodes: dict[str, Node] = {}
         self._rhymes: dict[str, list[int]] = {}
         for at, of_word in enumerate(self.sounds):
@@ -141,6 +144,20 @@ class Lexicon:
     def endings(self) -> NDArray[np.bool_]:
         """Return which words may end a line that need not rhyme."""
         return np.array([word not in self._no_endings for word in self.words])
+
+    def ending_all(self, meters: Iterable[str]) -> NDArray[np.bool_]:
+        """Return which words have rhymes that may end lines of all of some metres.
+
+        Words that rhyme have as many unstressed syllables at their ends, which are on weak
+        positions; words of one syllable may be anywhere.
+        """
+        allowed = {0, 1, 2, 3}
+        for meter in meters:
+            allowed &= {0} | {
+                count for count in (1, 2, 3)
+                if count < len(meter) and fits("1" + "0" * count, meter[-count - 1 :])
+            }  # fmt: skip
+        return np.isin(self._unstressed_ends, [*allowed])
 
     def rhyming(self, with_words: Iterable[str]) -> NDArray[np.bool_]:
         """Return which words rhyme perfectly with all of some words; frequent ones if there are."""

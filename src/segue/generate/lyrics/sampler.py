@@ -550,7 +550,10 @@ class _Sampler:
         ]
         partners = tuple(words[-1] for text in given if (words := normalised_words(text)))
         if not partners:
+            meters = [form.meter for form in self._forms if form.rhyme == letter]
             mask = self._ending_mask((), partners=letters.count(letter))
+            if (fitting := mask & self._lexicon.ending_all(meters)).any():
+                mask = fitting
             others = [normalised_words(line.text)[-1:] for line in stanza]
             return mask & ~self._lexicon.sharing_rhyme([word for end in others for word in end])
         mask = self._ending_mask(partners)
