@@ -254,9 +254,9 @@ def train_lyrics(
     """Train a character-level language model of lyrics.
 
     Without --artist, the training set is all lyrics of the library, and the model can then write in
-    the style of each artist; with it, a bundled model in the artist's language is fine-tuned to that
-    style in a minute or two. A tenth of the songs is the validation set, another the test set. A run that was
-    interrupted goes on with --resume, with the same result.
+    the style of each artist; with it, a bundled model in the artist's language is fine-tuned to
+    that style in a minute or two. A tenth of the songs is the validation set, another the test set.
+    A run that was interrupted goes on with --resume, with the same result.
 
     Example: segue train lyrics --artist "Robert Burns"
     """
