@@ -24,7 +24,7 @@ from segue.records import FloatArray, Reason, Track
 from segue.search import neighbours
 from segue.search.duplicates import DUPLICATE_COSINE, remove_duplicates
 from segue.search.filters import Filters, filter_mask
-from segue.search.query_set import Query
+from segue.search.query import Query
 from segue.search.ranking import Ranking
 from segue.store import Store
 from segue.text import name_keys

@@ -35,12 +35,14 @@ from segue.search.descriptions import average_rankings, rank_by_tags
 from segue.search.duplicates import duplicate_map
 from segue.search.filters import Filters
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
-from segue.search.query import find_tracks, list_tracks, resolve
-from segue.search.query_set import (
+from segue.search.query import (
     Query,
     QuerySet,
     default_space,
     default_space_of_library,
+    find_tracks,
+    list_tracks,
+    resolve,
 )
 from segue.search.ranking import Metric, select_hits
 from segue.search.taste import Taste, apply_taste, skipped_ids
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     from segue.library.learning import Learning
     from segue.library.lyrics import Songbook
     from segue.library.scores import Scores
-    from segue.store.listens import ListensSummary
+    from segue.store.user_data import ListensSummary
     from segue.training.listens import ImportReport
 
 

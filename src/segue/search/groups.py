@@ -14,7 +14,7 @@ from segue.records import FloatArray, GroupHit, Tags
 from segue.search.duplicates import drop_duplicates, duplicate_map, representative_mask
 from segue.search.filters import non_music_ids
 from segue.search.neighbours import hubness_corrections
-from segue.search.query_set import Query, QuerySet
+from segue.search.query import Query, QuerySet
 from segue.search.ranking import Metric, VectorSpace, load_vector_space
 from segue.store import Store
 from segue.store.files import Labels

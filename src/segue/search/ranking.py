@@ -27,7 +27,7 @@ from segue.records import FloatArray, Hit, Reason, Tags, Track
 from segue.search import neighbours
 from segue.search.duplicates import DUPLICATE_COSINE, DUPLICATE_TESTS
 from segue.search.filters import Filters, filter_mask
-from segue.search.query_set import Query, QuerySet, default_space
+from segue.search.query import Query, QuerySet, default_space
 from segue.search.reasons import Directions, explain_cosine, explain_distance, space_directions
 from segue.store import Store
 from segue.store.files import Labels

@@ -21,10 +21,9 @@ from segue.errors import BadArgument, LibraryBusy, LibraryDamaged, NotFound, Seg
 from segue.records import Analysis, FileState, Medium, Space, Tags, Track
 from segue.store.database import DATABASE, Database, fingerprint_of, migrate, no_permission
 from segue.store.files import Files, KnownFile, Labels, search_words, tag_values, track_of
-from segue.store.listens import Listens
 from segue.store.lyrics import LyricsTable
 from segue.store.spaces import Maps, Spaces
-from segue.store.user_data import GivenTags, RemovedFiles, Taste, WrittenTags
+from segue.store.user_data import GivenTags, Listens, RemovedFiles, Taste, WrittenTags
 
 __all__ = ["DATABASE", "LOCK", "Store", "default_folder"]
 
