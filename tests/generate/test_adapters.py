@@ -17,20 +17,11 @@ import torch
 
 from language_models import bert, gpt2, llama
 from segue.errors import BadArgument, BadCheckpoint, NotFound, SegueError
-from segue.generate.lyrics import adapter_training, base_model, line_search, sampler
+from segue.generate.lyrics import adapter_training, line_search, sampler
 from segue.generate.lyrics.adapter import AdaptedModel, load_style_model
 from segue.generate.lyrics.adapter_training import (
     AdapterTraining,
     train_adapter,
-)
-from segue.generate.lyrics.base_model import (
-    BaseModel,
-    check_folder,
-    choose_dtype,
-    download,
-    fingerprint,
-    locate,
-    parse_base,
 )
 from segue.generate.lyrics.form import parse_meter
 from segue.generate.lyrics.network import UNCONDITIONAL
@@ -41,6 +32,17 @@ from segue.generate.lyrics.transformers_lm import load_transformer
 from segue.generate.lyrics.vocabulary import encode_song
 from segue.lyrics.phonetics import split_words
 from segue.lyrics.pronunciation import sound
+from segue.nn import pretrained
+from segue.nn.pretrained import (
+    BaseModel,
+    check_causal,
+    check_folder,
+    choose_dtype,
+    download,
+    fingerprint,
+    locate,
+    parse_base,
+)
 from segue.nn.trainer import Progress
 from segue.records import Lyrics, Tags
 from verses import song as verse
@@ -268,7 +270,7 @@ def test_incomplete_and_unsafe_folders(
 
 def test_an_encoder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match="BertModel, not a causal language model"):
-        check_folder(bert(tmp_path))
+        check_causal(bert(tmp_path))
 
 
 def test_a_model_too_large_for_memory(base: Path) -> None:
@@ -319,7 +321,7 @@ def test_names_that_are_none(text: str) -> None:
 
 
 def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base_model, "find_spec", lambda _: None)
+    monkeypatch.setattr(pretrained, "find_spec", lambda _: None)
     with pytest.raises(BadArgument, match=r"pip install 'segue\[llm\]'"):
         load_transformer(Path("somewhere"), "missing")
     with pytest.raises(BadArgument, match=r"pip install 'segue\[llm\]'"):

@@ -14,7 +14,6 @@ from language_models import (
     llama,
     sentencepiece_tokenizer,
 )
-from segue.generate.lyrics.base_model import fingerprint
 from segue.generate.lyrics.subword import Context, SubwordDecoder, SubwordLM, TokenTrie
 from segue.generate.lyrics.transformers_lm import (
     TransformerLM,
@@ -28,6 +27,7 @@ from segue.generate.lyrics.vocabulary import (
     encode_song,
 )
 from segue.generate.lyrics.vocabulary import encode as encode_characters
+from segue.nn.pretrained import fingerprint
 
 TEXT = "The sea, l'été d’Elise — naïve ſ\nЯ помню 海\n\nend"
 

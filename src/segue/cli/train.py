@@ -265,8 +265,8 @@ def train_lyrics(
     Example: segue train lyrics --artist "Robert Burns"
     """
     from segue.generate.lyrics.adapter_training import AdapterTraining
-    from segue.generate.lyrics.base_model import parse_base
     from segue.generate.lyrics.training import LyricsTraining
+    from segue.nn.pretrained import parse_base
 
     shared: dict[str, Any] = {
         "epochs": epochs,

@@ -25,7 +25,6 @@ from segue.generate.lyrics.adapter_training import (
     AdapterTraining,
     train_adapter,
 )
-from segue.generate.lyrics.base_model import download, parse_base
 from segue.generate.lyrics.training import (
     LyricsTraining,
     split_by_artist,
@@ -40,6 +39,7 @@ from segue.generate.notes.training import NoteTraining, Piece, train_notes
 from segue.ingest.analysis import PIANO_ROLLS, Representation
 from segue.ingest.cache import fill_cache
 from segue.nn.checkpoint import MODEL as SPACE_FILE
+from segue.nn.pretrained import download, parse_base
 from segue.nn.split import split_group, train_validation_split
 from segue.nn.trainer import (
     FitResult,

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from segue.errors import BadArgument
 from segue.generate.copying import NgramFilter
-from segue.generate.lyrics.base_model import BaseModel, fingerprint, locate, parse_base
 from segue.generate.lyrics.language_model import (
     SONGS_TENSOR,
     LanguageModel,
@@ -26,6 +25,7 @@ from segue.generate.lyrics.network import UNCONDITIONAL
 from segue.generate.lyrics.subword import SubwordLM, TokenLM
 from segue.generate.lyrics.transformers_lm import TransformerLM, load_transformer
 from segue.nn.checkpoint import Checkpoint, SavedModel, read_metadata, save_model
+from segue.nn.pretrained import BaseModel, fingerprint, locate, parse_base
 from segue.records import Lyrics
 
 CHECKPOINT_KIND: Final = "lyrics adapter"
@@ -42,7 +42,7 @@ class AdaptedModel(SavedModel):
     ----------
     base : BaseModel
     base_fingerprint : str
-        See `segue.generate.lyrics.base_model.fingerprint`.
+        See `segue.nn.pretrained.fingerprint`.
     artist : str
     training_songs : tuple of Lyrics
         Training set, kept for detecting copies.

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from segue.errors import BadArgument
 from segue.generate.lyrics.adapter import AdaptedModel
-from segue.generate.lyrics.base_model import fingerprint, locate, parse_base
 from segue.generate.lyrics.language_model import MODEL_FILE
 from segue.generate.lyrics.subword import SubwordLM, TokenLM
 from segue.generate.lyrics.training import Split, TokenizedSong
@@ -30,6 +29,7 @@ from segue.generate.lyrics.transformers_lm import (
     load_transformer,
 )
 from segue.nn.lm_training import IGNORED
+from segue.nn.pretrained import fingerprint, locate, parse_base
 from segue.nn.trainer import (
     Batch,
     Epoch,
@@ -65,7 +65,7 @@ class AdapterTraining(TrainingOptions):
     artist : str
         Artist on whose songs to train.
     base : str
-        See `segue.generate.lyrics.base_model.parse_base`.
+        See `segue.nn.pretrained.parse_base`.
     """
 
     artist: str

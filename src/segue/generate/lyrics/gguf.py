@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.generate.lyrics.base_model import first_line
 from segue.generate.lyrics.subword import Context, TokenTrie
+from segue.nn.pretrained import first_line
 
 MAX_CONTEXT: Final = 2048
 #: Part of the context that the prompt may fill.
@@ -105,7 +105,7 @@ def load_gguf(path: Path, version: str, prompt: str) -> GgufLM:
     ----------
     path : Path
     version : str
-        Its `segue.generate.lyrics.base_model.fingerprint`.
+        Its `segue.nn.pretrained.fingerprint`.
     prompt : str
         See `GgufLM`.
 

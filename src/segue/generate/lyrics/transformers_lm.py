@@ -16,15 +16,16 @@ import torch
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.generate.lyrics.base_model import (
+from segue.generate.lyrics.subword import Context, TokenTrie
+from segue.nn.pretrained import (
     available_memory,
+    check_causal,
     check_folder,
     choose_dtype,
     first_line,
     quiet_transformers,
     require_packages,
 )
-from segue.generate.lyrics.subword import Context, TokenTrie
 
 #: Length of contexts, beyond which texts are cut; longer ones take more memory.
 MAX_CONTEXT: Final = 1024
@@ -380,7 +381,7 @@ def load_transformer(folder: Path, version: str) -> Transformer:
     ----------
     folder : Path
     version : str
-        Its `segue.generate.lyrics.base_model.fingerprint`; a changed model is loaded again.
+        Its `segue.nn.pretrained.fingerprint`; a changed model is loaded again.
 
     Raises
     ------
@@ -391,6 +392,7 @@ def load_transformer(folder: Path, version: str) -> Transformer:
     require_packages("transformers", "peft")
     with quiet_transformers():
         check_folder(folder)
+        check_causal(folder)
         dtype = choose_dtype(folder, available_memory())
         from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -1,4 +1,4 @@
-"""Causal language models of other makers: located and checked.
+"""Pretrained models of the `transformers` format and of llama.cpp: located and checked.
 
 A model is named "hf:NAME" (of the Hugging Face Hub), "gguf:PATH" (a file of llama.cpp), or by the
 path of a folder of the `transformers` format. Weights are read from safetensors alone, since
@@ -76,7 +76,7 @@ def parse_base(text: str) -> BaseModel | None:
 
 
 def require_packages(*names: str) -> None:
-    """Check that packages of the extra `llm` are installed.
+    """Check that packages of the extra "llm" are installed.
 
     Raises
     ------
@@ -161,14 +161,14 @@ def locate(base: BaseModel) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Check that a folder has all files of a causal language model of the `transformers` format.
+    """Check that a folder has all files of a model of the `transformers` format.
 
     Raises
     ------
     BadArgument
-        A file is missing or not safe, or the model is of another kind.
+        A file is missing or not safe.
     """
-    config = _read_config(folder)
+    config = read_config(folder)
     weights = _weight_files(folder)
     if not weights:
         pickled = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLED)
@@ -190,12 +190,19 @@ def check_folder(folder: Path) -> None:
             f"{folder} needs code of its own, which Segue does not execute; give a model of an "
             "architecture that transformers has"
         )
-    _check_architecture(folder, config)
 
 
-def _check_architecture(folder: Path, config: dict[str, Any]) -> None:
+def check_causal(folder: Path) -> None:
+    """Check that a folder has a causal language model.
+
+    Raises
+    ------
+    BadArgument
+        It is of another kind.
+    """
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+    config = read_config(folder)
     architectures = [str(each) for each in config.get("architectures") or ()]
     causal: set[str] = set()
     for names in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
@@ -288,19 +295,26 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(verbosity)
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / _CONFIG
+def read_config(folder: Path, name: str = _CONFIG) -> dict[str, Any]:
+    """Read a JSON file of a model.
+
+    Raises
+    ------
+    BadArgument
+        It is missing, or has no object.
+    """
+    path = folder / name
     try:
         config = json.loads(path.read_bytes()[:_MAX_CONFIG_BYTES])
     except FileNotFoundError:
         raise BadArgument(
-            f"{folder} has no {_CONFIG}; give the folder of a language model of the transformers "
+            f"{folder} has no {name}; give the folder of a language model of the transformers "
             "format"
         ) from None
     except (OSError, ValueError) as error:
         raise BadArgument(f"{path} cannot be read ({first_line(error)})") from None
     if not isinstance(config, dict):
-        raise BadArgument(f"{path} is not the configuration of a language model")
+        raise BadArgument(f"{path} is not the configuration of a model")
     return config
 
 
