@@ -91,8 +91,14 @@ def test_find_by_meaning(lyrics: Path, tmp_path: Path) -> None:
     assert (done.returncode, "--encoder goes with --meaning" in done.stderr) == (2, True)
 
 
-def test_a_language_model_in_a_folder_writes(lyrics: Path, tmp_path: Path) -> None:
-    base = gpt2(tmp_path, steps=5)
+def test_a_language_model_in_a_folder_writes(tmp_path: Path) -> None:
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    for seed in range(9):
+        (songs / f"{seed}.txt").write_text(song("Bob Short", seed))
+    lyrics = tmp_path / "library"
+    segue("add", songs, "--artist", "Bob Short", "--workers", "1", library=lyrics)
+    base = gpt2(tmp_path / "gpt2", steps=5)
     train = ("train", "lyrics", "--from", base, "--epochs", "1")
     done = segue(*train, library=lyrics)
     assert (done.returncode, "--artist" in done.stderr) == (2, True)

@@ -177,7 +177,8 @@ def test_a_folder_of_sentence_transformers(encoder: Path, tmp_path: Path) -> Non
     query, passage = (
         encode(["the river"])[0] for encode in (prefixed.encode_queries, prefixed.encode_passages)
     )
-    assert not np.allclose(query, passage, atol=1e-3)
+    assert not np.array_equal(query, passage)
+    assert not np.allclose(query, vectors[0], atol=1e-2)
     pooling["pooling_mode_cls_token"] = False
     pooling["pooling_mode_max_tokens"] = True
     (other / "1_Pooling" / "config.json").write_text(json.dumps(pooling))

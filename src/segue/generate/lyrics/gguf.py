@@ -64,13 +64,12 @@ class GgufLM:
     def token_nll(self, tokens: Sequence[int]) -> float:
         """Return the negative log-likelihood of tokens after the start, in nats."""
         every = (*self.start, *tokens)
+        room = int(self._llama.n_ctx()) - 1
         total = 0.0
         for at in range(len(self.start), len(every)):
-            context = (
-                every[max(at - self._llama.n_ctx() // 2, 0) : at]
-                if at > self._llama.n_ctx() - 2
-                else every[:at]
-            )
+            # A long text goes on from its second half, so that most states are computed once.
+            first = 0 if at <= room else at - room // 2 - (at - room) % (room // 2)
+            context = (*self.start[:1], *every[first + 1 : at])
             total -= float(self.next_log_probs([context])[0, every[at]])
         return total
 
@@ -94,8 +93,9 @@ class GgufLM:
             common += 1
         llama.n_tokens = common
         llama.eval(list(context[common:]))
-        row = llama.scores[llama.n_tokens - 1] if llama._logits_all else llama.scores[0]  # noqa: SLF001
-        return np.array(row, np.float32)
+        # `scores` is not filled unless the logits of all tokens are kept.
+        logits = np.ctypeslib.as_array(llama._ctx.get_logits(), shape=(llama.n_vocab(),))  # noqa: SLF001
+        return np.array(logits, np.float32)
 
 
 def load_gguf(path: Path, version: str, prompt: str) -> GgufLM:
