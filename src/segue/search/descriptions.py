@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
-from segue.builtin_spaces import MUSICNN_TAGS, WEIGHTS
+from segue.builtin_spaces import MUSICNN_TAGS, WEIGHTS, tag_probabilities
 from segue.errors import BadArgument
-from segue.records import FloatArray, Reason
+from segue.records import Description, FloatArray, Reason, Track
 from segue.search.ranking import Ranking
 from segue.store import Store
 from segue.text import normalise
@@ -189,6 +189,21 @@ def rank_by_tags(store: Store, tags: Sequence[str]) -> Ranking:
         return tuple(sorted(reasons, key=lambda reason: -reason.share))
 
     return Ranking(matrix.ids, shares.sum(axis=1).astype(np.float32), explain, matrix)
+
+
+def track_descriptions(store: Store, tracks: Sequence[Track]) -> list[Description]:
+    """Return the tags of recordings and the lyrics of tracks."""
+    return [
+        Description(
+            track,
+            tag_probabilities(store.spaces.vector("tags", track.id))
+            if track.kind == "sound"
+            else {},
+            store.lyrics.text(track.id),
+            store.lyrics.source(track.id),
+        )
+        for track in tracks
+    ]
 
 
 def average_rankings(first: Ranking, second: Ranking, weight: float = 0.5) -> Ranking:
