@@ -11,7 +11,7 @@ import re
 import wave
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, Any, Final
@@ -527,6 +527,7 @@ class RecordingFile:
             raise Unreadable("empty file")
         self._sections = sections(file)
         self._length: AudioLength | None = None
+        self._passage: Span | None = None
         self._recordings: dict[tuple[int, tuple[Span, ...], bool], Recording] = {}
 
     def read(
@@ -559,11 +560,22 @@ class RecordingFile:
                     f"the passage begins at {only.start_s:.0f} s, "
                     f"but the recording ends at {duration_s:.0f} s"
                 )
-            spans = (only,) if only else tuple(plan(duration_s))
+            spans = tuple(plan(duration_s)) if only is None else _within(only, plan, duration_s)
+            if only != self._passage:  # the samples of all tracks of a mix would be too many
+                self._recordings.clear()
+                self._passage = only
             key = sample_rate_hz, spans, stereo
             if key not in self._recordings:
                 self._recordings[key] = self._decode(container, self._length, *key)
-            return self._recordings[key]
+            recording = self._recordings[key]
+        if only is None:
+            return recording
+        return replace(recording, duration_s=min(only.end_s, duration_s) - only.start_s)
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of the whole recording, once something of it was read."""
+        return self._length.duration_s if self._length else 0.0
 
     def _decode(
         self,
@@ -601,6 +613,13 @@ class RecordingFile:
             file_channels=stream.channels,
             codec=stream.codec_context.name,
         )
+
+
+def _within(passage: Span, plan: SpanPlan, duration_s: float) -> tuple[Span, ...]:
+    """Return the excerpts of a passage, as positions in the recording."""
+    length_s = min(passage.end_s, duration_s) - passage.start_s
+    start_s = passage.start_s
+    return tuple(Span(start_s + span.start_s, start_s + span.end_s) for span in plan(length_s))
 
 
 @contextmanager
@@ -645,7 +664,7 @@ def read_recording(
     plan : callable
         Function from the duration in seconds to the excerpts to decode.
     only : Span, optional
-        The excerpt to decode instead.
+        A passage that is read as if it were the whole recording. It may end after it.
     stereo : bool
         Return excerpts of shape (2, samples) instead of a mono downmix: a mono channel twice, or
         the first two of several channels.

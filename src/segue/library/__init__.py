@@ -5,7 +5,7 @@ the results are the nearest tracks in an embedding space, each with the reasons 
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from segue import deprecation
 from segue.builtin_spaces import builtin_spaces, tag_probabilities
 from segue.errors import BadArgument
-from segue.media import MEDIA
+from segue.media import MEDIA, medium_of
 from segue.records import (
     Description,
     Failure,
@@ -35,6 +35,7 @@ from segue.search.descriptions import average_rankings, rank_by_tags
 from segue.search.duplicates import duplicate_map
 from segue.search.filters import Filters
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
+from segue.search.neighbours import hubness_corrections
 from segue.search.query import find_tracks, list_tracks, resolve
 from segue.search.query_set import (
     Query,
@@ -50,6 +51,7 @@ from segue.training.embedding import LibraryFileReader, embed_new_tracks, repres
 
 if TYPE_CHECKING:
     from segue.evaluation.retrieval import RetrievalMetrics
+    from segue.ingest.segmentation import Segmentation
     from segue.ingest.survey import AddReport, Watcher
     from segue.ingest.tag_writing import FileTags
     from segue.library.exploring import Atlas, Journeys
@@ -209,9 +211,9 @@ class Library(deprecation.RenamedAttributes):
             watch=watch,
         )
         for kind in self._store.kinds():
-            # Write the matrices now, so that the first query is fast.
+            # Computed now, so that the first query is fast.
             for space in MEDIA[kind].default_spaces:
-                self._store.spaces.matrix(space)
+                hubness_corrections(self._store, self._store.spaces.matrix(space))
         if has_trained:
             report.failures += embed_new_tracks(self._store, workers=count)
         return report
@@ -672,6 +674,57 @@ class Library(deprecation.RenamedAttributes):
     def taste(self) -> Taste:
         """Loved and skipped tracks, which `like` and playlists take into account."""
         return Taste(self._store)
+
+    # ---- long recordings -----------------------------------------------------------------
+
+    def split(
+        self,
+        query: Query,
+        *,
+        min_length_s: float = 60.0,
+        count: int | None = None,
+        watch: Callable[[int, int], None] | None = None,
+    ) -> "Segmentation":
+        """Divide a long recording, such as a mix, where its music changes.
+
+        Parameters
+        ----------
+        query : str, int or Path
+            A recording of the library, or a file that need not be in it.
+        min_length_s : float
+            Minimum duration of a track in seconds.
+        count : int, optional
+            Number of tracks; by default as many as the music changes for.
+        watch : callable, optional
+            Called with the number of chunks of ten minutes done and in all.
+
+        Returns
+        -------
+        Segmentation
+            The file and the time spans of its tracks.
+
+        Raises
+        ------
+        BadArgument
+            The query names no single recording, or one that is too short for `count` tracks.
+        Unreadable
+            The file cannot be decoded.
+
+        Examples
+        --------
+        >>> lib.split("mix.mp3").spans[1].start_s  # doctest: +SKIP
+        251.25
+        """
+        from segue.ingest.segmentation import segment_recording  # imports torch
+
+        resolved = resolve(self._store, query)
+        paths = {resolved} if isinstance(resolved, Path) else {track.path for track in resolved}
+        if len(paths) > 1:
+            raise BadArgument(f"{str(query)!r} names {len(paths)} files; give the id of one track")
+        path = paths.pop()
+        if medium_of(path) not in {"sound", None}:
+            raise BadArgument(f"{path.name} is no recording; name a file with sound in it")
+        return segment_recording(path, min_length_s, count, watch)
 
     # ---- maintenance ---------------------------------------------------------------------
 
