@@ -1,4 +1,4 @@
-"""The commands `sample` and `interpolate`: piano rolls from a latent space."""
+"""The commands of latent spaces: `sample`, `interpolate`, `reconstruct` and `filters`."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -14,8 +14,28 @@ from segue.cli.output_files import make_folder
 
 if TYPE_CHECKING:
     from segue.score.piano_roll import PianoRoll
+import os
+from typing import TYPE_CHECKING
+
+from segue.cli.output import track_label
+from segue.cli.output_files import MUSIC_SUFFIXES, check_target, write_music
+from segue.errors import BadArgument
+from segue.render import FIGURE_SUFFIXES
+
+if TYPE_CHECKING:
+    from segue.library import Library
+    from segue.records import BoolArray
+    from segue.score.piano_roll import PianoRoll
+
 
 _MOST_DRAWN: Final = 64
+#: Minimum share of reconstructed notes, and the verdict on the space from there on.
+_VERDICTS: Final = (
+    (0.75, "keeps this piece well"),
+    (0.4, "keeps part of this piece"),
+    (0.15, "keeps little of this piece"),
+    (0.0, "cannot draw this piece"),
+)
 
 
 @command("Create")
@@ -143,3 +163,152 @@ def interpolate(
     for name, roll in ((first, rolls[0]), (last, rolls[-1])):
         if roll.skipped_bars and not json:
             say(f"of {name} {skipped_bars_text(roll.skipped_bars)}")
+
+
+@command("Learn")
+def reconstruct(
+    query: opt.Track,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Path of the output file: a figure (.png, .svg, .pdf), audio (.wav), or of a "
+            "score also .mid, .musicxml, .mxl, .abc.",
+        ),
+    ],
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a space trained with `segue train`; by default learned for recordings, "
+            "roll-vae for scores."
+        ),
+    ] = None,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """Show or play what a trained space keeps of a track.
+
+    Of a recording, the figure has the spectrogram, its reconstruction, their difference and the
+    latent image; for audio, the phases are estimated. Of a score, it has the piano roll and its
+    reconstruction, which is what is written (with the figure beside it) or played; bars in other
+    time signatures than 4/4 are left out.
+
+    Example: segue reconstruct 3 --space dual-axis -o three.png
+    """
+    from segue.library.scores import ROLL_VAE
+
+    use_threads(1)
+    with open_library(library, required=False) as lib, progress("reading"):
+        kind = lib.kind(query)
+        if kind == "lyrics":
+            raise BadArgument(f"{query} is lyrics; name a recording or a score")
+        if kind == "score":
+            fields: dict[str, Any] = _reconstruct_score(lib, query, space or ROLL_VAE, output)
+        elif space == ROLL_VAE:
+            raise BadArgument(f"the space {space} holds scores, and {query} is a recording")
+        else:
+            fields = _reconstruct_recording(lib, query, space or "learned", output)
+    if json:
+        print_json("reconstruct", {"path": display_path(output), **fields})
+        return
+    say(f"wrote {display_path(output)}")
+    if "notes" in fields:
+        say(_format_note_scores(fields))
+    else:
+        error = fields["mean_square_error"]
+        say(f"mean square error {error:.5f}, of levels from 0 to 1: 0 is the same")
+
+
+def _format_note_scores(fields: dict[str, Any]) -> str:
+    """Say how many notes of a score were reconstructed."""
+    share = fields["notes_found"] / max(fields["notes"], 1)
+    verdict = next(text for lowest, text in _VERDICTS if share >= lowest)
+    others = fields["notes_made"] - fields["notes_found"]
+    text = (
+        f"of {fields['notes']} notes {fields['notes_found']} came back at their place, with "
+        f"{others} others: the space {fields['space']} {verdict}"
+    )
+    if fields["bars_left_out"]:
+        text += f"; {skipped_bars_text(fields['bars_left_out'])}"
+    return text
+
+
+def _reconstruct_recording(
+    lib: "Library", query: str, space: str, output: Path
+) -> dict[str, float]:
+    result = lib.learning.reconstruct(query, space)
+    if output.suffix.lower() == ".wav":
+        from segue.audio.spectrogram import SAMPLE_RATE_HZ, image_to_audio
+        from segue.io.audio import write_wav
+
+        write_wav(output, image_to_audio(result.reconstruction, result.kind), SAMPLE_RATE_HZ)
+    else:
+        from segue.render.plots import draw_reconstruction
+
+        title = f"{track_label(result.track)}, space {space}"
+        draw_reconstruction(
+            result.image, result.reconstruction, result.code, result.kind, output, title
+        )
+    return {"mean_square_error": float(((result.image - result.reconstruction) ** 2).mean())}
+
+
+def _reconstruct_score(lib: "Library", query: str, space: str, output: Path) -> dict[str, Any]:
+    from segue.evaluation.generated import note_scores
+    from segue.render.piano_roll_plots import draw_piano_rolls
+
+    check_target(output, MUSIC_SUFFIXES)
+    roll, reconstruction = lib.scores.reconstruct(query, space=space)
+    name = Path(query).name if os.path.lexists(query) else query  # its folder is private
+    suffix = output.suffix.lower()
+    if suffix not in FIGURE_SUFFIXES:
+        write_music(reconstruction.to_score(f"{name}, reconstructed by {space}"), output)
+    if suffix != ".wav":
+        figure = output if suffix in FIGURE_SUFFIXES else output.with_suffix(".png")
+        rolls = [("original", roll), (f"reconstructed by {space}", reconstruction)]
+        draw_piano_rolls(rolls, figure, title=name, columns=1)
+    scores = note_scores(_one_instrument_each(reconstruction), _one_instrument_each(roll))
+    return {
+        "note_f1": scores.f1,
+        "space": space,
+        "notes": scores.reference,
+        "notes_found": scores.matched,
+        "notes_made": scores.estimated,
+        "bars_left_out": roll.skipped_bars,
+    }
+
+
+def _one_instrument_each(roll: "PianoRoll") -> "BoolArray":
+    """Return the piano roll of each instrument, of shape (instruments, steps, pitches)."""
+    _, _, pitches, instruments = roll.cells.shape
+    return roll.cells.transpose(3, 0, 1, 2).reshape(instruments, -1, pitches)
+
+
+@command("Learn")
+def filters(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Path of the figure: .png, .svg or .pdf.")
+    ],
+    space: Annotated[
+        str, typer.Option(help="Name of a space trained with `segue train sound`.")
+    ] = "learned",
+    tracks: Annotated[
+        int, typer.Option(min=1, help="Number of tracks that are named for each filter.")
+    ] = 3,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """Draw a trained space's first filters and their top tracks.
+
+    Example: segue filters --space dual-axis -o filters.png
+    """
+    from segue.render.plots import draw_filters
+
+    with open_library(library) as lib:
+        layer_filters = lib.learning.filters(space, tracks=tracks)
+    draw_filters(layer_filters, output, f"first filters of the space {space}")
+    if json:
+        fields = [{"layer": item.layer, "tracks": list(item.tracks)} for item in layer_filters]
+        print_json("filters", {"path": display_path(output), "filters": fields})
+    else:
+        say(f"wrote {len(layer_filters)} filters to {display_path(output)}")

@@ -6,9 +6,9 @@ from typing import Annotated, Final
 import typer
 
 from segue.cli import options as opt
-from segue.cli.app import command, count_progress, open_library
+from segue.cli.app import command, count_progress
 from segue.cli.output import count_of, display_path, format_duration, print_json, print_table, say
-from segue.cli.output_files import check_target
+from segue.cli.output_files import check_inputs, check_target
 
 #: Of a track, by default; most tracks of mixes are longer.
 MIN_LENGTH_S: Final = 60.0
@@ -16,9 +16,7 @@ MIN_LENGTH_S: Final = 60.0
 
 @command("Library")
 def split(
-    mix: Annotated[
-        str, typer.Argument(help="Recording that is divided: a file, or a track of the library.")
-    ],
+    mix: Annotated[Path, typer.Argument(help="Recording that is divided.")],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -35,7 +33,6 @@ def split(
         float,
         typer.Option(min=5, max=3600, help="Minimum length of a track in seconds."),
     ] = MIN_LENGTH_S,
-    library: opt.Library = None,
     json: opt.Json = False,
 ) -> None:
     """Find where the tracks of a long mix begin, and write a cue sheet of them.
@@ -49,13 +46,13 @@ def split(
     """  # fmt: skip
     from segue.io.cue_sheets import SUFFIX
 
+    check_inputs([mix])
     check_target(output, (SUFFIX,))
-    with (
-        open_library(library, required=False) as lib,
-        count_progress("listening") as watch,
-    ):
-        found = lib.split(mix, min_length_s=min_length, count=tracks, watch=watch)
-    path = found.path
+    from segue.ingest.segmentation import segment_recording  # imports torch
+
+    path = mix.expanduser()
+    with count_progress("listening") as watch:
+        found = segment_recording(path, min_length, tracks, watch)
     if output:
         from segue.io.cue_sheets import write_cue_sheet
         from segue.io.tags import read_tags

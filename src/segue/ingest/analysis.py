@@ -533,10 +533,10 @@ def _image(file: "RecordingFile", image: Representation, passage: Span | None) -
     Returns
     -------
     ndarray, shape (channels, bands, frames), uint8
-        Or a chroma sequence, see `segue.audio.cover_songs.quantised_chromagram`.
+        Or a chroma sequence, see `segue.audio.chroma.quantised_chromagram`.
     """
     if image == CHROMA_SEQUENCE:
-        from segue.audio.cover_songs import quantised_chromagram, span_to_compare
+        from segue.audio.chroma import quantised_chromagram, span_to_compare
 
         recording = file.read(SAMPLE_RATE_HZ, span_to_compare, only=passage)
         return quantised_chromagram(recording.excerpts[0])

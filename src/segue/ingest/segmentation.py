@@ -39,7 +39,6 @@ Watcher = Callable[[int, int], None]
 class Segmentation:
     """The tracks of a mix as time spans, which follow each other without gaps."""
 
-    path: Path
     duration_s: float
     spans: tuple[Span, ...]
 
@@ -83,7 +82,7 @@ def segment_recording(
         boundaries = segment_into(unit, count, least, len(unit))
     # A boundary lies between the middles of two excerpts.
     starts = [0.0, *(index * HOP_S + (PATCH_S - HOP_S) / 2 for index in boundaries), duration_s]
-    return Segmentation(path, duration_s, tuple(Span(a, b) for a, b in pairwise(starts)))
+    return Segmentation(duration_s, tuple(Span(a, b) for a, b in pairwise(starts)))
 
 
 def _excerpt_vectors(path: Path, watch: Watcher | None) -> tuple[FloatArray, float]:

@@ -5,19 +5,18 @@ the results are the nearest tracks in an embedding space, each with the reasons 
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue import deprecation
-from segue.builtin_spaces import builtin_spaces, tag_probabilities
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument
-from segue.media import MEDIA, medium_of
+from segue.media import MEDIA
 from segue.records import (
     Description,
     Failure,
@@ -31,17 +30,18 @@ from segue.records import (
     Tags,
     Track,
 )
-from segue.search.descriptions import average_rankings, rank_by_tags
-from segue.search.duplicates import duplicate_map
-from segue.search.filters import Filters
+from segue.search.descriptions import average_rankings, rank_by_tags, track_descriptions
+from segue.search.filters import Filters, duplicate_map
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.search.neighbours import hubness_corrections
-from segue.search.query import find_tracks, list_tracks, resolve
-from segue.search.query_set import (
+from segue.search.query import (
     Query,
     QuerySet,
     default_space,
     default_space_of_library,
+    find_tracks,
+    list_tracks,
+    resolve,
 )
 from segue.search.ranking import Metric, select_hits
 from segue.search.taste import Taste, apply_taste, skipped_ids
@@ -51,14 +51,13 @@ from segue.training.embedding import LibraryFileReader, embed_new_tracks, repres
 
 if TYPE_CHECKING:
     from segue.evaluation.retrieval import RetrievalMetrics
-    from segue.ingest.segmentation import Segmentation
     from segue.ingest.survey import AddReport, Watcher
     from segue.ingest.tag_writing import FileTags
     from segue.library.exploring import Atlas, Journeys
     from segue.library.learning import Learning
     from segue.library.lyrics import Songbook
     from segue.library.scores import Scores
-    from segue.store.listens import ListensSummary
+    from segue.store.user_data import ListensSummary
     from segue.training.listens import ImportReport
 
 
@@ -116,12 +115,7 @@ class Library(deprecation.RenamedAttributes):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     @property
@@ -321,13 +315,9 @@ class Library(deprecation.RenamedAttributes):
         if taste and metric == "cosine":
             ranking = apply_taste(store, ranking)
         candidates = None
-        if among_similar_artists is not None:
+        if (n_artists := among_similar_artists) is not None:
             candidates = tracks_of_similar_artists(
-                store,
-                query_set,
-                among_similar_artists,
-                space or default_space(query_set),
-                min_tracks,
+                store, query_set, n_artists, space or default_space(query_set), min_tracks
             )
         return select_hits(
             store,
@@ -466,16 +456,7 @@ class Library(deprecation.RenamedAttributes):
             from segue.ingest.analysis import describe_file  # imports the networks
 
             return [describe_file(resolved)]
-        words, spaces = self._store.lyrics, self._store.spaces
-        return [
-            Description(
-                track,
-                tag_probabilities(spaces.vector("tags", track.id)) if track.kind == "sound" else {},
-                words.text(track.id),
-                words.source(track.id),
-            )
-            for track in resolved
-        ]
+        return track_descriptions(self._store, resolved)
 
     def listens(self) -> "ListensSummary":
         """Summarise the imported listens, also of tracks that are not in the library.
@@ -674,57 +655,6 @@ class Library(deprecation.RenamedAttributes):
     def taste(self) -> Taste:
         """Loved and skipped tracks, which `like` and playlists take into account."""
         return Taste(self._store)
-
-    # ---- long recordings -----------------------------------------------------------------
-
-    def split(
-        self,
-        query: Query,
-        *,
-        min_length_s: float = 60.0,
-        count: int | None = None,
-        watch: Callable[[int, int], None] | None = None,
-    ) -> "Segmentation":
-        """Divide a long recording, such as a mix, where its music changes.
-
-        Parameters
-        ----------
-        query : str, int or Path
-            A recording of the library, or a file that need not be in it.
-        min_length_s : float
-            Minimum duration of a track in seconds.
-        count : int, optional
-            Number of tracks; by default as many as the music changes for.
-        watch : callable, optional
-            Called with the number of chunks of ten minutes done and in all.
-
-        Returns
-        -------
-        Segmentation
-            The file and the time spans of its tracks.
-
-        Raises
-        ------
-        BadArgument
-            The query names no single recording, or one that is too short for `count` tracks.
-        Unreadable
-            The file cannot be decoded.
-
-        Examples
-        --------
-        >>> lib.split("mix.mp3").spans[1].start_s  # doctest: +SKIP
-        251.25
-        """
-        from segue.ingest.segmentation import segment_recording  # imports torch
-
-        resolved = resolve(self._store, query)
-        paths = {resolved} if isinstance(resolved, Path) else {track.path for track in resolved}
-        if len(paths) > 1:
-            raise BadArgument(f"{str(query)!r} names {len(paths)} files; give the id of one track")
-        path = paths.pop()
-        if medium_of(path) not in {"sound", None}:
-            raise BadArgument(f"{path.name} is no recording; name a file with sound in it")
-        return segment_recording(path, min_length_s, count, watch)
 
     # ---- maintenance ---------------------------------------------------------------------
 

@@ -21,12 +21,12 @@ from segue.generate.harmony.chorale_frames import (
     melody_frames,
     voice_parts,
 )
-from segue.generate.harmony.chord_slots import NO_CHORD_INDEX, QUALITIES, ChordSlots, melody_slots
+from segue.generate.harmony.chord_network import NO_CHORD_INDEX, ChordSlots, melody_slots
 from segue.records import IntArray, Part, Score
 from segue.score.harmony import NO_CHORD, Chord, ScoreKey, estimate_key
 from segue.score.lines import extract_melody
 from segue.score.timing import bar_grid
-from segue.theory.chords import spell_chord
+from segue.theory.chords import QUALITIES, spell_chord
 from segue.theory.keys import key_signature
 
 if TYPE_CHECKING:
