@@ -506,6 +506,10 @@ MAX_CHANNELS = 64
 MIN_DURATION_S = 1.0
 MISSING_TOLERANCE = 0.1  # share of the requested duration that may be missing
 SILENCE = 1e-4  # peak, -80 dBFS
+#: Peak of a mono downmix below which its channels are looked at, and how much louder the first one
+#: must be to be taken instead: channels in opposite phase cancel each other.
+_CANCELLED = 3e-3
+_CANCELLATION = 10.0
 
 
 class RecordingFile:
@@ -555,7 +559,7 @@ class RecordingFile:
             if self._length is None:
                 self._length = audio_length(self._sections, container, stream)
             duration_s = self._length.duration_s
-            if only and only.start_s > duration_s - MIN_DURATION_S:
+            if only and 0 < only.start_s > duration_s - MIN_DURATION_S:
                 raise Unreadable(
                     f"the passage begins at {only.start_s:.0f} s, "
                     f"but the recording ends at {duration_s:.0f} s"
@@ -587,11 +591,17 @@ class RecordingFile:
     ) -> Recording:
         stream = container.streams.audio[0]
         file_rate_hz = stream.rate  # at the beginning; it may change where files were joined
-        excerpts = (
-            [decode_span(container, stream, span, file_rate_hz, stereo=stereo) for span in spans]
-            if length.seekable
-            else decode_sequentially(self._sections, spans, file_rate_hz, stereo=stereo)
-        )
+
+        def decode(*, stereo: bool) -> list[FloatArray]:
+            if not length.seekable:
+                return decode_sequentially(self._sections, spans, file_rate_hz, stereo=stereo)
+            return [decode_span(container, stream, s, file_rate_hz, stereo=stereo) for s in spans]
+
+        excerpts = decode(stereo=stereo)
+        if not stereo and stream.channels > 1 and _peak(excerpts) < _CANCELLED:
+            channels = [excerpt[0] for excerpt in decode(stereo=True)]
+            if _peak(channels) > _CANCELLATION * _peak(excerpts):
+                excerpts = channels
         requested_s = sum(min(span.end_s, length.duration_s) - span.start_s for span in spans)
         decoded_s = sum(excerpt.shape[-1] for excerpt in excerpts) / file_rate_hz
         if decoded_s < requested_s * (1 - MISSING_TOLERANCE):
@@ -603,7 +613,7 @@ class RecordingFile:
             raise Unreadable(
                 f"too short: {decoded_s:.2f} s of sound, at least {MIN_DURATION_S:g} s needed"
             )
-        if max(float(np.abs(excerpt).max(initial=0)) for excerpt in excerpts) < SILENCE:
+        if _peak(excerpts) < SILENCE:
             raise Unreadable("silence: nothing above -80 dBFS")
         return Recording(
             excerpts=tuple(resample(excerpt, file_rate_hz, sample_rate_hz) for excerpt in excerpts),
@@ -613,6 +623,10 @@ class RecordingFile:
             file_channels=stream.channels,
             codec=stream.codec_context.name,
         )
+
+
+def _peak(excerpts: Sequence[FloatArray]) -> float:
+    return max((float(np.abs(excerpt).max(initial=0)) for excerpt in excerpts), default=0.0)
 
 
 def _within(passage: Span, plan: SpanPlan, duration_s: float) -> tuple[Span, ...]:
