@@ -3,7 +3,7 @@
     python -m bench.sound_rankings --data ../shared/data --cache DIR [--sisters FILE]
 
 Folds and cache are those of `bench/sound_space.py`. Averaging with neighbours (DBA: Arandjelović
-and Zisserman, CVPR 2012) adds to each vector of the library, or to that of the query as well, a weight
+and Zisserman, CVPR 2012) adds to each vector of the library, or also of the query, a weight
 times the mean of its k nearest. Weights and k are chosen inside each training fold: the projection
 is fitted on a half of its packages and judged on the other. `--sisters` names activations of other
 networks of the PyPI package `musicnn` 0.1.0 on the same clips; they are projected by the same

@@ -57,6 +57,7 @@ CHAPTERS = {
         "critic",
         "humanise",
         "part_ranges",
+        "samples",
         "melody",
         "harmonise",
         "transcription",
