@@ -24,8 +24,8 @@ import torch
 
 from bench.result_tables import table, write_table
 from bench.sound_space import mean, project, ranged
-from recipes.datasets.game_music import TEST, Clips, read_clips
-from recipes.sound import fit_projection, read_versions
+from recipes.datasets.game_music import COPIES, TEST, Clips, cached, read_clips
+from recipes.sound import fit_projection
 from recipes.sound_projection import SoundSpaceConfig
 from segue.evaluation.retrieval import (
     MetricName,
@@ -95,7 +95,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     clips = read_clips(options.data / "audio" / "tracks.csv")
-    versions = read_versions(options.data, options.cache)
+    audio = options.data / "audio"
+    versions = {name: cached(options.cache, audio, clips, name) for name in ("clean", *COPIES)}
     fitted: dict[bytes, tuple[FloatArray, FloatArray | None]] = {}
 
     def sound(train: BoolArray) -> tuple[FloatArray, FloatArray | None]:
@@ -119,7 +120,8 @@ def with_sisters(file: Path, sound: Fit) -> dict[str, Fit]:
     """Return spaces of `sound` beside projections of other networks, at weights 0.3 and 0.6."""
     fits: dict[str, Fit] = {}
     with np.load(file) as arrays:
-        blocks = {name: (arrays[name], arrays[f"{name}_tracks"]) for name in ("mtt", "vgg")}
+        names = [name for name in arrays.files if not name.endswith("_tracks")]
+        blocks = {name: (arrays[name], arrays[f"{name}_tracks"]) for name in names}
     for (name, (patches, tracks)), weight in product(blocks.items(), (0.3, 0.6)):
 
         def beside(
