@@ -47,8 +47,11 @@ _DEGREES: Final = {
 #: Before "but", they name no track.
 _NOTHING: Final = frozenset(("nothing", "nichts", "rien", "nada"))
 #: Words without a meaning of their own in a description.
-_IGNORED: Final = _CONJUNCTIONS | _NOTHING | frozenset(
-    """
+_IGNORED: Final = (
+    _CONJUNCTIONS
+    | _NOTHING
+    | frozenset(
+        """
     a an the of for with and in on at to by from some something any that this it is are be i want
     like please music musical song songs track tracks tune tunes piece pieces sound sounds sounding
     style kind more much full mood feel feeling vibe lots lot all good nice but only just too so
@@ -59,6 +62,7 @@ _IGNORED: Final = _CONJUNCTIONS | _NOTHING | frozenset(
     una unos unas el los las del al y e para con por que musica cancion canciones pieza mas pero
     estilo algo como
     """.split()  # noqa: SIM905
+    )
 )
 #: What divides a track from how results should differ from it.
 _BUT: Final = re.compile(
