@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from recipes.datasets.annotated_melodies import AnnotatedMelody
-from segue.generate.harmony.chord_slots import (
+from segue.generate.harmony.chord_network import (
     NO_CHORD_INDEX,
     ChordSlots,
     transpose_chords,

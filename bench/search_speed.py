@@ -23,7 +23,7 @@ from segue.builtin_spaces import builtin_spaces
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
 from segue.search.neighbours import cosine_similarities, iter_descending
 from segue.store import Store
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 
 PUBLISHED = 278_581
 TOP = 10

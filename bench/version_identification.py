@@ -8,7 +8,7 @@ one library with files a semitone higher and 6 % faster that are no copies.
 Versions: transposed, faster, or rendered with other instruments; and tunes under one title in two
 collections. Each version is a query for its original in its set: with one relevant item, average
 precision is the reciprocal rank. "Listed" is what `segue duplicates` lists. The constants of
-`segue.audio.cover_songs` were tuned on 60 other clips and on songs of POP909.
+`segue.audio.chroma` were tuned on 60 other clips and on songs of POP909.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import segue
 from bench.result_tables import table, write_table
 from recipes.datasets.degradation import Codec, encoded
 from recipes.datasets.rendered_midi import render
-from segue.audio.cover_songs import fourier_signature, qmax_similarities, quantised_chromagram
+from segue.audio.chroma import fourier_signature, qmax_similarities, quantised_chromagram
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, ByteArray
 from segue.evaluation.retrieval import bootstrap_interval, evaluate_retrieval
 from segue.explore.version_identification import version_pairs

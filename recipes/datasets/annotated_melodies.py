@@ -20,7 +20,7 @@ import numpy as np
 
 from recipes.datasets import pop909
 from segue.errors import SegueError
-from segue.generate.harmony.chord_slots import (
+from segue.generate.harmony.chord_network import (
     NO_CHORD_INDEX,
     ChordSlots,
     melody_slots,

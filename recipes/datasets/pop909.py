@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.generate.harmony.chord_slots import NO_CHORD_INDEX
+from segue.generate.harmony.chord_network import NO_CHORD_INDEX
 from segue.records import Part, Score
 from segue.theory.chords import QUALITIES
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segue.audio.chroma import CHROMA_FRAMES_PER_SECOND
-from segue.audio.cover_songs import (
+from segue.audio.chroma import (
+    CHROMA_FRAMES_PER_SECOND,
     COVER_THRESHOLD,
     _qmax,
     align,

@@ -22,13 +22,11 @@ from segue.generate.harmony.chorale_network import (
     load_chorale_network,
 )
 from segue.generate.harmony.chord_network import (
+    NO_CHORD_INDEX,
     ChordChain,
     ChordNetwork,
     ChordNetworkConfig,
     load_chord_network,
-)
-from segue.generate.harmony.chord_slots import (
-    NO_CHORD_INDEX,
     transpose_chords,
 )
 from segue.generate.harmony.particle_filter import (

@@ -152,8 +152,8 @@ def test_voices_take_turns_by_word(model: LanguageModel) -> None:
     lines = sung(list(sample_lyrics(voices(model, 2), LyricsOptions(6, max_copy=0), by="word")))
     for line in lines:
         assert len(line.voices) == len(split_words(line.text))
-    voices = "".join(line.voices for line in lines)
-    assert voices == ("AB" * len(voices))[: len(voices)]
+    turns = "".join(line.voices for line in lines)
+    assert turns == ("AB" * len(turns))[: len(turns)]
 
 
 def likely(model: LanguageModel, voice: int) -> torch.Tensor:

@@ -17,7 +17,7 @@ from segue.search.neighbours import (
     nearest_neighbours_within,
 )
 from segue.store import Store
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 
 
 def matrix_of(vectors: FloatArray) -> Matrix:

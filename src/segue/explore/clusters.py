@@ -26,7 +26,7 @@ from segue.records import FloatArray, Track
 from segue.render import FIGURE_SUFFIXES, PAGE_SUFFIXES
 from segue.render.map_plots import dendrogram_lines, draw_dendrogram
 from segue.render.pages import write_dendrogram_page
-from segue.search.duplicates import representative_mask
+from segue.search.filters import representative_mask
 from segue.search.groups import centroids, group_tracks
 from segue.search.ranking import load_vector_space
 from segue.store import Store

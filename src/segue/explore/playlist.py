@@ -22,8 +22,7 @@ from segue.explore.path import pairwise_distances, same_artist_matrix
 from segue.explore.version_identification import version_map
 from segue.records import FloatArray, Reason, Track
 from segue.search import neighbours
-from segue.search.duplicates import DUPLICATE_COSINE, remove_duplicates
-from segue.search.filters import Filters, filter_mask
+from segue.search.filters import DUPLICATE_COSINE, Filters, filter_mask, remove_duplicates
 from segue.search.query import Query
 from segue.search.ranking import Ranking
 from segue.store import Store

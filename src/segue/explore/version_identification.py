@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from segue.audio.cover_songs import (
+from segue.audio.chroma import (
     COVER_THRESHOLD,
     Alignment,
     align,

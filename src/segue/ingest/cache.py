@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.audio import cover_songs, spectrogram
+from segue.audio import spectrogram
+from segue.audio.chroma import VERSION as CHROMA_VERSION
 from segue.audio.spectrogram import LOG_MEL_SPECS
 from segue.builtin_spaces import REPRESENTATION_VERSION
 from segue.errors import BadArgument, DiskFull, TrainingFailed, Unreadable
@@ -37,7 +38,7 @@ from segue.ingest.analysis import (
 from segue.ingest.embedding import TrackEmbedder
 from segue.ingest.workers import Fault, Workers
 from segue.records import Failure, FloatArray, Medium, Span, Track
-from segue.store.matrix import LOAD_ERRORS
+from segue.store.spaces import LOAD_ERRORS
 
 LIMIT_BYTES: Final = 20 << 30
 
@@ -52,7 +53,7 @@ _FADE_S: Final = 0.1
 Watcher = Callable[[int, int], None]
 
 _VERSIONS: Final = {
-    CHROMA_SEQUENCE.kind: cover_songs.VERSION,
+    CHROMA_SEQUENCE.kind: CHROMA_VERSION,
     ACTIVATIONS.kind: REPRESENTATION_VERSION,
     PIANO_ROLLS.kind: REPRESENTATION_VERSION,
 } | dict.fromkeys(LOG_MEL_SPECS, spectrogram.VERSION)

@@ -31,8 +31,7 @@ from segue.records import (
     Track,
 )
 from segue.search.descriptions import average_rankings, rank_by_tags, track_descriptions
-from segue.search.duplicates import duplicate_map
-from segue.search.filters import Filters
+from segue.search.filters import Filters, duplicate_map
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
 from segue.search.query import (
     Query,

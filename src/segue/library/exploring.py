@@ -39,8 +39,7 @@ from segue.explore.path import TrackPath, find_path
 from segue.explore.playlist import PlaylistItem, PlaylistOptions, make_playlist
 from segue.explore.projection import ProjectionOptions
 from segue.explore.version_identification import VersionReport, find_versions
-from segue.search.duplicates import representative_mask
-from segue.search.filters import Filters, non_music_ids
+from segue.search.filters import Filters, non_music_ids, representative_mask
 from segue.search.neighbours import Watcher
 from segue.search.query import (
     Query,

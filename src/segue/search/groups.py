@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound, NothingToMeasure
 from segue.evaluation.retrieval import RetrievalMetrics, evaluate_retrieval
 from segue.records import FloatArray, GroupHit, Tags
-from segue.search.duplicates import drop_duplicates, duplicate_map, representative_mask
-from segue.search.filters import non_music_ids
+from segue.search.filters import drop_duplicates, duplicate_map, non_music_ids, representative_mask
 from segue.search.neighbours import hubness_corrections
 from segue.search.query import Query, QuerySet
 from segue.search.ranking import Metric, VectorSpace, load_vector_space
 from segue.store import Store
 from segue.store.files import Labels
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 from segue.text import name_keys, normalise, split_genres, split_names
 
 GROUP_KINDS: Final = ("artist", "album", "genre")

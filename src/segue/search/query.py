@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound
 from segue.media import MEDIA, medium_of
 from segue.records import FloatArray, Medium, Span, Tags, Track
-from segue.search.duplicates import DUPLICATE_TESTS
-from segue.search.filters import Filters, filter_mask
+from segue.search.filters import DUPLICATE_TESTS, Filters, filter_mask
 from segue.store import Store
 from segue.text import name_keys, normalise, split_genres, split_names
 

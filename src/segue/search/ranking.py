@@ -25,13 +25,12 @@ from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.media import MEDIA
 from segue.records import FloatArray, Hit, Reason, Tags, Track
 from segue.search import neighbours
-from segue.search.duplicates import DUPLICATE_COSINE, DUPLICATE_TESTS
-from segue.search.filters import Filters, filter_mask
+from segue.search.filters import DUPLICATE_COSINE, DUPLICATE_TESTS, Filters, filter_mask
 from segue.search.query import Query, QuerySet, default_space
 from segue.search.reasons import Directions, explain_cosine, explain_distance, space_directions
 from segue.store import Store
 from segue.store.files import Labels
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 from segue.text import name_keys, normalise, split_genres
 
 Metric = Literal["cosine", "euclidean"]

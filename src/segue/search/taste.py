@@ -12,7 +12,7 @@ from segue.records import FloatArray, Reason, Track
 from segue.search.query import Query, find_tracks
 from segue.search.ranking import Ranking
 from segue.store import Store
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 
 LOVED: Final = "loved"
 SKIPPED: Final = "skipped"

@@ -19,8 +19,6 @@ from segue.generate.notes.network import (
     NoteLSTM,
     NoteLSTMConfig,
     NoteModel,
-)
-from segue.generate.notes.tokens import (
     NoteSequence,
     Vocabulary,
     cooccurrence_vectors,
