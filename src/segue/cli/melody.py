@@ -197,7 +197,7 @@ class _Input:
     chart : Chart
         The chords, bar by bar.
     source : str
-        Where they are from.
+        Source of the chords.
     score : Score, optional
         Score that they are from.
     unknown : tuple of str

@@ -42,7 +42,7 @@ class LogitBiases:
         self._parts = Counter(requested)
         initial = _UNHEARD_FACTOR * _INSTRUMENT_BIAS
         self._instrument_bias = dict.fromkeys(self._parts, initial)
-        #: Of instruments with several parts: bias of simultaneous notes.
+        #: Bias of simultaneous notes, of instruments with several parts.
         self._chord_bias = {
             instrument: initial
             for instrument, count in self._parts.items()

@@ -77,7 +77,7 @@ class ChordGuide:
         bar : Bar
             The bar so far.
         position : Position
-            Where it ends.
+            End of the bar so far.
         """
         chord = self._plan.chord_at(position.step)
         if chord is None or not 0 <= position.instrument < DRUMS:

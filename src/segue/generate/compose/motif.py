@@ -65,7 +65,7 @@ def develop(motif: Sequence[Bar], count: int, key: int, instrument: int) -> list
     Parameters
     ----------
     motif : sequence of Bar
-        Of one time signature.
+        Bars of one time signature.
     count : int
         Number of bars.
     key : int

@@ -328,7 +328,7 @@ class RepetitionModel:
         bar : Bar
             The bar so far.
         position : Position
-            Where it ends.
+            End of the bar so far.
         """
         penalty = np.zeros(VOCABULARY_SIZE, np.float32)
         source = self._sources.get(position.instrument)

@@ -234,7 +234,7 @@ def style_notes(
         Programs and `DRUMS`; the first bass plays the bass, the first program of
         those that play several notes at a time the chords.
     chords : sequence of sequence of BarChord
-        Of each bar.
+        Chords of each bar.
     bar_lengths : sequence of int
         Steps of each bar.
     """
