@@ -30,6 +30,7 @@ _RESUMED: Final = frozenset({"add", "listens", "tags", "train"})
 _MODULES: Final = (
     "add", "show", "taste", "like", "playlist", "explore", "models", "explain", "compose",
     "melody", "harmonise", "lyrics", "transcribe", "train", "sample", "share",
+    "serve",
 )  # fmt: skip
 
 
