@@ -29,7 +29,7 @@ _RESUMED: Final = frozenset({"add", "listens", "tags", "train"})
 #: Modules of the commands, in the order in which help lists them.
 _MODULES: Final = (
     "add", "show", "taste", "like", "playlist", "play", "explore", "models", "explain", "compose",
-    "melody", "harmonise", "lyrics", "transcribe", "train", "sample", "share",
+    "melody", "lyrics", "train", "sample", "share",
     "serve",
 )  # fmt: skip
 

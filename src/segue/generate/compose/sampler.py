@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.generate.compose.biases import OUT_OF_SCALE, LogitBiases
-from segue.generate.compose.chords import ChordGuide, adapt_notes
+from segue.generate.compose.biases import OUT_OF_SCALE, ChordGuide, LogitBiases, adapt_notes
 from segue.generate.compose.grammar import (
     GrammarState,
     encode_bar,
