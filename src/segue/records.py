@@ -360,7 +360,7 @@ class LineHit(RenamedAttributes):
     similarity : float
         0 to 1; 1 if the line consists of the query.
     track : Track
-        Of any medium.
+        Track of any medium.
     line : str
         The line as written, or two lines joined by " / " where the query spans both.
     """

@@ -8,11 +8,12 @@ import numpy as np
 
 from segue.errors import BadArgument
 from segue.generate.compose.editing import add_part
-from segue.generate.compose.lead import add_lead, lead_instrument
-from segue.generate.compose.motif import (
+from segue.generate.compose.lead import (
     STATEMENT_PENALTY,
     VARIATION_PENALTY,
+    add_lead,
     develop,
+    lead_instrument,
     read_motif,
 )
 from segue.generate.compose.options import CompositionOptions, beat_length
@@ -187,7 +188,7 @@ def _with_cadence(plans: list[BarPlan], key: int | None) -> list[BarPlan]:
 def plan_motif(
     score: Score, options: CompositionOptions, length: int
 ) -> tuple[CompositionOptions, list[BarPlan]]:
-    """Plan a new piece that develops the motif of a score; see `segue.generate.compose.motif`.
+    """Plan a new piece that develops the motif of a score; see `segue.generate.compose.lead`.
 
     The chords are those of the options, else those that `segue.generate.harmony` finds for the
     development.

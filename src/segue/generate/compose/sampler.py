@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.generate.compose.biases import OUT_OF_SCALE, LogitBiases
-from segue.generate.compose.chords import ChordGuide, adapt_notes
+from segue.generate.compose.biases import OUT_OF_SCALE, ChordGuide, LogitBiases, adapt_notes
 from segue.generate.compose.grammar import (
     GrammarState,
     encode_bar,
@@ -140,7 +139,7 @@ class BarSampler:
         prompt : sequence of Bar
             All bars of a piece.
         plans : sequence of BarPlan
-            Of each new bar; () leaves all open.
+            Plan of each new bar; () leaves all open.
 
         Yields
         ------
@@ -182,7 +181,7 @@ class BarSampler:
         instrument : int
             Program of the melody, not one of the accompaniment.
         plans : sequence of BarPlan
-            Of each bar, with the notes of the melody as given patterns.
+            Plan of each bar, with the notes of the melody as given patterns.
 
         Yields
         ------
@@ -219,7 +218,7 @@ class BarSampler:
         first, last : int
             Range of indices to replace, without `last`.
         plans : sequence of BarPlan
-            Of each new bar; () leaves all open.
+            Plan of each new bar; () leaves all open.
         locked : frozenset of int
             Instruments whose notes stay; they are in the bars that are returned.
 
@@ -285,7 +284,7 @@ class BarSampler:
         instrument : int
             Program, or `DRUMS`; not among the instruments of the bars.
         plans : sequence of BarPlan
-            Of each bar; () leaves all open.
+            Plan of each bar; () leaves all open.
         are_estimated : bool
             Whether the chords of the plans are estimated from the bars, and less certain.
 
