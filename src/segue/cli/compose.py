@@ -1,9 +1,12 @@
 """The command `compose`, and its takes: kept in a file, ranked, and compared on a page."""
 
+import os
+import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -18,15 +21,6 @@ if TYPE_CHECKING:
     from segue.generate.compose.humanise import HumaniseOptions
     from segue.generate.compose.options import CompositionOptions
     from segue.generate.compose.plan import Section
-import os
-import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import quote
-
-if TYPE_CHECKING:
-    from segue.generate.compose.composition import Composition
-    from segue.generate.compose.humanise import HumaniseOptions
     from segue.records import Score
 
 

@@ -7,30 +7,24 @@ are played, not how many.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.generate.compose.tokens import FIRST_TOKEN, Bar
-from segue.theory.instruments import DRUMS, tessitura
-
-if TYPE_CHECKING:
-    from torch import Tensor
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from segue.generate.compose.grammar import Position
 from segue.generate.compose.plan import OPEN, BarChord, BarPlan
 from segue.generate.compose.tokens import (
+    FIRST_TOKEN,
     LONG_DURATIONS,
     SHORT_DURATIONS,
     STEPS_PER_QUARTER,
+    Bar,
     Note,
     steps_per_bar,
 )
-from segue.theory.instruments import is_bass, is_monophonic
+from segue.theory.instruments import DRUMS, is_bass, is_monophonic, tessitura
 
 if TYPE_CHECKING:
     from torch import Tensor
