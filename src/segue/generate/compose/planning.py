@@ -151,11 +151,13 @@ def _plan_chords(
         if key is None:
             key = estimate_chords_key(progression, signature)
         return replace(options, key=key, time_signature=signature), {"": progression}
-    if prompt is None and set(options.instruments or ()) != {DRUMS}:
+    goes_on = any(chord.root >= 0 for bar in before for chord in bar)
+    is_open = prompt is None or (options.style is not None and not goes_on)
+    if is_open and set(options.instruments or ()) != {DRUMS}:
         key = int(rng.integers(24)) if options.key is None else options.key
         names = [section.name for section in options.sections] or [""]
         return replace(options, key=key), sample_progressions(key, names, rng)
-    if options.style is not None and any(before):
+    if options.style is not None and goes_on:
         return options, {"": list(before[-_CONTINUED_BARS:])}
     return options, {}
 

@@ -63,11 +63,14 @@ MAX_BARS: Final = 10_000
 #: Attempts at a bar before it is left empty, and increase of the temperature with each.
 _MAX_ATTEMPTS: Final = 8
 _TEMPERATURE_STEP: Final = 0.15
-#: Maximum number of equal bars in a row, and of silent ones.
+#: Maximum number of equal bars in a row, of silent ones, and of silent ones of an added part; and
+#: number of tokens of an empty bar with one that begins a part.
 _MAX_REPEATS: Final = 4
+_MAX_SILENT: Final = 1
+_MAX_SILENT_ADDED: Final = 2
+_EMPTY_BAR: Final = 3
 #: Factors of the penalties of the repetition model by attempt, the last one for all later ones.
 _SOURCE_FACTORS: Final = (1.0, 1.0, 0.5, 0.0)
-_MAX_SILENT: Final = 1
 #: Share of the context for the bars after a gap.
 _SUFFIX_SHARE: Final = 0.35
 _BAR_TOKENS: Final = range(FIRST_TOKEN["bar"], FIRST_TOKEN["tempo"])
@@ -387,7 +390,10 @@ class BarSampler:
 
         state, tokens, logits = self._begin_bar(signature, tempo, given, attempt)
         max_tokens = self._decoder.context // 2 - len(self._header)
-        silent = not given and not any(bar.notes for bar in self._recent[-_MAX_SILENT:])
+        limit = _MAX_SILENT_ADDED if given else _MAX_SILENT
+        silent = not any(bar.notes for bar in self._recent[-limit:])
+        if given:  # a part may wait before it begins, and rest where all others do
+            silent = silent and len(self._recent) >= limit and len(given) > _EMPTY_BAR
         while True:
             allowed = state.allowed()
             allowed[END] = allowed[FIRST_TOKEN["bar"]]  # both end this bar
