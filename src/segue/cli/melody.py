@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from segue.cli import options as opt
-from segue.cli.app import (
-    command,
-    count_progress,
-    open_library,
-    progress,
-    seed_or_new,
-    use_threads,
-)
+from segue.cli.app import command, count_progress, open_library, progress, seed_or_new, use_threads
 from segue.cli.output import (
     JSON_VERSION,
     chord_rows,
@@ -27,13 +20,7 @@ from segue.cli.output import (
     print_table,
     say,
 )
-from segue.cli.output_files import (
-    keep_input,
-    music_outputs,
-    numbered,
-    write_music,
-    write_report,
-)
+from segue.cli.output_files import keep_input, music_outputs, numbered, write_music, write_report
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
@@ -45,6 +32,7 @@ if TYPE_CHECKING:
     from segue.records import Score
     from segue.score.harmony import Chord
     from segue.theory.chord_charts import Chart
+
 
 _LONGEST_TITLE: Final = 60
 _MOST_UNKNOWN_SHOWN: Final = 5

@@ -9,28 +9,33 @@ returns before the end. Between these, bars are left open for the network to fil
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from segue.errors import BadArgument
 from segue.generate.compose.biases import adapt_notes
 from segue.generate.compose.plan import BarPlan, PartPattern
-from segue.generate.compose.tokens import STEPS_PER_QUARTER, TIME_SIGNATURES, Note
+from segue.generate.compose.tokens import (
+    STEPS_PER_QUARTER,
+    TIME_SIGNATURES,
+    Bar,
+    Note,
+    score_to_bars,
+    steps_per_bar,
+)
 from segue.generate.melody.lead_sheet import LOWEST_PITCH, NUM_PITCHES
 from segue.generate.melody.phrases import MIN_RANGE
+from segue.records import Score
+from segue.score.lines import extract_melody
 from segue.theory import chord_charts
 from segue.theory.instruments import DRUMS, is_bass, is_monophonic, tessitura
+from segue.theory.keys import MAJOR_SCALE, MINOR_SCALE
 
 if TYPE_CHECKING:
     from segue.generate.melody.model import MelodyModel
-from dataclasses import dataclass
 
-from segue.errors import BadArgument
-from segue.generate.compose.tokens import Bar, score_to_bars, steps_per_bar
-from segue.records import Score
-from segue.score.lines import extract_melody
-from segue.theory.keys import MAJOR_SCALE, MINOR_SCALE
 
 #: Penalty in nats of departing from the melody.
 LEAD_PENALTY: Final = 14.0
