@@ -40,6 +40,7 @@ copied_characters
 
 # Tasks of worker processes, named as "module:function".
 compute_image
+run_worker
 encode_preview
 
 # Used in annotations only.

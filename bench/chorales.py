@@ -21,6 +21,7 @@ from recipes.chorales import RUNS, Piece, costs, load_network, read_chorales, tr
 from segue.generate.harmony.chorale_network import (
     NUM_PITCHES,
     ChoraleConfig,
+    load_chorale_network,
 )
 from segue.nn.checkpoint import load_checkpoint
 from segue.nn.lm_training import LMTrainingConfig
@@ -41,8 +42,8 @@ PUBLISHED: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What the tokens of some chorales cost, in nats.
+class TokenCosts:
+    """Negative log-likelihood of the tokens of chorales, in nats.
 
     Attributes
     ----------
@@ -80,19 +81,23 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
     rows: list[list[object]] = []
     for name, moves in (("none", [0]), ("−6 … +6", range(-6, 7))):
         length, valid, test = n_gram(pieces, moves)
-        told = f"Witten–Bell, contexts of {length} tokens, computed here; transpositions: {name}"
-        rows.append([told, "–", valid, *Judged(test, onsets).row])
+        label = f"Witten–Bell, contexts of {length} tokens, computed here; transpositions: {name}"
+        rows.append([label, "–", valid, *TokenCosts(test, onsets).row])
     runs = []
     for name, (config, training) in RUNS.items():
         if not (work / name / BEST).exists():
             continue
         network = load_network(name, work)
         valid = float(np.mean(costs(network, pieces["valid"])))
-        judged = Judged(costs(network, pieces["test"]), onsets)
+        token_costs = TokenCosts(costs(network, pieces["test"]), onsets)
         count = sum(parameter.numel() for parameter in network.parameters())
         weights = f"{count / 1e6:.2f} M"
-        rows.append([f"**Segue, {name} run, one model**", weights, valid, *judged.row])
+        rows.append([f"**Segue, {name} run, one model**", weights, valid, *token_costs.row])
         runs.append(_training(name, config, training, work / name))
+    bundled = load_chorale_network()
+    valid = float(np.mean(costs(bundled, pieces["valid"])))
+    token_costs = TokenCosts(costs(bundled, pieces["test"]), onsets)
+    rows.append(["**Segue, bundled: the same, calibrated**", "2.54 M", valid, *token_costs.row])
     result_tables.write_table(
         "chorales",
         "Negative log-likelihood of JSB Chorales, nats per voice and sixteenth",

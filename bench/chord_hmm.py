@@ -13,13 +13,13 @@ from typing import Final
 import numpy as np
 
 from recipes.datasets.annotated_melodies import AnnotatedMelody
-from segue.generate.harmony.chord_slots import (
+from segue.generate.harmony.chord_network import (
     NO_CHORD_INDEX,
-    QUALITIES,
     ChordSlots,
     transpose_chords,
 )
 from segue.records import DoubleArray, IntArray
+from segue.theory.chords import QUALITIES
 
 #: Number of states: the most frequent chords.
 NUM_STATES: Final = 60

@@ -17,11 +17,16 @@ from bench import result_tables
 from bench.chord_hmm import ChordHMM, fit_chord_hmm
 from recipes.chords import agreement
 from recipes.datasets.annotated_melodies import AnnotatedMelody, read_melodies
-from segue.generate.harmony.chord_network import ChordChain, ChordNetwork, load_chord_network
-from segue.generate.harmony.chord_slots import NO_CHORD_INDEX, QUALITIES
+from segue.generate.harmony.chord_network import (
+    NO_CHORD_INDEX,
+    ChordChain,
+    ChordNetwork,
+    load_chord_network,
+)
 from segue.generate.harmony.harmonise import relative_major
 from segue.records import IntArray
 from segue.score.harmony import estimate_chords, estimate_key
+from segue.theory.chords import QUALITIES
 
 Estimate = Callable[[AnnotatedMelody], IntArray]
 #: Length in slots of the passages that recur within a song.

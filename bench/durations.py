@@ -105,7 +105,7 @@ def main() -> None:
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
         for file in files(Path(folder), draw, arguments.files):
-            verdict = judged(file.path, file.right_s, file.links, cut=file.cut)
+            verdict = find_error(file.path, file.right_s, file.links, cut=file.cut)
             counts[file.name][2 * file.cut] += 1
             counts[file.name][2 * file.cut + 1] += int(bool(verdict))
             if verdict:
@@ -198,8 +198,8 @@ def chained(target: Path, draw: random.Random, links: int) -> tuple[Path, float]
     return target, total_s
 
 
-def judged(path: Path, right_s: float, links: int, *, cut: bool) -> str:
-    """Say what is wrong with what is read; "" where nothing is."""
+def find_error(path: Path, right_s: float, links: int, *, cut: bool) -> str:
+    """Return what is wrong with the duration that is read; "" where it is right."""
     try:
         recording = read_recording(path, SAMPLE_RATE_HZ, lambda duration_s: [Span(0.0, duration_s)])
     except Unreadable as error:

@@ -20,7 +20,7 @@ from segue.audio.autoencoders import AutoencoderConfig
 from segue.audio.learned_space import LearnedConfig, LearnedSound, build
 from segue.audio.spectrogram import LOG_MEL_SPECS, log_mel_image
 from segue.audio.training import tiles_of
-from segue.store.cache import Cache
+from segue.ingest.cache import Cache
 
 CLIPS = 20
 AT_ONCE = 64

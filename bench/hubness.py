@@ -31,7 +31,7 @@ from segue.evaluation.retrieval import (
 from segue.records import FloatArray
 from segue.search.neighbours import compute_hubness_corrections, cosine_similarities
 from segue.store import Store
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 
 SPACES = ("sound", "musicnn")
 NEIGHBOURS = (5, 7, 10, 15, 20, 30)

@@ -64,7 +64,7 @@ def main() -> None:
         find = _rapidfuzz(scorer, plain, names)
         rows.append(_row(f"rapidfuzz {scorer.__name__} of all lines", find, questions[::5]))
     kinds = list(dict.fromkeys(question.kind for question in questions))
-    told = (
+    caption = (
         f"{len(songs)} songs, {len(lines)} lines; {arguments.lines} lines of 4 to 14 words for "
         "each kind of error (for rapidfuzz, which is slow, every fifth). Hit rate at 1 / at 5. "
         "Milliseconds of processor time per query, once the index is loaded.\n"
@@ -72,7 +72,7 @@ def main() -> None:
     write_table(
         "lyrics_search",
         "Search for lines of lyrics with errors",
-        [told, table(("", "ms", *kinds), rows)],
+        [caption, table(("", "ms", *kinds), rows)],
     )
 
 
@@ -185,11 +185,11 @@ def _fts(plain: list[str], names: list[str]) -> Callable[[str], list[str]]:
     database.executemany("INSERT INTO lines (rowid, line) VALUES (?, ?)", enumerate(plain))
 
     def find(asked: str) -> list[str]:
-        told = f" {normalise(asked)} "
-        runs = sorted({told[at : at + 3] for at in range(len(told) - 2)})
+        padded = f" {normalise(asked)} "
+        trigrams = sorted({padded[at : at + 3] for at in range(len(padded) - 2)})
         rows = database.execute(
             f"SELECT rowid FROM lines WHERE lines MATCH ? ORDER BY rank LIMIT {NEAREST}",
-            (" OR ".join(f'"{run}"' for run in runs),),
+            (" OR ".join(f'"{trigram}"' for trigram in trigrams),),
         )
         return list(dict.fromkeys(names[row[0]] for row in rows))
 

@@ -18,9 +18,8 @@ import torch
 
 from bench.result_tables import table, write_table
 from recipes.note_lstm import LEARNING_RATE, note_pieces
-from segue.generate.notes.network import STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel
+from segue.generate.notes.network import STREAMS, NoteLSTM, NoteLSTMConfig, NoteModel, Vocabulary
 from segue.generate.notes.probing import Claim, evaluate_claims
-from segue.generate.notes.tokens import Vocabulary
 from segue.generate.notes.training import Piece, WindowSampler, mean_losses
 from segue.nn.split import train_validation_split
 from segue.nn.trainer import fixed_batches

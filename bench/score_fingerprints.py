@@ -34,7 +34,7 @@ from segue.score.fingerprint import SAME_TUNE_THRESHOLD, minhash, minhash_simila
 from segue.score.lines import melodic_lines
 
 LEAST: Final = (0.08, 0.1, 0.12, 0.15, 0.2, 0.3)
-ALIKE: Final = 0.6
+SAME_TUNE: Final = 0.6
 #: Words that say what kind of tune it is, or nothing.
 EMPTY: Final = frozenset(
     ["the", "a", "an", "of", "reel", "jig", "hornpipe", "and", "no", "in", "on", "to"]
@@ -89,12 +89,12 @@ def _found(
         for i, j, similarity in similar_pairs(prints, min(LEAST))
         if books[i] != books[j] and (half_of(titles[i]) == half or half_of(titles[j]) == half)
     ]
-    same_tune = {pair for pair in truth if alignment(scores, *pair) >= ALIKE}
+    same_tune = {pair for pair in truth if alignment(scores, *pair) >= SAME_TUNE}
     rows = []
     for least in LEAST:
         pairs = {(i, j) for i, j, similarity in everything if similarity >= least}
         titled, untitled = pairs & truth, pairs - truth
-        aligned = sum(alignment(scores, *pair) >= ALIKE for pair in untitled)
+        aligned = sum(alignment(scores, *pair) >= SAME_TUNE for pair in untitled)
         rows.append(
             (least, len(pairs), len(titled), aligned, len(untitled) - aligned,
              (len(titled) + aligned) / max(len(pairs), 1), len(titled) / max(len(truth), 1),
@@ -102,7 +102,7 @@ def _found(
         )  # fmt: skip
     rng = random.Random(0)
     chance = np.mean([
-        alignment(scores, *rng.sample(range(len(scores)), 2)) >= ALIKE for _ in range(400)
+        alignment(scores, *rng.sample(range(len(scores)), 2)) >= SAME_TUNE for _ in range(400)
     ])  # fmt: skip
     return (
         f"## {half} half\n\n{len(truth)} pairs of one title, in {len(same_tune)} of which three of "

@@ -32,7 +32,7 @@ from segue.io.midi import read_midi, write_midi
 from segue.records import Score
 
 ORDER: Final = range(1, 9)  # tokens of a context
-HELD: Final = 5  # one file of so many is judged
+HELD_OUT: Final = 5  # one file of five is in the test set
 FOLK: Final = 600
 
 Streams = list[NDArray[np.int64]]
@@ -50,7 +50,7 @@ def main() -> None:
     ):
         names, scores = zip(*encoded, strict=True)
         in_test = np.array(
-            [hashlib.sha256(name.encode()).digest()[0] % HELD == 0 for name in names]
+            [hashlib.sha256(name.encode()).digest()[0] % HELD_OUT == 0 for name in names]
         )
         notes = np.array([sum(len(part.notes) for part in score.parts) for score in scores])
         counts.append(
@@ -128,12 +128,12 @@ def streams(name: str, scores: Sequence[Score]) -> tuple[Streams, int]:
 def cost(
     written: Streams, vocabulary: int, in_test: NDArray[np.bool_], notes: NDArray[np.int64]
 ) -> tuple[float, int]:
-    """Return the bits of a note in the files held, and the context that tells them best."""
+    """Return bits per note of the test set, and the context length at which they are fewest."""
     train = [stream for stream, out in zip(written, in_test, strict=True) if not out]
-    judge = [stream for stream, out in zip(written, in_test, strict=True) if out]
+    test = [stream for stream, out in zip(written, in_test, strict=True) if out]
     bits = [
         float(nats.sum() / np.log(2) / notes[in_test].sum())
-        for nats in witten_bell.costs(train, judge, vocabulary, list(ORDER))
+        for nats in witten_bell.costs(train, test, vocabulary, list(ORDER))
     ]
     return min(bits), int(np.argmin(bits))
 

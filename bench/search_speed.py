@@ -23,7 +23,7 @@ from segue.builtin_spaces import builtin_spaces
 from segue.records import Analysis, FileState, FloatArray, Space, Tags
 from segue.search.neighbours import cosine_similarities, iter_descending
 from segue.store import Store
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 
 PUBLISHED = 278_581
 TOP = 10
@@ -32,7 +32,7 @@ QUERIES = 30
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="not needed; taken so that all are called alike")
+    parser.add_argument("--data", type=Path, help="not used; every benchmark takes it")
     parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         searches = [row for n in (PUBLISHED, 1_000_000) for row in beside_faiss(n)]

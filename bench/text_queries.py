@@ -31,7 +31,7 @@ from segue.errors import BadArgument
 from segue.io.scores import read_scores
 from segue.library import Library
 from segue.records import FloatArray, Medium, Score
-from segue.search.lexicon import Concept
+from segue.search.descriptions import Concept
 from segue.search.text_query import (
     Description,
     parse_description,

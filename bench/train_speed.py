@@ -4,7 +4,7 @@
 
 The same network, batch, loss and optimiser in both: forward, backward, Adam. TensorFlow is
 installed into an environment of its own under FOLDER. Every row is a process of its own; they take
-turns, so that other load of the machine affects all alike.
+turns, so that other load of the machine affects all rows equally.
 """
 
 import argparse
@@ -151,7 +151,7 @@ class Turn:
 
 
 class Worker:
-    """A process that does its steps whenever it is told to."""
+    """A process that runs training steps on request."""
 
     def __init__(self, row: Row, python: Path, steps: int, threads: int) -> None:
         fields = {

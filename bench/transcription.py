@@ -30,10 +30,15 @@ from numpy.typing import NDArray
 
 from bench import result_tables
 from recipes.datasets.pop909 import half_of
-from segue.audio.basic_pitch import WINDOW_SAMPLES, BasicPitch
 from segue.audio.chroma import Harmony
 from segue.audio.features import measure
-from segue.audio.note_events import NoteEvents, note_activations, note_events
+from segue.audio.note_events import (
+    WINDOW_SAMPLES,
+    BasicPitch,
+    NoteEvents,
+    note_activations,
+    note_events,
+)
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.ingest.transcription import (
     _network,

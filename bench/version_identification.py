@@ -8,7 +8,7 @@ one library with files a semitone higher and 6 % faster that are no copies.
 Versions: transposed, faster, or rendered with other instruments; and tunes under one title in two
 collections. Each version is a query for its original in its set: with one relevant item, average
 precision is the reciprocal rank. "Listed" is what `segue duplicates` lists. The constants of
-`segue.audio.cover_songs` were tuned on 60 other clips and on songs of POP909.
+`segue.audio.chroma` were tuned on 60 other clips and on songs of POP909.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import segue
 from bench.result_tables import table, write_table
 from recipes.datasets.degradation import Codec, encoded
 from recipes.datasets.rendered_midi import render
-from segue.audio.cover_songs import fourier_signature, qmax_similarities, quantised_chromagram
+from segue.audio.chroma import fourier_signature, qmax_similarities, quantised_chromagram
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, ByteArray
 from segue.evaluation.retrieval import bootstrap_interval, evaluate_retrieval
 from segue.explore.version_identification import version_pairs
@@ -179,7 +179,7 @@ def asked(
     n = len(originals)
     pairs = set(version_pairs([*originals, *versions]))
     right = {(number, n + number) for number in range(n)}
-    # What is alike among the originals themselves was not made by the change.
+    # Similarities among the originals themselves were not made by the change.
     wrong = {pair for pair in pairs - right if pair[0] < n <= pair[1]}
     known_alike = {pair for pair in pairs if pair[1] < n}
     wrong = {(tune, version) for tune, version in wrong
@@ -210,16 +210,16 @@ def tunes(data: Path) -> str:
                     by_collection.setdefault(name.split("/")[0], {}).setdefault(key, content)
     first, second = by_collection.values()
     labels = [key for key in sorted(first.keys() & second.keys()) for _ in range(2)]
-    courses = [
+    sequences = [
         quantised_chromagram(render(symusic.Score.from_midi(content)))
         for key in labels[::2]
         for content in (first[key], second[key])
     ]
-    signatures = np.stack([fourier_signature(course) for course in courses])
-    aligned = np.stack([qmax_similarities(course, courses) for course in courses]).astype(
+    signatures = np.stack([fourier_signature(sequence) for sequence in sequences])
+    aligned = np.stack([qmax_similarities(sequence, sequences) for sequence in sequences]).astype(
         np.float32
     )
-    pairs = version_pairs(courses)
+    pairs = version_pairs(sequences)
     right = sum(labels[i] == labels[j] for i, j in pairs)
     rows: list[tuple[object, ...]] = []
     for name, measured in (

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from segue.audio.basic_pitch import BINS_PER_OCTAVE, CQT_BINS, BasicPitch
+from segue.audio.note_events import BINS_PER_OCTAVE, CQT_BINS, BasicPitch
 from segue.builtin_spaces import WEIGHTS
 
 #: Convolutions of the network, by the shape of their kernels.

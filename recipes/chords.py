@@ -20,6 +20,7 @@ from recipes.datasets.annotated_melodies import AnnotatedMelody, Source, read_me
 from segue.errors import TrainingFailed
 from segue.generate.harmony.chord_network import (
     CHECKPOINT_KIND,
+    NO_CHORD_INDEX,
     PRETRAINED,
     VERSION,
     ChordChain,
@@ -27,13 +28,14 @@ from segue.generate.harmony.chord_network import (
     ChordNetworkConfig,
     checkpoint_metadata,
     slot_features,
+    transpose_chords,
 )
-from segue.generate.harmony.chord_slots import NO_CHORD_INDEX, QUALITIES, transpose_chords
 from segue.nn.checkpoint import save_model
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
 from segue.nn.quantization import quantize_weights
 from segue.nn.trainer import STATE, Batch, data_fingerprint
 from segue.records import DoubleArray, IntArray
+from segue.theory.chords import QUALITIES
 
 CONFIG: Final = ChordNetworkConfig(96, (1, 2, 4, 8, 16), 0.3)
 TRAINING: Final = LMTrainingConfig(

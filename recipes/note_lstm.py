@@ -18,8 +18,7 @@ import torch
 from recipes import print_progress
 from recipes.datasets.piano_rolls import warped
 from segue.errors import SegueError
-from segue.generate.notes.network import PRETRAINED
-from segue.generate.notes.tokens import note_sequence
+from segue.generate.notes.network import PRETRAINED, note_sequence
 from segue.generate.notes.training import NoteTraining, Piece, fit_notes
 from segue.io.midi import read_midi
 from segue.nn.split import train_validation_split

@@ -3,9 +3,11 @@
 import numpy as np
 import torch
 
-from segue.generate.notes.network import NoteLSTM, NoteLSTMConfig, NoteModel
-from segue.generate.notes.tokens import (
+from segue.generate.notes.network import (
     UNKNOWN,
+    NoteLSTM,
+    NoteLSTMConfig,
+    NoteModel,
     Vocabulary,
     duration_token,
     note_token,

@@ -49,8 +49,7 @@ from segue.generate.lyrics.vocabulary import Tokens, encode_song
 from segue.generate.melody.model import MelodyModel
 from segue.generate.melody.training import MelodyTraining, train_melody
 from segue.generate.notes import training as note_lstm
-from segue.generate.notes.network import NoteModel
-from segue.generate.notes.tokens import NoteSequence
+from segue.generate.notes.network import NoteModel, NoteSequence
 from segue.generate.notes.training import NoteTraining, train_notes
 from segue.library import Library
 from segue.nn.lm_training import LMTrainingConfig

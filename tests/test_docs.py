@@ -8,12 +8,12 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def test_the_reference_is_what_the_program_prints() -> None:
     # In a process of its own: commands are listed in the order in which they were imported.
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", "import make_reference as m; print(m.reference(), end='')"],
         cwd=DOCS, capture_output=True, text=True, check=True, encoding="utf-8",
     )  # fmt: skip
     written = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
-    assert written == told.stdout, "run `make docs`"
+    assert written == process.stdout, "run `make docs`"
 
 
 def test_the_benchmarks_are_the_tables() -> None:

@@ -20,9 +20,8 @@ import numpy as np
 
 from recipes.datasets import pop909
 from segue.errors import SegueError
-from segue.generate.harmony.chord_slots import (
+from segue.generate.harmony.chord_network import (
     NO_CHORD_INDEX,
-    QUALITIES,
     ChordSlots,
     melody_slots,
 )
@@ -30,7 +29,7 @@ from segue.io.scores import read_scores
 from segue.records import IntArray, Part, Score
 from segue.score.harmony import estimate_chords, estimate_key
 from segue.score.lines import extract_melody, skyline
-from segue.theory.chords import parse_chord
+from segue.theory.chords import QUALITIES, parse_chord
 
 Source = Literal["pop909", "openewld", "lieder"]
 Side = Literal["train", "validation", "test"]

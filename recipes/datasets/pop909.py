@@ -15,8 +15,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.generate.harmony.chord_slots import NO_CHORD_INDEX, QUALITIES
+from segue.generate.harmony.chord_network import NO_CHORD_INDEX
 from segue.records import Part, Score
+from segue.theory.chords import QUALITIES
 
 TICKS: Final = 480
 LETTERS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}

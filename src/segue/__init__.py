@@ -20,7 +20,7 @@ if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Filters": "segue.search.query",
+    "Filters": "segue.search.filters",
     "Hit": "segue.records",
     "Library": "segue.library",
     "Part": "segue.records",

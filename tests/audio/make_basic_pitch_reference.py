@@ -1,4 +1,4 @@
-"""Activations of the published ONNX file, which tests hold `segue.audio.basic_pitch` to.
+"""Activations of the published ONNX file, which tests hold `segue.audio.note_events` to.
 
 python tests/audio/make_basic_pitch_reference.py nmp.onnx
 

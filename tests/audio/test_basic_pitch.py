@@ -7,8 +7,13 @@ import pytest
 import torch
 from make_basic_pitch_reference import windows
 
-from segue.audio.basic_pitch import BasicPitch, load_basic_pitch
-from segue.audio.note_events import FRAMES_PER_SECOND, note_activations, note_events
+from segue.audio.note_events import (
+    FRAMES_PER_SECOND,
+    BasicPitch,
+    load_basic_pitch,
+    note_activations,
+    note_events,
+)
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument
 

@@ -1,4 +1,4 @@
-"""Versions of a piece are told by the course of their pitches, whatever the key and tempo."""
+"""Versions of a piece are found by their chroma sequences, whatever the key and tempo."""
 
 import librosa
 import numpy as np
@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from segue.audio.chroma import CHROMA_FRAMES_PER_SECOND
-from segue.audio.cover_songs import (
+from segue.audio.chroma import (
+    CHROMA_FRAMES_PER_SECOND,
     COVER_THRESHOLD,
     _qmax,
     align,

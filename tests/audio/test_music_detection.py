@@ -1,4 +1,4 @@
-"""Music, speech and noise are told apart, on sounds that nothing was learned from."""
+"""Music, speech and noise are told apart, on sounds outside the training set."""
 
 from collections.abc import Callable
 

@@ -52,7 +52,7 @@ def test_tempos_of_dances(bpm: float, pattern: tuple[tuple[float, ...], ...]) ->
     facts = describe(recording(drums(bpm, pattern))).facts
     assert facts["tempo_bpm"] == pytest.approx(bpm, rel=0.04)
     assert 0.3 < float(facts["tempo_confidence"]) <= 1
-    # Beats and bars are told at that tempo.
+    # Beats and bars are measured at that tempo.
     assert facts["beat_interval_mean_s"] == pytest.approx(60 / bpm, rel=0.05)
 
 

@@ -11,7 +11,7 @@ from conftest import little_score, write_score
 
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library of six pieces, one of them twice in another key, and a model learned from them."""
+    """A library of six pieces, one of them twice in another key, and a model trained on them."""
     folder = tmp_path_factory.mktemp("scores")
     for seed in range(6):
         write_score(folder / f"{seed}.mid", little_score(seed))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from conftest import fill_library
 from segue.errors import BadArgument, NotFound
-from segue.explore.dendrogram import Dendrogram, save_dendrogram, to_newick
+from segue.explore.clusters import Dendrogram, save_dendrogram, to_newick
 from segue.library import Library
 from segue.records import Tags
 from segue.render.map_plots import dendrogram_lines
@@ -92,7 +92,7 @@ def test_a_dendrogram_takes_two_tracks(tmp_path: Path) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 60), st.integers(0, 10**6))
 def test_branches_never_cross(n: int, seed: int) -> None:
-    from segue.explore.dendrogram import average_linkage
+    from segue.explore.clusters import average_linkage
 
     unit = np.random.default_rng(seed).standard_normal((n, 3))
     labels = tuple(map(str, range(n)))
@@ -108,7 +108,7 @@ def test_branches_never_cross(n: int, seed: int) -> None:
 
 
 def big_tree(n: int) -> Dendrogram:
-    from segue.explore.dendrogram import average_linkage
+    from segue.explore.clusters import average_linkage
 
     unit = np.random.default_rng(0).standard_normal((n, 4))
     return average_linkage("track", "s", tuple(f"leaf {i}" for i in range(n)), (None,) * n, unit)

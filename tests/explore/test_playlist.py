@@ -70,10 +70,10 @@ def test_seeds_matter_only_with_surprise(lib: Library) -> None:
         lib.journeys.playlist(1, options=PlaylistOptions(10, seed=2))
     )
     for flow in FLOWS:
-        wishes = [PlaylistOptions(10, surprise=0, seed=seed, flow=flow) for seed in (1, 2)]
-        calm = [ids(lib.journeys.playlist(1, options=options)) for options in wishes]
+        variants = [PlaylistOptions(10, surprise=0, seed=seed, flow=flow) for seed in (1, 2)]
+        calm = [ids(lib.journeys.playlist(1, options=options)) for options in variants]
         assert set(calm[0]) == set(calm[1])
-        assert (calm[0] != calm[1]) == wishes[0].by_chance == (flow == "shuffle")
+        assert (calm[0] != calm[1]) == variants[0].by_chance == (flow == "shuffle")
     wild = lib.journeys.playlist(1, options=PlaylistOptions(20, surprise=1, seed=3))
     mild = lib.journeys.playlist(1, options=PlaylistOptions(20, surprise=0.1, seed=3))
     assert np.mean([i.similarity for i in wild]) < np.mean([i.similarity for i in mild])

@@ -20,12 +20,12 @@ from segue.store import Store
 
 
 def melody(seed: int) -> ByteArray:
-    """Make a course of pitch classes: a walk, each step a second long."""
+    """Make a chroma sequence: a random walk, each step a second long."""
     rng = np.random.default_rng(seed)
     pitches = np.repeat(np.cumsum(rng.integers(-4, 5, 60)) % 12, 5)
-    course = np.zeros((len(pitches), 12), np.uint8)
-    course[np.arange(len(pitches)), pitches] = 255
-    return course
+    chroma = np.zeros((len(pitches), 12), np.uint8)
+    chroma[np.arange(len(pitches)), pitches] = 255
+    return chroma
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def lib(tmp_path: Path) -> Library:
     fill_library(tmp_path, [Tags(f"t{i}", f"by {i}", "album") for i in range(6)])
     lib = Library.open(tmp_path)
     cache = open_cache(tmp_path, CHROMA_SEQUENCE)
-    courses = [melody(0), melody(1), np.roll(melody(0), 3, 1), melody(3), melody(3), melody(5)]
-    for track, course in zip(lib.tracks(), courses, strict=True):
-        cache.write(track.content_hash, course)
+    sequences = [melody(0), melody(1), np.roll(melody(0), 3, 1), melody(3), melody(3), melody(5)]
+    for track, chroma in zip(lib.tracks(), sequences, strict=True):
+        cache.write(track.content_hash, chroma)
     return lib
 
 

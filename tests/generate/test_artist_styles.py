@@ -64,8 +64,8 @@ def test_of_models_alike_the_one_learned_last_writes(library: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("Ada Lung", "Ada Long"), ("o", "which one"), ("Beethoven", "nearest")]
+    ("name", "message"), [("Ada Lung", "Ada Long"), ("o", "which one"), ("Beethoven", "nearest")]
 )
-def test_names_that_are_not_clear(name: str, told: str) -> None:
-    with pytest.raises(NotFound, match=told):
+def test_names_that_are_not_clear(name: str, message: str) -> None:
+    with pytest.raises(NotFound, match=message):
         resolve_artist(name, Counter(ARTISTS))

@@ -213,7 +213,7 @@ def taught() -> Composer:
 
 
 def test_nothing_longer_than_allowed_is_copied(taught: Composer) -> None:
-    """What it would write is what it has learned from: it must not."""
+    """Without the limit, the model writes passages of its training set."""
     free = list(BarSampler(taught, options(7, instruments=(40, 33), max_copy=1000)).extend(16))
     known = index_bars([("learned", fingerprint_parts(free).values())])
     assert longest_shared_bars(known, fingerprint_parts(free)).length > 1
@@ -299,7 +299,7 @@ def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("time_signature", "told"),
+    ("time_signature", "message"),
     [
         ("9/4", "write 9/4 as 3 bars of 3/4"),
         ("12/4", "write 12/4 as 2 bars of 6/4"),
@@ -311,9 +311,9 @@ def test_a_prompt_is_needed_to_work_on(composer: Composer) -> None:
     ],
 )
 def test_an_unsupported_time_signature_is_to_be_written_in_shorter_bars(
-    time_signature: str, told: str
+    time_signature: str, message: str
 ) -> None:
-    with pytest.raises(BadArgument, match=f"time signature '{time_signature}'.*{told}$"):
+    with pytest.raises(BadArgument, match=f"time signature '{time_signature}'.*{message}$"):
         parse_time_signature(time_signature)
 
 

@@ -1,4 +1,4 @@
-"""The critic tells bars that keep to the piece from others, and needs little to judge."""
+"""The critic tells bars that fit their piece from others, and needs few bars for it."""
 
 import numpy as np
 import pytest

@@ -22,14 +22,11 @@ from segue.generate.harmony.chorale_network import (
     load_chorale_network,
 )
 from segue.generate.harmony.chord_network import (
+    NO_CHORD_INDEX,
     ChordChain,
     ChordNetwork,
     ChordNetworkConfig,
     load_chord_network,
-)
-from segue.generate.harmony.chord_slots import (
-    NO_CHORD_INDEX,
-    QUALITIES,
     transpose_chords,
 )
 from segue.generate.harmony.particle_filter import (
@@ -42,6 +39,7 @@ from segue.generate.harmony.particle_filter import (
 from segue.nn.checkpoint import save_checkpoint
 from segue.nn.sampling import Sampling
 from segue.nn.transformer import StackConfig
+from segue.theory.chords import QUALITIES
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +68,7 @@ def test_the_soprano_is_kept_beyond_the_context(network: ChoraleTransformer) -> 
         SOPRANO,
         ParticleFilterOptions(particles=4),
         generator(),
-        watch=lambda *told: seen.append(told),
+        watch=lambda *progress: seen.append(progress),
     )
     assert sung.frames.shape == (96, 4)  # the network has 40 frames in view
     assert torch.equal(sung.frames[:, 0], SOPRANO)

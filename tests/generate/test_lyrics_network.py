@@ -103,13 +103,13 @@ def test_the_style_matters() -> None:
 def test_long_ngrams_back_off_in_training_only() -> None:
     config = replace(RECURRENT, dropout=0.0, ngram_dropout=0.0, backoff=1e9)  # nearly always all
     net, tokens, styles = network(config), torch.tensor([[3, 4, 5, 6]]), torch.tensor([0])
-    told = net(tokens, styles)
+    styled = net(tokens, styles)
     hidden = net.train()(tokens, styles)
     for table in net.ngrams:
         torch.nn.init.zeros_(table.weight)  # type: ignore[arg-type]
     without = net.eval()(tokens, styles)
     assert torch.allclose(hidden, without, atol=1e-5)
-    assert not torch.allclose(told, without, atol=1e-3)
+    assert not torch.allclose(styled, without, atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -63,29 +63,29 @@ def test_authorship_needs_two_artists_with_words(authorship: AuthorshipClassifie
 def test_a_report_of_one_voice() -> None:
     copied = " ".join(SONGS[BOB][3].split()[:40])
     text = "[Verse]\n" + "\n".join(NEW[ADA]) + f"\n\n{copied}\nblorp the river"
-    told = lyrics_report(text, KNOWN, artist=ADA)
-    assert told.copied_words.length >= 40
-    assert (told.copied_words.artist, told.copied_words.title) == (BOB, f"{BOB} 3")
-    assert told.copied_characters.text in text
+    report = lyrics_report(text, KNOWN, artist=ADA)
+    assert report.copied_words.length >= 40
+    assert (report.copied_words.artist, report.copied_words.title) == (BOB, f"{BOB} 3")
+    assert report.copied_characters.text in text
     count = len([word for word in text.split() if any(map(str.isalpha, word))])
-    assert told.real_words == pytest.approx(1 - 1 / (count - 1))  # "[Verse]" is not sung
-    assert told.new_runs is not None
-    assert 0 < told.new_runs < 1
-    assert [line.text for line in told.lines] == [*NEW[ADA], copied, "blorp the river"]
-    assert told.taken[ADA] > 0.5
-    assert set(told.own) == {ADA}
-    assert json.loads(json.dumps(asdict(told)))["lines"][0]["voice"] == ADA
+    assert report.real_words == pytest.approx(1 - 1 / (count - 1))  # "[Verse]" is not sung
+    assert report.new_runs is not None
+    assert 0 < report.new_runs < 1
+    assert [line.text for line in report.lines] == [*NEW[ADA], copied, "blorp the river"]
+    assert report.taken[ADA] > 0.5
+    assert set(report.own) == {ADA}
+    assert json.loads(json.dumps(asdict(report)))["lines"][0]["voice"] == ADA
 
 
 def test_a_report_of_two_voices(authorship: AuthorshipClassifier) -> None:
     lines = [line for pair in zip(*NEW.values(), strict=True) for line in pair]
     voices = [ADA, BOB] * (len(lines) // 2)
-    told = lyrics_report(
+    report = lyrics_report(
         "\n".join(lines), KNOWN, artist=ADA, line_artists=voices, authorship=authorship
     )
-    assert told.taken == {ADA: 1, BOB: 1}
-    assert [line.taken_for for line in told.lines] == voices
-    assert told.own[ADA].words_of_line > told.own[BOB].words_of_line
+    assert report.taken == {ADA: 1, BOB: 1}
+    assert [line.taken_for for line in report.lines] == voices
+    assert report.own[ADA].words_of_line > report.own[BOB].words_of_line
     swapped = lyrics_report(
         "\n".join(lines), KNOWN, artist=ADA, line_artists=voices[::-1], authorship=authorship
     )
@@ -94,9 +94,9 @@ def test_a_report_of_two_voices(authorship: AuthorshipClassifier) -> None:
 
 def test_lines_are_not_attributed_with_one_artist() -> None:
     alone = index_songs([Lyrics(text, Tags("", ADA)) for text in SONGS[ADA]])
-    told = lyrics_report("\n".join(NEW[ADA]), alone, artist=ADA)
-    assert told.taken == {}
-    assert {line.taken_for for line in told.lines} == {""}
+    report = lyrics_report("\n".join(NEW[ADA]), alone, artist=ADA)
+    assert report.taken == {}
+    assert {line.taken_for for line in report.lines} == {""}
     assert lyrics_report("one two", alone, artist=ADA).new_runs is None
 
 
@@ -132,15 +132,15 @@ def test_figures_by_hand() -> None:
         "sleep and sleep and",
         "gone",
     ]
-    told = lyrics_statistics(lines)
-    assert told.repeated_lines == pytest.approx(1 / 5)
+    report = lyrics_statistics(lines)
+    assert report.repeated_lines == pytest.approx(1 / 5)
     # 15 words, 13 runs of three; "oh the night" twice.
-    assert told.repeated_runs == pytest.approx(1 / 13)
+    assert report.repeated_runs == pytest.approx(1 / 13)
     # "night" and "light", "light" and "night"; one word does not rhyme with itself.
-    assert told.rhymed_lines == pytest.approx(2 / 5)
-    assert told.words_of_line == pytest.approx(15 / 5)
-    assert told.syllables_of_line == pytest.approx((3 + 4 + 3 + 4 + 1) / 5)
-    assert told.spread_of_syllables == pytest.approx((6 / 5) ** 0.5)
+    assert report.rhymed_lines == pytest.approx(2 / 5)
+    assert report.words_of_line == pytest.approx(15 / 5)
+    assert report.syllables_of_line == pytest.approx((3 + 4 + 3 + 4 + 1) / 5)
+    assert report.spread_of_syllables == pytest.approx((6 / 5) ** 0.5)
     with pytest.raises(BadArgument, match="got none"):
         lyrics_statistics(["--"])
 

@@ -152,8 +152,8 @@ def test_voices_take_turns_by_word(model: LanguageModel) -> None:
     lines = sung(list(sample_lyrics(voices(model, 2), LyricsOptions(6, max_copy=0), by="word")))
     for line in lines:
         assert len(line.voices) == len(split_words(line.text))
-    told = "".join(line.voices for line in lines)
-    assert told == ("AB" * len(told))[: len(told)]
+    turns = "".join(line.voices for line in lines)
+    assert turns == ("AB" * len(turns))[: len(turns)]
 
 
 def likely(model: LanguageModel, voice: int) -> torch.Tensor:
@@ -194,8 +194,8 @@ def test_a_report_says_what_was_made(model: LanguageModel) -> None:
     made = GeneratedLyrics(
         voices(model, 2), LyricsOptions(6, seed_line="Hey! You can't stop!", seed=5)
     )
-    told = list(made)
-    assert made.lines == told
+    lines = list(made)
+    assert made.lines == lines
     assert made.text.split("\n")[0] == "Hey! You can't stop!"
     assert {line[:3] for line in made.text_with_authors.split("\n")[1:] if line} == {"A  ", "B  "}
     report = made.report
@@ -215,7 +215,7 @@ def test_a_report_of_one_voice_of_two_says_how_much_of_each(model: LanguageModel
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"lines": 0}, "from 1 to 1000"),
         ({"lines": 1001}, "from 1 to 1000"),
@@ -224,8 +224,8 @@ def test_a_report_of_one_voice_of_two_says_how_much_of_each(model: LanguageModel
         ({"seed": -1}, "seed"),
     ],
 )
-def test_wishes_that_mean_nothing(wrong: dict[str, object], told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
+def test_invalid_options_are_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(BadArgument, match=message):
         LyricsOptions(**wrong)  # type: ignore[arg-type]
 
 

@@ -93,7 +93,7 @@ def test_notes_on_strong_beats_are_held_against_the_chord() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"count": 0}, "from 1 to 64"),
         ({"tempo_bpm": 1e9}, "tempo"),
@@ -102,8 +102,8 @@ def test_notes_on_strong_beats_are_held_against_the_chord() -> None:
         ({"max_copy_bars": -1}, "-1 bars may be copied"),
     ],
 )
-def test_what_cannot_be_is_refused(options: dict[str, object], told: str) -> None:
-    with pytest.raises(BadArgument, match=told):
+def test_what_cannot_be_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(BadArgument, match=message):
         generate_melodies(MODEL, CHART, **options)  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scores import QUARTER, chord_part, part_of, score_of, tune
 from segue.errors import BadArgument
 from segue.generate.harmony.chorale_frames import melody_frames, soprano_shift, voice_parts
-from segue.generate.harmony.chord_slots import melody_slots
+from segue.generate.harmony.chord_network import melody_slots
 from segue.generate.harmony.harmonise import accompaniment
 from segue.records import Part, Score
 from segue.score.harmony import Chord

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scores import chord_part, part_of, piece, score_of, tune
-from segue.generate.notes.tokens import (
+from segue.generate.notes.network import (
     UNKNOWN,
     NoteSequence,
     Vocabulary,

@@ -21,35 +21,35 @@ MODEL = made_model()
 
 
 def test_a_note_is_nearest_to_its_octaves_and_fifths() -> None:
-    (told,) = explain_token(MODEL, "A2", 3)
-    assert (told.stream, told.notes, told.name) == ("notes", ("A",), "")
-    assert {near.word for near in told.neighbours} & {"A3", "A4", "A5"}
-    assert told.neighbours[0].cosine > 0.5
-    assert told.count == MODEL.vocabularies["notes"].counts[told.rank]
-    assert 0.1 < told.by_chance < 0.14
+    (explanation,) = explain_token(MODEL, "A2", 3)
+    assert (explanation.stream, explanation.notes, explanation.name) == ("notes", ("A",), "")
+    assert {near.word for near in explanation.neighbours} & {"A3", "A4", "A5"}
+    assert explanation.neighbours[0].cosine > 0.5
+    assert explanation.count == MODEL.vocabularies["notes"].counts[explanation.rank]
+    assert 0.1 < explanation.by_chance < 0.14
 
 
 def test_a_chord_is_told_by_notes_name_and_shared_keys() -> None:
-    (told,) = explain_token(MODEL, "9.4.0", 84)
-    assert told.word == "9.0.4"
-    assert told.notes == ("A", "C", "E")
-    assert told.name == "Am"
-    near = {each.word: each for each in told.neighbours}
+    (explanation,) = explain_token(MODEL, "9.4.0", 84)
+    assert explanation.word == "9.0.4"
+    assert explanation.notes == ("A", "C", "E")
+    assert explanation.name == "Am"
+    near = {each.word: each for each in explanation.neighbours}
     assert near["0.4.7"].name == "C"
     assert near["0.4.7"].shared_keys == (
         "C major", "A minor", "G major", "E minor", "F major", "D minor",
     )  # fmt: skip
     assert near["3.7.10"].shared_keys == ()
-    assert len(told.neighbours) == 83  # all but itself, and never `unkw`
+    assert len(explanation.neighbours) == 83  # all but itself, and never `unkw`
 
 
 def test_a_length_may_be_a_chord_too() -> None:
-    told = explain_token(made_model(), "0.5")
-    assert [each.stream for each in told] == ["durations"]
-    assert told[0].word == "0.5"
-    assert told[0].name == ""
+    explanation = explain_token(made_model(), "0.5")
+    assert [each.stream for each in explanation] == ["durations"]
+    assert explanation[0].word == "0.5"
+    assert explanation[0].name == ""
     assert [each.word for each in explain_token(MODEL, "1/2")] == ["0.5"]
-    assert told[0].neighbours[0].word == "2/3"
+    assert explanation[0].neighbours[0].word == "2/3"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_the_plane_shows_the_circle() -> None:
 
 
 def test_theory_is_held_against_what_was_learned() -> None:
-    told = evaluate_claims(MODEL)
-    claims = {claim.name: claim for claim in told.claims}
+    report = evaluate_claims(MODEL)
+    claims = {claim.name: claim for claim in report.claims}
     for name in ("circle of fifths", "octave equivalence", "duration ladder"):
         network, cooccurrence = claims[name].network, claims[name].cooccurrence
         assert network is not None
@@ -98,13 +98,13 @@ def test_theory_is_held_against_what_was_learned() -> None:
         assert "beyond chance, where counts" in claims[name].sentence
     assert claims["circle of fifths"].network.pairs == 66  # type: ignore[union-attr]
     assert claims["relative minor"].network.pairs == 144  # type: ignore[union-attr]
-    assert evaluate_claims(MODEL) == told
+    assert evaluate_claims(MODEL) == report
 
 
 def test_what_knows_nothing_is_told_so() -> None:
-    told = evaluate_claims(made_model(blank=True))
-    assert all(claim.sentence.startswith("Not shown") for claim in told.claims)
-    notes, durations = told.nearness
+    report = evaluate_claims(made_model(blank=True))
+    assert all(claim.sentence.startswith("Not shown") for claim in report.claims)
+    notes, durations = report.nearness
     assert notes.nearest == pytest.approx(notes.by_chance, abs=0.02)
     assert durations.published_by_chance == pytest.approx(0.12, abs=0.005)
 

@@ -20,9 +20,9 @@ from segue.store import database
 Opener = Callable[[], Library]
 
 
-def add(opener: Opener, *paths: Path, **wishes: Any) -> AddReport:
+def add(opener: Opener, *paths: Path, **options: Any) -> AddReport:
     with opener() as lib:
-        return lib.add(paths, workers=1, **wishes)
+        return lib.add(paths, workers=1, **options)
 
 
 def titles(opener: Opener) -> list[str]:

@@ -22,9 +22,9 @@ SYNCED = "[ti:Chaos God]\n[00:01.00]Out of the dark a god came down\n[00:05.00]A
 PLAIN = "A mutilated mime is silent\nNobody hears him shout"
 
 
-def add(opener: Opener, *paths: Path, **wishes: Any) -> AddReport:
+def add(opener: Opener, *paths: Path, **options: Any) -> AddReport:
     with opener() as lib:
-        return lib.add(paths, workers=1, **wishes)
+        return lib.add(paths, workers=1, **options)
 
 
 def tracks(opener: Opener) -> dict[str, tuple[int, str]]:
@@ -268,11 +268,11 @@ def test_a_sidecar_text_completes_the_tags_of_its_recording(
             return [(t.tags.title, t.tags.artist, t.tags.album) for t in lib.tracks()]
 
     add(library, music)
-    told = [("Chaos God", "Muldjord", "Mimes"), ("Own Title", "Own Artist", "Mimes")]
-    assert known() == told
+    expected = [("Chaos God", "Muldjord", "Mimes"), ("Own Title", "Own Artist", "Mimes")]
+    assert known() == expected
     os.utime(music / "02 untagged.mp3")  # read again, not decoded
     add(library, music)
-    assert known() == told
+    assert known() == expected
     with library() as lib:
         assert lib.find("muldjord")[0].path.name == "02 untagged.mp3"
     (music / "02 untagged.lrc").unlink()

@@ -107,16 +107,16 @@ def test_headers_of_sections_are_no_words() -> None:
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=60))
 def test_any_text_with_words_has_a_place(text: str) -> None:
-    told = normalise_layout(text)
+    layout = normalise_layout(text)
     try:
-        vector = style_features(told)
+        vector = style_features(layout)
     except BadArgument:
-        assert not any(split_words(line) for line in told.split("\n") if not line.startswith("["))
+        assert not any(split_words(line) for line in layout.split("\n") if not line.startswith("["))
         return
     assert np.isfinite(vector).all()
     assert np.isfinite(standardise_style(vector)).all()
-    assert text_minhash(told).shape == (128,)
-    assert float(describe_text(told).facts["lines"]) >= 1
+    assert text_minhash(layout).shape == (128,)
+    assert float(describe_text(layout).facts["lines"]) >= 1
 
 
 def test_z_scores_are_limited() -> None:

@@ -71,7 +71,7 @@ def test_a_temperature_raises_probabilities_to_a_power(logits: Tensor, temperatu
 @given(ROWS)
 def test_a_temperature_of_0_takes_the_most_probable_token(logits: Tensor) -> None:
     assert torch.equal(sample(logits, Sampling(temperature=0)), logits.argmax(dim=-1))
-    # Where two are as likely as can be told, either may come.
+    # Where two probabilities are equal within the precision, either token may come.
     near = sample(logits, Sampling(temperature=1e-6))
     best = logits.max(dim=-1).values
     assert torch.allclose(logits.gather(-1, near[:, None])[:, 0], best, atol=1e-3)

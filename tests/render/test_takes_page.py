@@ -9,7 +9,7 @@ import av
 import pytest
 
 from conftest import little_score
-from segue.render.takes_page import CONTEXT_BARS, MAX_BARS, TakeView, write_takes_page
+from segue.render.pages import CONTEXT_BARS, MAX_BARS, TakeView, write_takes_page
 
 HOSTILE = "</script><script>alert(1)</script>"
 

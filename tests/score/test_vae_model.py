@@ -18,8 +18,10 @@ from segue.score.piano_roll import RollNotes, extract_notes, split_windows, tran
 from segue.score.vae.frames import (
     DecodedFrames,
     FrameDecoder,
+    LatentPrior,
     calibrate_onset_thresholds,
     duration_class,
+    fit_prior,
 )
 from segue.score.vae.model import (
     RELEASE_FACTOR,
@@ -35,7 +37,6 @@ from segue.score.vae.network import (
     nt_xent_loss,
     reconstruction_loss,
 )
-from segue.score.vae.prior import LatentPrior, fit_prior
 
 
 def song(shift: int = 0, bars: int = 8) -> BoolArray:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from segue.errors import BadArgument
 from segue.records import Space
 from segue.search.neighbours import cosine_similarities, iter_descending, query_vector
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 
 
 @given(st.lists(st.integers(-5, 5), max_size=1000))

@@ -83,13 +83,13 @@ def test_tracks_and_tags_together(lib: Library) -> None:
 
 
 def test_mistakes(lib: Library) -> None:
-    for tags, told in (
+    for tags, message in (
         ([], "no tag given"),
         (["sadd"], "did you mean 'sad'"),
         (["-sadd"], "the tag '-sadd' is unknown; did you mean 'sad'"),
         (["sad", "-sad"], "cancel each other out"),
     ):
-        with pytest.raises(BadArgument, match=told):
+        with pytest.raises(BadArgument, match=message):
             lib.like_tags(tags)
 
 

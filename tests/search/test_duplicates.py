@@ -8,7 +8,7 @@ import pytest
 from segue import Library
 from segue.builtin_spaces import builtin_spaces
 from segue.records import Analysis, FileState, Tags
-from segue.search.duplicates import duplicate_map
+from segue.search.filters import duplicate_map
 from segue.store import Store
 
 #: Ten recordings by two artists on three albums; 11 is a copy of 1, 12 an equal file of 2, and 13

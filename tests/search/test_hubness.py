@@ -21,7 +21,7 @@ from segue.search.neighbours import (
     compute_neighbours,
     hubness_corrections,
 )
-from segue.search.query_set import QuerySet
+from segue.search.query import QuerySet
 from segue.search.ranking import rank
 from segue.store import Store
 

@@ -17,7 +17,7 @@ from segue.search.neighbours import (
     nearest_neighbours_within,
 )
 from segue.store import Store
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 
 
 def matrix_of(vectors: FloatArray) -> Matrix:
@@ -54,12 +54,12 @@ def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = matrix_of(np.random.default_rng(1).standard_normal((200, 8)).astype(np.float32))
     whole = compute_neighbours(matrix.ids, matrix.unit, 7)
     monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 1000)
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     cut = compute_neighbours(
-        matrix.ids, matrix.unit, 7, lambda done, total: told.append((done, total))
+        matrix.ids, matrix.unit, 7, lambda done, total: calls.append((done, total))
     )
     assert (cut.rows == whole.rows).all()
-    assert told[-1] == (200, 200)
+    assert calls[-1] == (200, 200)
 
 
 def test_they_are_kept_until_the_space_changes(

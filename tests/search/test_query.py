@@ -67,7 +67,7 @@ def test_what_a_query_names(lib: Library, query: str, tracks: list[int]) -> None
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "message"),
     [
         ("intro", r"(?s)fits 2 tracks; give the id of one.*Black - Intro.*Anna Sol - Intro"),
         ("hits", r"(?s)fits 3 tracks"),  # albums of one name by two artists
@@ -83,8 +83,8 @@ def test_what_a_query_names(lib: Library, query: str, tracks: list[int]) -> None
         ("=", "nothing in the library is called '='; `segue list` shows"),
     ],
 )
-def test_what_names_nothing_or_too_much(lib: Library, query: str, told: str) -> None:
-    with pytest.raises((NotFound, BadArgument), match=told):
+def test_what_names_nothing_or_too_much(lib: Library, query: str, message: str) -> None:
+    with pytest.raises((NotFound, BadArgument), match=message):
         lib.find(query)
 
 

@@ -9,7 +9,7 @@ from segue.explore.playlist import FLOWS, Flow, PlaylistOptions
 from segue.records import Analysis, FileState, Tags
 from segue.search.filters import Filters
 from segue.search.neighbours import hubness_corrections
-from segue.search.query_set import QuerySet
+from segue.search.query import QuerySet
 from segue.search.ranking import split_queries
 from segue.store import Store
 

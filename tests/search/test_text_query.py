@@ -13,7 +13,7 @@ from segue.explore.playlist import PlaylistOptions
 from segue.feature_names import SCORE_FEATURE_NAMES, SOUND_FEATURE_NAMES
 from segue.records import Tags
 from segue.search.aspects import score_aspects, sound_aspects
-from segue.search.lexicon import find_concept, lexicon
+from segue.search.descriptions import find_concept, lexicon
 from segue.search.text_query import (
     MAX_CHARACTERS,
     _directions,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segue.errors import BadArgument, DiskFull
-from segue.store.cache import Cache
+from segue.ingest.cache import Cache
 
 IMAGE = np.arange(48, dtype=np.uint8).reshape(1, 6, 8)
 

@@ -1,4 +1,4 @@
-"""What is derived from the database is of its state, as it was written, or made anew."""
+"""Files derived from the database belong to its state, or are made again."""
 
 import os
 import shutil

@@ -6,7 +6,7 @@ from conftest import fill_library
 from segue.builtin_spaces import builtin_spaces
 from segue.records import Tags
 from segue.store import Store
-from segue.store.listens import ListenedItem, Unmatched
+from segue.store.user_data import ListenedItem, Unmatched
 
 TRACKS = [
     Tags("Jóga", "Björk", "Homogenic"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segue.records import FloatArray
-from segue.store.listens import MatchedListens
+from segue.store.user_data import MatchedListens
 from segue.training import listens as module
 from segue.training.listens import ListensConfig, ListensSpace, NotLearnable, fit_listens
 

@@ -64,11 +64,11 @@ def training(**options: object) -> LyricsTraining:
 
 @pytest.mark.parametrize("preset", ["default", "char-lstm", "transformer"])
 def test_ten_steps_lower_the_loss(tmp_path: Path, preset: str) -> None:
-    told: list[Progress] = []
+    progress: list[Progress] = []
     model, trained = train_lyrics(
-        training(preset=preset), split_by_artist(songs()), tmp_path, watch=told.append
+        training(preset=preset), split_by_artist(songs()), tmp_path, watch=progress.append
     )
-    assert trained.best.loss < told[0].loss - 0.1
+    assert trained.best.loss < progress[0].loss - 0.1
     assert model.artists == ("Ada Long",)
     assert model.metadata["bits_of_test"] > 0
     assert model.ngram_weights.keys() == (set() if preset == "char-lstm" else {"Ada Long"})
@@ -105,16 +105,16 @@ def test_fine_tuning_on_another_alphabet(tmp_path: Path) -> None:
         )
         for seed in range(5)
     ]
-    told: list[Progress] = []
+    progress: list[Progress] = []
     model, trained = train_lyrics(
         training(epochs=2),
         split_by_artist(russian),
         tmp_path / "own",
         start=base,
-        watch=told.append,
+        watch=progress.append,
     )
     assert model.artists == ("Ada Long", "Пушкин")
-    assert trained.best.loss < told[0].loss - 0.1
+    assert trained.best.loss < progress[0].loss - 0.1
     assert {one.tags.artist for one in model.training_songs} == {"Ada Long", "Пушкин"}
 
 

@@ -33,11 +33,11 @@ TRAINING = MelodyTraining(
 
 
 def test_it_learns_to_use_the_chords(tmp_path: Path) -> None:
-    told: list[Progress] = []
+    progress: list[Progress] = []
     net = network(context=16)
-    trained = train_melody(net, TRAINING, SHEETS[2:], SHEETS[:2], tmp_path, watch=told.append)
-    assert len(told) == 40
-    assert set(told[-1].loss_terms) == {"symbols", "lengths"}
+    trained = train_melody(net, TRAINING, SHEETS[2:], SHEETS[:2], tmp_path, watch=progress.append)
+    assert len(progress) == 40
+    assert set(progress[-1].loss_terms) == {"symbols", "lengths"}
     # One of two tones is log 2 = 0.69 nats, a length that never changes none; 7.3 untaught.
     assert trained.best.validation_loss < 2.0
 

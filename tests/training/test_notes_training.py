@@ -10,8 +10,15 @@ import torch
 
 from segue.errors import BadArgument, BadCheckpoint, TrainingFailed
 from segue.generate.notes import training as note_lstm
-from segue.generate.notes.network import CHECKPOINT_KIND, IGNORED, MODEL, STREAMS, NoteModel
-from segue.generate.notes.tokens import NoteSequence, Vocabulary
+from segue.generate.notes.network import (
+    CHECKPOINT_KIND,
+    IGNORED,
+    MODEL,
+    STREAMS,
+    NoteModel,
+    NoteSequence,
+    Vocabulary,
+)
 from segue.generate.notes.training import NoteTraining, Piece, WindowSampler, train_notes
 from segue.nn.checkpoint import load_checkpoint, save_checkpoint
 from segue.nn.split import train_validation_split

@@ -1,4 +1,4 @@
-"""Spaces learned from a library, as their user meets them: small, but on sound."""
+"""Spaces trained on a library, as users train them: small networks on sounds."""
 
 import shutil
 import wave

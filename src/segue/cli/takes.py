@@ -129,7 +129,7 @@ class TakesWriter:
     def write_page(self, performance: "HumaniseOptions") -> None:
         """Write the page, the best take first."""
         from segue.generate.compose.humanise import humanise
-        from segue.render.takes_page import TakeView, write_takes_page
+        from segue.render.pages import TakeView, write_takes_page
 
         views = []
         for rank, number in enumerate(self._takes.ranking()):

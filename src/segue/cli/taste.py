@@ -24,7 +24,7 @@ from segue.cli.output_files import check_inputs
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
-    from segue.store.listens import ListensSummary
+    from segue.store.user_data import ListensSummary
     from segue.training.listens import ImportedFile, ImportReport
 
 

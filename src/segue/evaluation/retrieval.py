@@ -142,15 +142,7 @@ def evaluate_retrieval(
     NothingToMeasure
         No query is left.
     """
-    is_distance = metric == "precomputed"
-    vectors = _check_vectors(vectors, "vectors", may_be_zero=is_distance)
-    query_vectors = (
-        vectors if queries is None else _check_vectors(queries, "queries", may_be_zero=is_distance)
-    )
-    if is_distance and vectors.shape[0] != vectors.shape[1]:
-        raise BadArgument(f"distances have shape (tracks, tracks), not {vectors.shape}")
-    if query_vectors.shape != vectors.shape:
-        raise BadArgument(f"queries have shape {query_vectors.shape}, vectors {vectors.shape}")
+    vectors, query_vectors = _check_shapes(vectors, queries, is_distance=metric == "precomputed")
     _check_length(labels, "labels", len(vectors))
     if max_queries is not None and max_queries < 1:
         raise BadArgument(f"max_queries is {max_queries}: at least 1 is needed")
@@ -162,10 +154,8 @@ def evaluate_retrieval(
         raise NothingToMeasure(f"no label has {min_tracks} tracks or more")
     similarity = _similarity_function(query_vectors, vectors, metric)
     rng = np.random.default_rng(seed)
-    rows = np.flatnonzero(is_query)
-    drawn_from = 0
+    rows = all_rows = np.flatnonzero(is_query)
     if max_queries is not None and len(rows) > max_queries:
-        drawn_from = len(rows)
         rows = np.sort(rng.choice(rows, max_queries, replace=False))
     if groups is not None:
         _check_length(groups, "groups", len(vectors))
@@ -178,6 +168,7 @@ def evaluate_retrieval(
             "no query has a hit to find: every label lies within one group, as each album "
             "does within its artist; measure without the filter, or by another label"
         )
+    drawn_from = len(all_rows) if len(rows) < len(all_rows) else 0
     return replace(_aggregate(label_index.codes, has_relevant, scores), drawn_from=drawn_from)
 
 
@@ -348,6 +339,21 @@ def _check_vectors(vectors: FloatArray, name: str, *, may_be_zero: bool) -> Floa
         row = int(np.flatnonzero(~vectors.any(axis=1))[0])
         raise BadArgument(f"{name}: row {row} is zero and has no direction")
     return vectors
+
+
+def _check_shapes(
+    vectors: FloatArray, queries: FloatArray | None, *, is_distance: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Return checked vectors, and those of the queries: the same unless others are given."""
+    vectors = _check_vectors(vectors, "vectors", may_be_zero=is_distance)
+    if is_distance and vectors.shape[0] != vectors.shape[1]:
+        raise BadArgument(f"distances have shape (tracks, tracks), not {vectors.shape}")
+    if queries is None:
+        return vectors, vectors
+    queries = _check_vectors(queries, "queries", may_be_zero=is_distance)
+    if queries.shape != vectors.shape:
+        raise BadArgument(f"queries have shape {queries.shape}, vectors {vectors.shape}")
+    return vectors, queries
 
 
 def _check_length(values: Sequence[TrackLabels], name: str, n: int) -> None:

@@ -28,11 +28,10 @@ from segue.render import FIGURE_SUFFIXES, PAGE_SUFFIXES
 from segue.render.map_plots import OTHER, Colouring, draw_map
 from segue.render.pages import write_map_page
 from segue.search.descriptions import tag_column
-from segue.search.duplicates import CANDIDATE_NEIGHBOURS, duplicate_map
+from segue.search.filters import CANDIDATE_NEIGHBOURS, duplicate_map
 from segue.search.neighbours import by_corrected_rank, hubness_corrections, nearest_neighbours
 from segue.store import Store
-from segue.store.matrix import Matrix
-from segue.store.spaces import StoredMap
+from segue.store.spaces import Matrix, StoredMap
 from segue.text import normalise, split_genres
 
 NAME_FIELDS: Final = ("artist", "album", "genre")

@@ -14,7 +14,7 @@ from segue.errors import BadArgument
 from segue.media import MEDIA
 from segue.records import Track
 from segue.score.fingerprint import similar_pairs
-from segue.search.duplicates import CANDIDATE_NEIGHBOURS, candidate_pairs, representative_mask
+from segue.search.filters import CANDIDATE_NEIGHBOURS, candidate_pairs, representative_mask
 from segue.search.neighbours import Neighbours, nearest_neighbours, nearest_neighbours_within
 from segue.store import Store
 

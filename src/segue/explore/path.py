@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import FloatArray, Track
-from segue.search.duplicates import remove_duplicates
+from segue.search.filters import remove_duplicates
 from segue.search.neighbours import hubness_corrections
 from segue.store import Store
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 from segue.text import name_keys
 
 #: Maximum number of tracks that a path is chosen from: those with the smallest detour.

@@ -22,9 +22,8 @@ from segue.explore.path import pairwise_distances, same_artist_matrix
 from segue.explore.version_identification import version_map
 from segue.records import FloatArray, Reason, Track
 from segue.search import neighbours
-from segue.search.duplicates import DUPLICATE_COSINE, remove_duplicates
-from segue.search.filters import Filters, filter_mask
-from segue.search.query_set import Query
+from segue.search.filters import DUPLICATE_COSINE, Filters, filter_mask, remove_duplicates
+from segue.search.query import Query
 from segue.search.ranking import Ranking
 from segue.store import Store
 from segue.text import name_keys
@@ -212,10 +211,7 @@ def make_playlist(
         n = options.n or round((options.minutes or 0) / _TRACK_MINUTES) or DEFAULT_TRACKS
         first = list(islice(candidates, min(_VERSION_CANDIDATES * n, _MAX_VERSION_CANDIDATES)))
         candidates = chain(first, candidates)
-        query_rows = _rows(ranking, query_ids)
-        pool = [*(track for _, track in first), *store.tracks(ranking.ids[query_rows].tolist())]
-        unit = _unit(ranking, np.array([*(row for row, _ in first), *query_rows], np.int64))
-        versions = version_map(store, pool, unit, watch)
+        versions = _versions(store, ranking, first, query_ids, watch)
     known = [*query_ids, *(track for track in excluded if track not in query_ids)]
     selection = _Selection(store, ranking, known, options, versions)
     if options.flow == "dj":
@@ -223,6 +219,27 @@ def make_playlist(
     else:
         _select_best(candidates, selection)
     order = _order(ranking, selection, options.flow, rng)
+    return _items(ranking, selection, order, median)
+
+
+def _versions(
+    store: Store,
+    ranking: Ranking,
+    candidates: Sequence[tuple[int, Track]],
+    query_ids: Sequence[int],
+    watch: Callable[[int, int], None] | None,
+) -> dict[int, set[int]]:
+    """Return the versions of one piece among candidates, rows with their tracks, and queries."""
+    query_rows = _rows(ranking, query_ids)
+    pool = [*(track for _, track in candidates), *store.tracks(ranking.ids[query_rows].tolist())]
+    unit = _unit(ranking, np.array([*(row for row, _ in candidates), *query_rows], np.int64))
+    return version_map(store, pool, unit, watch)
+
+
+def _items(
+    ranking: Ranking, selection: "_Selection", order: NDArray[np.int64], median: float
+) -> list[PlaylistItem]:
+    """Return the selected tracks in their order, with steps and energies."""
     rows = np.array(selection.rows, np.int64)[order]
     tracks = [selection.tracks[index] for index in order]
     unit, energy = _unit(ranking, rows), _energy(selection.tracks)[order].tolist()

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from segue.audio.cover_songs import (
+from segue.audio.chroma import (
     COVER_THRESHOLD,
     Alignment,
     align,
@@ -20,12 +20,11 @@ from segue.audio.cover_songs import (
 from segue.audio.spectrogram import ByteArray
 from segue.errors import SegueError
 from segue.ingest.analysis import CHROMA_SEQUENCE
-from segue.ingest.cache import fill_cache, open_cache
+from segue.ingest.cache import Cache, fill_cache, open_cache
 from segue.records import Failure, FloatArray, Track
 from segue.score.fingerprint import similar_pairs
 from segue.search.neighbours import Watcher, compute_neighbours
 from segue.store import Store
-from segue.store.cache import Cache
 from segue.text import normalise
 
 #: Number of nearest neighbours by transposition-invariant signature that a recording is aligned

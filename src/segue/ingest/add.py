@@ -60,8 +60,7 @@ from segue.lyrics.matching import N_HASHES, SAME_TEXT_THRESHOLD
 from segue.media import MEDIA
 from segue.records import NO_TAGS, Analysis, Failure, FileState, Tags, Track
 from segue.store import Store
-from segue.store.files import KnownFile
-from segue.store.lyrics import LyricsTable, StoredSidecar
+from segue.store.files import KnownFile, LyricsTable, StoredSidecar
 from segue.text import normalise
 
 COMMIT_EVERY_S: Final = 1.0  # of work, which is repeated after a power cut

@@ -440,10 +440,10 @@ def _image(file: "RecordingFile", image: Representation, passage: Span | None) -
     Returns
     -------
     ndarray, shape (channels, bands, frames), uint8
-        Or a chroma sequence, see `segue.audio.cover_songs.quantised_chromagram`.
+        Or a chroma sequence, see `segue.audio.chroma.quantised_chromagram`.
     """
     if image == CHROMA_SEQUENCE:
-        from segue.audio.cover_songs import quantised_chromagram, span_to_compare
+        from segue.audio.chroma import quantised_chromagram, span_to_compare
 
         return quantised_chromagram(file.read(SAMPLE_RATE_HZ, span_to_compare).excerpts[0])
     recording = file.read(SAMPLE_RATE_HZ, training_span, only=passage, stereo=image.stereo)

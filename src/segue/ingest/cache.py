@@ -5,6 +5,7 @@ that it decodes; `fill_cache` decodes the files of tracks that the cache lacks. 
 pages, which are not cached, are cut here too.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from segue.audio import cover_songs, spectrogram
+from segue.audio import spectrogram
+from segue.audio.chroma import VERSION as CHROMA_VERSION
 from segue.audio.spectrogram import LOG_MEL_SPECS
 from segue.builtin_spaces import REPRESENTATION_VERSION
-from segue.errors import DiskFull, Unreadable
+from segue.errors import BadArgument, DiskFull, TrainingFailed, Unreadable
+from segue.files import atomic_write, remove_partials
 from segue.ingest.analysis import (
     ACTIVATIONS,
     CHROMA_SEQUENCE,
@@ -34,8 +38,11 @@ from segue.ingest.analysis import (
 from segue.ingest.embedding import TrackEmbedder
 from segue.ingest.workers import Fault, Workers
 from segue.records import Failure, FloatArray, Medium, Span, Track
-from segue.store.cache import Array, Cache
+from segue.store.spaces import LOAD_ERRORS
 
+LIMIT_BYTES: Final = 20 << 30
+
+Array = NDArray[np.generic]
 PREVIEW_TASK: Final = "segue.ingest.cache:encode_preview"
 PREVIEW_LIMIT_S: Final = 60.0
 PREVIEW_S: Final = 5.0
@@ -46,10 +53,100 @@ _FADE_S: Final = 0.1
 Watcher = Callable[[int, int], None]
 
 _VERSIONS: Final = {
-    CHROMA_SEQUENCE.kind: cover_songs.VERSION,
+    CHROMA_SEQUENCE.kind: CHROMA_VERSION,
     ACTIVATIONS.kind: REPRESENTATION_VERSION,
     PIANO_ROLLS.kind: REPRESENTATION_VERSION,
 } | dict.fromkeys(LOG_MEL_SPECS, spectrogram.VERSION)
+
+
+class Cache:
+    """A cache of arrays by content hash, in one file each.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for one kind and version of array.
+    limit_bytes : int
+        Maximum size of all arrays.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        for part in folder.glob("*"):
+            remove_partials(part, own=True)
+        self._bytes = sum(file.stat().st_size for file in folder.glob("*/*.npy"))
+
+    def __contains__(self, content_hash: str) -> bool:
+        return self._file(content_hash).exists()
+
+    def read(self, content_hash: str) -> Array | None:
+        """Memory-map an array; None if it is missing or damaged."""
+        file = self._file(content_hash)
+        try:
+            array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            return None
+        except LOAD_ERRORS:
+            with contextlib.suppress(OSError):
+                file.unlink()
+            return None
+        return array
+
+    def require(self, content_hash: str, noun: str) -> Array:
+        """Read an array that training was started with.
+
+        Parameters
+        ----------
+        content_hash : str
+        noun : str
+            What the array is, for the message.
+
+        Raises
+        ------
+        TrainingFailed
+            It is missing or damaged.
+        """
+        array = self.read(content_hash)
+        if array is None:
+            raise TrainingFailed(
+                f"the {noun} {content_hash} vanished from the cache or is damaged; run the same "
+                "command again with --resume to compute it again"
+            )
+        return array
+
+    def write(self, content_hash: str, array: Array) -> bool:
+        """Store an array.
+
+        Returns
+        -------
+        bool
+            False if the cache is full and nothing was written.
+
+        Raises
+        ------
+        DiskFull
+            The array cannot be written.
+        """
+        if self._bytes + array.nbytes > self._limit_bytes:
+            return False
+        file = self._file(content_hash)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(file) as partial, partial.open("wb") as out:
+                np.save(out, array, allow_pickle=False)
+        except OSError as error:
+            raise DiskFull(
+                f"cannot keep spectrograms in {self._folder}: {error.strerror}; make room "
+                "(the folder may be emptied at any time) and run the same command again"
+            ) from None
+        self._bytes += array.nbytes
+        return True
+
+    def _file(self, content_hash: str) -> Path:
+        if not content_hash.isalnum():
+            raise BadArgument(f"{content_hash!r} is not a content hash")
+        return self._folder / content_hash[:2] / f"{content_hash}.npy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from segue.audio.embedding import SoundModel
@@ -15,7 +16,6 @@ from segue.lyrics.features import standardise_style
 from segue.records import Analysis, FloatArray, Medium
 from segue.score.features import standardise_score
 from segue.score.piano_roll import unpack_bars
-from segue.store.cache import Array
 
 if TYPE_CHECKING:
     from segue.generate.lyrics.network import CharNetwork
@@ -60,7 +60,9 @@ class TrackEmbedder:
         text = words.text if words is not None else ""
         return Analysis(vectors, track.facts, track.fingerprint, track.duration_s, text)
 
-    def represent(self, track: DecodedTrack, representation: Representation) -> Array | None:
+    def represent(
+        self, track: DecodedTrack, representation: Representation
+    ) -> NDArray[np.generic] | None:
         """Return a representation of a track for the cache; None where there is none.
 
         Activations have the shape (patches, 1506 + features), float32: the pooled activations of

@@ -111,6 +111,12 @@ class FileTags:
             Replace values that are there already.
         dry_run : bool
             Only report the changes.
+
+        Examples
+        --------
+        >>> report = lib.file_tags.write(fields=["bpm", "key"], dry_run=True)  # doctest: +SKIP
+        >>> [(change.path.name, change.field, change.written) for change in report.changes]
+        ... # doctest: +SKIP
         """
         store, form = self._store, _Options(fields, min_confidence, key_notation, all_sounds)
         tracks = [track for query in queries for track in find_tracks(store, query)]
@@ -127,6 +133,10 @@ class FileTags:
         ------
         BadArgument
             There is nothing to undo.
+
+        Examples
+        --------
+        >>> len(lib.file_tags.undo().changes)  # doctest: +SKIP
         """
         return _undo(self._store)
 

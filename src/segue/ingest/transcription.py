@@ -19,7 +19,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.audio.basic_pitch import BasicPitch, load_basic_pitch
 from segue.audio.features import (
     Measurements,
     classify_sound_kinds,
@@ -28,7 +27,13 @@ from segue.audio.features import (
     sound_kind_probabilities,
     standardise,
 )
-from segue.audio.note_events import NoteEvents, note_activations, note_events
+from segue.audio.note_events import (
+    BasicPitch,
+    NoteEvents,
+    load_basic_pitch,
+    note_activations,
+    note_events,
+)
 from segue.audio.spectrogram import SAMPLE_RATE_HZ
 from segue.builtin_spaces import WEIGHTS, feature_z_scores
 from segue.errors import BadArgument

@@ -11,9 +11,12 @@ frozen dataclasses of Segue that the receiver has imported itself are created fr
 """
 
 import contextlib
+import ctypes
+import importlib
 import json
 import math
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -28,7 +31,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 import numpy as np
 
 from segue.environment import safe_import_path
-from segue.errors import SegueError
+from segue.errors import SegueError, Unavailable, unreadable
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -43,6 +46,17 @@ WALL_CLOCK_FACTOR: Final = 10.0
 _EXTERNAL_SIGNALS: Final = frozenset(
     (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGBUS)
 )
+#: Maximum length of a message; no result of a music file is this long.
+MAX_BYTES: Final = 1 << 30
+_PACKAGE: Final = "segue."  # dataclasses of other packages are refused
+_NUMERIC_KINDS: Final = "biuf"  # of NumPy's data types
+_LENGTH: Final = 8  # bytes of the field with the length of the JSON
+_CONTAINERS: Final[dict[str, Callable[[list[Any]], Any]]] = {
+    "tuple": tuple,
+    "list": list,
+    "dict": dict,
+}
+_PR_SET_PDEATHSIG: Final = 1  # of Linux's <sys/prctl.h>
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +230,7 @@ def _start(task: str) -> _Worker[Job]:
     process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
         # -P keeps the current folder, which may be an album, out of the module search path.
         [
-            sys.executable, "-P", "-m", "segue.ingest.worker",
+            sys.executable, "-P", "-c", "from segue.ingest.workers import run_worker; run_worker()",
             task, str(worker_end.fileno()), str(os.getpid()),
         ],
         pass_fds=[worker_end.fileno()],
@@ -251,12 +265,6 @@ def _exit_fault(worker: _Worker[Job]) -> Fault:
 
 
 # --- messages ---
-
-#: Maximum length of a message; no result of a music file is this long.
-MAX_BYTES: Final = 1 << 30
-_PACKAGE: Final = "segue."  # dataclasses of other packages are refused
-_NUMERIC_KINDS: Final = "biuf"  # of NumPy's data types
-_LENGTH: Final = 8  # bytes of the field with the length of the JSON
 
 
 class BadMessage(SegueError):
@@ -344,13 +352,6 @@ def _dataclass(tag: str) -> Any:
     return cls
 
 
-_CONTAINERS: Final[dict[str, Callable[[list[Any]], Any]]] = {
-    "tuple": tuple,
-    "list": list,
-    "dict": dict,
-}
-
-
 class _Decoder:
     def __init__(self, message: bytes, at: int) -> None:
         self._message = memoryview(message)
@@ -381,3 +382,70 @@ class _Decoder:
         if count < 0 or self._at > len(self._message):
             raise ValueError("it ends too early")
         return self._message[start : self._at]
+
+
+def run_worker() -> None:
+    """Run jobs from the parent until it closes the pipe or ends.
+
+    The arguments of the program are the task, ``package.module:function``, the file descriptor of
+    the pipe, and the process id of the parent.
+    """
+    task, descriptor, parent = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    _end_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    _limit(resource.RLIMIT_AS, MEMORY_LIMIT_BYTES)
+    _limit(resource.RLIMIT_CORE, 0)
+    module, _, name = task.partition(":")
+    function: Callable[[Any], Any] = getattr(importlib.import_module(module), name)
+    connection: Connection = Connection(descriptor)
+    while True:
+        try:
+            job, limit_s = decode(connection.recv_bytes(MAX_BYTES))
+        except EOFError:
+            return
+        _limit_cpu_time(limit_s)
+        connection.send_bytes(_answer(function, job))
+
+
+def _end_with(parent: int) -> None:
+    """Have the system kill this process when the parent ends, even during a job."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:  # it ended before that
+        sys.exit(0)
+
+
+def _limit_cpu_time(more_s: float) -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + more_s))
+
+
+def _limit(kind: int, value: int) -> None:
+    """Set a soft resource limit, at most the hard one."""
+    _, hard = resource.getrlimit(kind)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(kind, (value if hard < 0 else min(value, hard), hard))
+
+
+def _answer(function: Callable[[Any], Any], job: Any) -> bytes:
+    try:
+        return encode(function(job))
+    except Exception as error:  # noqa: BLE001  # libraries raise anything at broken files
+        return encode(_fault(error))
+
+
+def _fault(error: Exception) -> Fault:
+    if isinstance(error, SegueError):
+        return Fault(str(error), transient=isinstance(error, Unavailable))
+    if isinstance(error, MemoryError):
+        return Fault(f"needs more than {MEMORY_LIMIT_BYTES >> 30} GB of memory", transient=True)
+    if isinstance(error, OSError):
+        reason = unreadable(error)
+        return Fault(str(reason), transient=isinstance(reason, Unavailable))
+    return Fault(f"damaged, or unlike any that Segue can read ({_summary(error)})")
+
+
+def _summary(error: Exception) -> str:
+    """Return the type and message of an exception in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

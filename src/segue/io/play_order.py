@@ -292,10 +292,6 @@ def repeated_sections(marks: Sequence[NavigationMarks], first: int, end: int) ->
         Of all bars of a score.
     first, end : int
         First bar of the movement, and the one after its last.
-
-    Returns
-    -------
-    Sections
     """
     by_bar = Sections()
     open_starts: list[int] = []

@@ -8,14 +8,13 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue import deprecation
-from segue.builtin_spaces import builtin_spaces, tag_probabilities
+from segue.builtin_spaces import builtin_spaces
 from segue.errors import BadArgument
 from segue.media import MEDIA
 from segue.records import (
@@ -31,16 +30,17 @@ from segue.records import (
     Tags,
     Track,
 )
-from segue.search.descriptions import average_rankings, rank_by_tags
-from segue.search.duplicates import duplicate_map
-from segue.search.filters import Filters
+from segue.search.descriptions import average_rankings, rank_by_tags, track_descriptions
+from segue.search.filters import Filters, duplicate_map
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
-from segue.search.query import find_tracks, list_tracks, resolve
-from segue.search.query_set import (
+from segue.search.query import (
     Query,
     QuerySet,
     default_space,
     default_space_of_library,
+    find_tracks,
+    list_tracks,
+    resolve,
 )
 from segue.search.ranking import Metric, select_hits
 from segue.search.taste import Taste, apply_taste, skipped_ids
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from segue.library.learning import Learning
     from segue.library.lyrics import Songbook
     from segue.library.scores import Scores
-    from segue.store.listens import ListensSummary
+    from segue.store.user_data import ListensSummary
     from segue.training.listens import ImportReport
 
 
@@ -114,12 +114,7 @@ class Library(deprecation.RenamedAttributes):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     @property
@@ -319,13 +314,9 @@ class Library(deprecation.RenamedAttributes):
         if taste and metric == "cosine":
             ranking = apply_taste(store, ranking)
         candidates = None
-        if among_similar_artists is not None:
+        if (n_artists := among_similar_artists) is not None:
             candidates = tracks_of_similar_artists(
-                store,
-                query_set,
-                among_similar_artists,
-                space or default_space(query_set),
-                min_tracks,
+                store, query_set, n_artists, space or default_space(query_set), min_tracks
             )
         return select_hits(
             store,
@@ -464,16 +455,7 @@ class Library(deprecation.RenamedAttributes):
             from segue.ingest.analysis import describe_file  # imports the networks
 
             return [describe_file(resolved)]
-        words, spaces = self._store.lyrics, self._store.spaces
-        return [
-            Description(
-                track,
-                tag_probabilities(spaces.vector("tags", track.id)) if track.kind == "sound" else {},
-                words.text(track.id),
-                words.source(track.id),
-            )
-            for track in resolved
-        ]
+        return track_descriptions(self._store, resolved)
 
     def listens(self) -> "ListensSummary":
         """Summarise the imported listens, also of tracks that are not in the library.

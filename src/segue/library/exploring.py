@@ -11,8 +11,14 @@ import numpy as np
 
 from segue.deprecation import RenamedAttributes, renamed_arguments
 from segue.errors import BadArgument
-from segue.explore.clusters import Clustering, Method, cluster_tracks
-from segue.explore.dendrogram import Dendrogram, Level, build_dendrogram
+from segue.explore.clusters import (
+    Clustering,
+    Dendrogram,
+    Level,
+    Method,
+    build_dendrogram,
+    cluster_tracks,
+)
 from segue.explore.maps import (
     StageWatcher,
     colour_by,
@@ -33,15 +39,14 @@ from segue.explore.path import TrackPath, find_path
 from segue.explore.playlist import PlaylistItem, PlaylistOptions, make_playlist
 from segue.explore.projection import ProjectionOptions
 from segue.explore.version_identification import VersionReport, find_versions
-from segue.search.duplicates import representative_mask
-from segue.search.filters import Filters, non_music_ids
+from segue.search.filters import Filters, non_music_ids, representative_mask
 from segue.search.neighbours import Watcher
-from segue.search.query import find_track
-from segue.search.query_set import (
+from segue.search.query import (
     Query,
     QuerySet,
     default_space_of_library,
     default_space_of_tracks,
+    find_track,
 )
 from segue.search.taste import apply_taste, skipped_ids
 from segue.search.text_query import rank_queries, read_queries

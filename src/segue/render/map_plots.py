@@ -276,7 +276,7 @@ def dendrogram_lines(
     Parameters
     ----------
     merges, heights, order
-        See `segue.explore.dendrogram.Dendrogram`.
+        See `segue.explore.clusters.Dendrogram`.
 
     Returns
     -------

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from segue.records import Score
 from segue.score.timing import BarGrid, NoteTable, bar_grid, note_table
-from segue.theory.chords import spell_chord
+from segue.theory.chords import QUALITIES, spell_chord
 from segue.theory.keys import MODES, key_correlations, key_signature, spell_tonic
 
 FloatArray = NDArray[np.float64]
@@ -27,18 +27,9 @@ _FINAL_BASS_BONUS: Final = 0.05
 #: Durations are clipped here, so that a note without a note-off does not outweigh the others.
 _MAX_QUARTERS: Final = 16
 
-#: Suffix of the chord symbol and pitch classes above the root; the first of equals wins.
-_QUALITIES: Final[dict[str, tuple[int, ...]]] = {
-    "": (0, 4, 7),
-    "m": (0, 3, 7),
-    "7": (0, 4, 7, 10),
-    "m7": (0, 3, 7, 10),
-    "maj7": (0, 4, 7, 11),
-    "sus4": (0, 5, 7),
-    "dim": (0, 3, 6),
-    "m7b5": (0, 3, 6, 10),
-    "dim7": (0, 3, 6, 9),
-    "aug": (0, 4, 8),
+#: Without those that differ little from others; the first of equals wins.
+_QUALITIES: Final = {
+    quality: tones for quality, tones in QUALITIES.items() if quality not in ("sus2", "7sus4", "6")
 }
 #: Penalties of rarer qualities.
 _QUALITY_PENALTIES: Final = {

@@ -1,24 +1,133 @@
-"""Search by description: tags and their weights."""
+"""Words for music and what they mean, and search by the tags of MusiCNN.
+
+The lexicon (weights/lexicon.tsv) has a row for each concept: the tags of MusiCNN, the aspects and
+the instruments that recordings have more of, those that scores have more of ("-" for less), and
+the words for it in English, German, French and Spanish. Words are compared regardless of case,
+accents and inflection.
+"""
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 import numpy as np
 
-from segue.builtin_spaces import MUSICNN_TAGS
+from segue.builtin_spaces import MUSICNN_TAGS, WEIGHTS, tag_probabilities
 from segue.errors import BadArgument
-from segue.records import FloatArray, Reason
-from segue.search.lexicon import find_concept, lexicon
+from segue.records import Description, FloatArray, Reason, Track
 from segue.search.ranking import Ranking
 from segue.store import Store
 from segue.text import normalise
 
+#: Endings of words, and what may stand in their place in the lexicon, by language.
+_ENDINGS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "en": {
+        "ier": ("y",), "iest": ("y",), "ily": ("y",), "er": ("", "e"), "est": ("", "e"),
+        "ly": ("",), "ing": ("", "e"), "s": ("",), "es": ("",), "y": ("", "e"), "ish": ("",),
+    },
+    "de": {
+        **dict.fromkeys(("e", "en", "em", "er", "es", "ere", "erer", "eren", "eres"), ("",)),
+        **dict.fromkeys(("le", "ler", "les", "len", "lem", "lere"), ("el",)),
+        **dict.fromkeys(("musik", "lied", "stuck", "klange"), ("", "e")),
+    },
+    "fr": {
+        "e": ("",), "s": ("",), "es": ("",), "le": ("",), "les": ("",), "ve": ("f",),
+        "ves": ("f",), "euse": ("eux",), "euses": ("eux",), "ement": ("", "e"), "aux": ("al",),
+        "che": ("c",), "ches": ("c",), "ere": ("er",),
+    },
+    "es": {
+        "a": ("o", ""), "as": ("o", ""), "os": ("o", ""), "es": ("", "e"), "s": ("",),
+        "amente": ("o",), "mente": ("",), "ito": ("o",), "ita": ("o",),
+    },
+}  # fmt: skip
+#: Shortest remainder of a word without its ending.
+_MIN_STEM: Final = 3
+_MAX_WORDS: Final = 5
 #: Tags that mean the same.
 _EQUAL_TAGS: Final = (("chill", "chillout"), ("female vocalist", "female vocalists"))
 _NEGATION: Final = re.compile(r"^(-|−|not |no |without )\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """Something that music can have more or less of.
+
+    Attributes
+    ----------
+    name : str
+        English name.
+    recordings, scores : tuple of str
+        What recordings and scores have more of, or less after "-": tags, aspects, instruments or
+        features. Empty where it is not known in that medium.
+    """
+
+    name: str
+    recordings: tuple[str, ...]
+    scores: tuple[str, ...]
+
+
+@cache
+def lexicon() -> dict[str, Concept]:
+    """Return the concepts by the normalised words for them."""
+    _, *rows = (WEIGHTS / "lexicon.tsv").read_text(encoding="utf-8").splitlines()
+    concepts: dict[str, Concept] = {}
+    for row in rows:
+        name, recordings, scores, *languages = row.split("\t")
+        concept = Concept(name, _split(recordings), _split(scores))
+        for words in (name, *(word for cell in languages for word in _split(cell))):
+            concepts.setdefault(normalise(words), concept)
+    return concepts
+
+
+def _split(cell: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in cell.split(",") if part.strip())
+
+
+def find_concept(words: Sequence[str]) -> tuple[Concept | None, int]:
+    """Find the concept that the first words of a text name.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Normalised words.
+
+    Returns
+    -------
+    concept : Concept or None
+        Concept with the longest name, in any inflection.
+    count : int
+        Number of words that name it; 0 without a concept.
+    """
+    for count in range(min(len(words), _MAX_WORDS), 0, -1):
+        phrase = " ".join(words[:count])
+        for form in (phrase, *base_forms(phrase)):
+            if form in lexicon():
+                return lexicon()[form], count
+    return None, 0
+
+
+def base_forms(phrase: str) -> Iterator[str]:
+    """Yield the possible base forms of a phrase whose last, or every, word is inflected."""
+    *before, last = phrase.split()
+    for endings in _ENDINGS.values():
+        for form in _without_ending(last, endings):
+            yield " ".join([*before, form])
+            for first in before[:1]:  # "akustischer Gitarre", "guitarras acústicas"
+                for first_form in _without_ending(first, endings):
+                    yield " ".join([first_form, *before[1:], form])
+                    yield " ".join([first_form, *before[1:], last])
+
+
+def _without_ending(word: str, endings: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    for ending, replacements in endings.items():
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) >= _MIN_STEM:
+            yield from (stem + replacement for replacement in replacements)
+            if re.search(r"([bdgmnpt])\1$", stem):  # sadder, hotter
+                yield stem[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +189,21 @@ def rank_by_tags(store: Store, tags: Sequence[str]) -> Ranking:
         return tuple(sorted(reasons, key=lambda reason: -reason.share))
 
     return Ranking(matrix.ids, shares.sum(axis=1).astype(np.float32), explain, matrix)
+
+
+def track_descriptions(store: Store, tracks: Sequence[Track]) -> list[Description]:
+    """Return the tags of recordings and the lyrics of tracks."""
+    return [
+        Description(
+            track,
+            tag_probabilities(store.spaces.vector("tags", track.id))
+            if track.kind == "sound"
+            else {},
+            store.lyrics.text(track.id),
+            store.lyrics.source(track.id),
+        )
+        for track in tracks
+    ]
 
 
 def average_rankings(first: Ranking, second: Ranking, weight: float = 0.5) -> Ranking:

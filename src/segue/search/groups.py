@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument, NotFound, NothingToMeasure
 from segue.evaluation.retrieval import RetrievalMetrics, evaluate_retrieval
 from segue.records import FloatArray, GroupHit, Tags
-from segue.search.duplicates import drop_duplicates, duplicate_map, representative_mask
-from segue.search.filters import non_music_ids
+from segue.search.filters import drop_duplicates, duplicate_map, non_music_ids, representative_mask
 from segue.search.neighbours import hubness_corrections
-from segue.search.query_set import Query, QuerySet
+from segue.search.query import Query, QuerySet
 from segue.search.ranking import Metric, VectorSpace, load_vector_space
 from segue.store import Store
 from segue.store.files import Labels
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 from segue.text import name_keys, normalise, split_genres, split_names
 
 GROUP_KINDS: Final = ("artist", "album", "genre")
@@ -276,16 +275,8 @@ def evaluate_spaces(
     ----------
     store : Store
         Database of the library.
-    by : {"album", "artist", "genre"}
-        Label that makes a track relevant.
-    artist_filter : bool
-        Retrieve only tracks by other artists than the query's.
-    metric : {"cosine", "euclidean"}
-        Metric of the spaces.
-    seed : int
-        Random seed.
-    all_sounds : bool
-        Include recordings that are not music.
+    by, artist_filter, metric, seed, all_sounds
+        See `segue.Library.evaluate`.
 
     Returns
     -------
@@ -308,7 +299,7 @@ def evaluate_spaces(
         if info.outdated or not info.tracks:
             continue
         matrix = load_vector_space(store, info.space.name, metric).matrix
-        corrections = hubness_corrections(store, matrix) if metric == "cosine" else None
+        hubness = hubness_corrections(store, matrix) if metric == "cosine" else None
         try:
             mask = representative_mask(store, matrix.ids, all_sounds=all_sounds, at_least=2)
             track_tags = [tags[track] for track in matrix.ids[mask].tolist()]
@@ -317,7 +308,7 @@ def evaluate_spaces(
                 [_labels(track, by) for track in track_tags],
                 groups=[name_keys(track.artist) for track in track_tags] if artist_filter else None,
                 metric=metric,
-                corrections=None if corrections is None else corrections[mask],
+                corrections=hubness[mask] if hubness is not None else None,
                 max_queries=MAX_QUERIES,
                 seed=seed,
             )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from segue.errors import BadArgument
 from segue.records import FloatArray
 from segue.store import Store
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 
 FIRST_CHUNK: Final = 64
 #: Rows whose Euclidean distances are computed at once.

@@ -13,7 +13,7 @@ one of each recording.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Final, Literal
@@ -25,13 +25,12 @@ from segue.errors import BadArgument, NotFound, WrongSpace
 from segue.media import MEDIA
 from segue.records import FloatArray, Hit, Reason, Tags, Track
 from segue.search import neighbours
-from segue.search.duplicates import DUPLICATE_COSINE, DUPLICATE_TESTS
-from segue.search.filters import Filters, filter_mask
-from segue.search.query_set import Query, QuerySet, default_space
+from segue.search.filters import DUPLICATE_COSINE, DUPLICATE_TESTS, Filters, filter_mask
+from segue.search.query import Query, QuerySet, default_space
 from segue.search.reasons import Directions, explain_cosine, explain_distance, space_directions
 from segue.store import Store
 from segue.store.files import Labels
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 from segue.text import name_keys, normalise, split_genres
 
 Metric = Literal["cosine", "euclidean"]
@@ -531,34 +530,43 @@ def select_hits(
     if candidates is not None:
         mask &= np.isin(ids, candidates)
     taken = [] if duplicates else [*(track.id for track in queries), *excluded]
-    hits: list[Hit] = []
     per_artist: Counter[str] = Counter()
+    selected: list[tuple[int, Track]] = []
+    for row, track in _iter_ranked(store, ranking, mask):
+        artists = name_keys(track.tags.artist)
+        limit = filters.max_per_artist
+        if limit is not None and any(per_artist[artist] >= limit for artist in artists):
+            continue
+        if not duplicates and _is_duplicate(store, ranking.matrix, track.id, taken):
+            continue
+        per_artist.update(artists)
+        taken.append(track.id)
+        selected.append((row, track))
+        if len(selected) == n:
+            break
+    return [
+        Hit(
+            rank,
+            float(ranking.scores[row]),
+            track,
+            ranking.explain(row),
+            ranking.matched_queries(row),
+        )
+        for rank, (row, track) in enumerate(selected, start=1)
+    ]
+
+
+def _iter_ranked(
+    store: Store, ranking: Ranking, mask: NDArray[np.bool_]
+) -> Iterator[tuple[int, Track]]:
+    """Yield the rows in `mask` with their tracks, best first."""
     scores = ranking.interleave(np.where(mask, ranking.corrected_scores, -np.inf))
     for chunk in neighbours.iter_descending(scores):
         rows = chunk[mask[chunk]]
-        for row, track in zip(rows.tolist(), store.tracks(ids[rows].tolist()), strict=True):
-            artists = name_keys(track.tags.artist)
-            limit = filters.max_per_artist
-            if limit is not None and any(per_artist[artist] >= limit for artist in artists):
-                continue
-            if not duplicates and _is_duplicate(store, ranking.matrix, track.id, taken):
-                continue
-            per_artist.update(artists)
-            taken.append(track.id)
-            hits.append(
-                Hit(
-                    len(hits) + 1,
-                    float(ranking.scores[row]),
-                    track,
-                    ranking.explain(row),
-                    ranking.matched_queries(row),
-                )
-            )
-            if len(hits) == n:
-                return hits
+        tracks = store.tracks(ranking.ids[rows].tolist())
+        yield from zip(rows.tolist(), tracks, strict=True)
         if len(rows) < len(chunk):
             break  # all further rows are filtered out
-    return hits
 
 
 def _is_duplicate(store: Store, matrix: Matrix, track: int, taken: Sequence[int]) -> bool:

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.records import FloatArray, Reason, Track
-from segue.search.query import find_tracks
-from segue.search.query_set import Query
+from segue.search.query import Query, find_tracks
 from segue.search.ranking import Ranking
 from segue.store import Store
-from segue.store.matrix import Matrix
+from segue.store.spaces import Matrix
 
 LOVED: Final = "loved"
 SKIPPED: Final = "skipped"

@@ -24,10 +24,8 @@ from segue.feature_names import FEATURE_NAMES
 from segue.media import MEDIA, medium_of
 from segue.records import FloatArray, Medium, Reason
 from segue.search.aspects import score_aspects, sound_aspects
-from segue.search.descriptions import average_rankings
-from segue.search.lexicon import Concept, find_concept, lexicon
-from segue.search.query import field_and_name, look_up
-from segue.search.query_set import Query, QuerySet
+from segue.search.descriptions import Concept, average_rankings, find_concept, lexicon
+from segue.search.query import Query, QuerySet, field_and_name, look_up
 from segue.search.ranking import Metric, Ranking, rank
 from segue.store import Store
 from segue.text import normalise

@@ -58,9 +58,9 @@ def spell_chord(root: int, quality: str, bass: int, sharps: int, *, is_minor: bo
 
     Examples
     --------
-    >>> chord_name(10, "7", 10, -1, is_minor=True)
+    >>> spell_chord(10, "7", 10, -1, is_minor=True)
     'Bb7'
-    >>> chord_name(9, "7", 1, -1, is_minor=True)
+    >>> spell_chord(9, "7", 1, -1, is_minor=True)
     'A7/C#'
     """
     position = _root_position(root, quality, sharps, is_minor=is_minor)
@@ -86,6 +86,22 @@ def _root_position(root: int, quality: str, sharps: int, *, is_minor: bool) -> i
 
 # ---- symbols -----------------------------------------------------------------------------
 
+#: Common chord qualities: suffix of the symbol, and pitch classes above the root.
+QUALITIES: Final[dict[str, tuple[int, ...]]] = {
+    "": (0, 4, 7),
+    "m": (0, 3, 7),
+    "7": (0, 4, 7, 10),
+    "m7": (0, 3, 7, 10),
+    "maj7": (0, 4, 7, 11),
+    "sus4": (0, 5, 7),
+    "sus2": (0, 2, 7),
+    "7sus4": (0, 5, 7, 10),
+    "6": (0, 4, 7, 9),
+    "dim": (0, 3, 6),
+    "m7b5": (0, 3, 6, 10),
+    "dim7": (0, 3, 6, 9),
+    "aug": (0, 4, 8),
+}
 _NO_CHORD: Final = ("n.c.", "n.c", "nc", "n", "no chord")
 _ROOT: Final = re.compile(r"([A-G])([#♯b♭x𝄪𝄫]{0,2})")
 

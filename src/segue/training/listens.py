@@ -25,7 +25,7 @@ from segue.io.listens import InvalidRow, Listen, SkippedRow, read_listens
 from segue.media import ALL_SUFFIXES
 from segue.records import Failure, FloatArray, Space
 from segue.store import Store
-from segue.store.listens import ListenedItem, ListensSummary, MatchedListens
+from segue.store.user_data import ListenedItem, ListensSummary, MatchedListens
 
 SPACE: Final = "listens"
 DEFAULT_USER: Final = "me"

@@ -28,8 +28,7 @@ from segue.generate.lyrics.training import (
 )
 from segue.generate.melody.lead_sheet import LeadSheet, extract_lead_sheets
 from segue.generate.melody.training import STYLE, MelodyTraining, train_library_melodies
-from segue.generate.notes.network import NoteModel
-from segue.generate.notes.tokens import note_sequence
+from segue.generate.notes.network import NoteModel, note_sequence
 from segue.generate.notes.training import NoteTraining, Piece, train_notes
 from segue.ingest.analysis import PIANO_ROLLS, Representation
 from segue.ingest.cache import fill_cache

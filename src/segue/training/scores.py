@@ -17,7 +17,7 @@ from segue.ingest.analysis import (
     Representation,
     decode_track,
 )
-from segue.ingest.cache import Watcher, cache_key, fill_cache
+from segue.ingest.cache import Cache, Watcher, cache_key, fill_cache
 from segue.ingest.workers import Fault, Workers
 from segue.nn.checkpoint import MODEL
 from segue.nn.split import split_group
@@ -26,7 +26,6 @@ from segue.score.piano_roll import unpack_bars
 from segue.score.vae.model import RollModel
 from segue.score.vae.training import RollTrack
 from segue.store import Store
-from segue.store.cache import Cache
 from segue.training.models import existing_spaces, model_folder
 
 T = TypeVar("T")

@@ -11,11 +11,10 @@ from segue.audio.spectrogram import LOG_MEL_SPECS, ByteArray
 from segue.audio.training import Example, ReadImage, tiles_of
 from segue.errors import NotFound, TrainingFailed
 from segue.ingest.analysis import Representation
-from segue.ingest.cache import fill_cache, represent_file
+from segue.ingest.cache import Cache, fill_cache, represent_file
 from segue.nn.checkpoint import MODEL, read_metadata
 from segue.records import FloatArray, Span, Track
 from segue.store import Store
-from segue.store.cache import Cache
 from segue.training.models import existing_spaces, model_folder
 
 BATCH_SIZE: Final = 64

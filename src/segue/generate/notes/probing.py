@@ -3,7 +3,7 @@
 A claim is tested by Spearman's rank correlation, over pairs of tokens, between the cosine
 similarity of their embeddings and the similarity that music theory expects; p is from a permutation
 test. A baseline without a network is the same on vectors of co-occurrence counts (see
-`segue.generate.notes.tokens`).
+`segue.generate.notes.network`).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument, NotFound
 from segue.evaluation.projection import MantelResult, expected_max_cosine, l2_normalise, mantel_test
-from segue.generate.notes.network import STREAMS, NoteModel
-from segue.generate.notes.tokens import (
+from segue.generate.notes.network import (
+    STREAMS,
     UNKNOWN,
+    NoteModel,
     Vocabulary,
     duration_token,
     note_token,

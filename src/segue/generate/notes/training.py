@@ -1,6 +1,6 @@
 """Training of the notes-and-durations LSTM."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +19,6 @@ from segue.generate.notes.network import (
     NoteLSTM,
     NoteLSTMConfig,
     NoteModel,
-)
-from segue.generate.notes.tokens import (
     NoteSequence,
     Vocabulary,
     cooccurrence_vectors,
@@ -187,27 +185,32 @@ def fit_notes(
     }
     result = fit(objective, trainer, folder, run, resume=resume, watch=watch)
     network.to("cpu")
-    known_batches = fixed_batches(windows.draw, VALIDATION_BATCHES, training.seed)
     metadata = {
         "training": asdict(training),
         "pieces": len(train),
         "held_out_pieces": len(validation),
         "words": sum(len(piece.words) for piece in train),
         **result.summary(),
-        "losses": {
-            "training": mean_losses(network, known_batches),
-            "held_out": mean_losses(network, batches),
-        },
-        "unknown": {
-            "training": windows.unknown_rates(),
-            "held_out": validation_windows.unknown_rates(),
-        },
+        **_evaluate(network, {"training": windows, "held_out": validation_windows}, training.seed),
     }
     cooccurrence = {
         name: cooccurrence_vectors(count_cooccurrences(windows.ids(name), len(vocabularies[name])))
         for name in STREAMS
     }
     return NoteModel(network, vocabularies, cooccurrence, metadata), result
+
+
+def _evaluate(
+    network: NoteLSTM, samplers: "Mapping[str, WindowSampler]", seed: int
+) -> dict[str, dict[str, Any]]:
+    """Return losses and rates of unknown tokens of the training and the validation set."""
+    return {
+        "losses": {
+            name: mean_losses(network, fixed_batches(windows.draw, VALIDATION_BATCHES, seed))
+            for name, windows in samplers.items()
+        },
+        "unknown": {name: windows.unknown_rates() for name, windows in samplers.items()},
+    }
 
 
 def build_vocabularies(pieces: Sequence[Piece], min_count: int = 1) -> dict[str, Vocabulary]:

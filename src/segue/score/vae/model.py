@@ -37,9 +37,8 @@ from segue.score.piano_roll import (
     extract_notes,
     split_windows,
 )
-from segue.score.vae.frames import calibrate_onset_thresholds
+from segue.score.vae.frames import LatentPrior, calibrate_onset_thresholds
 from segue.score.vae.network import RollVAE, RollVAEConfig
-from segue.score.vae.prior import LatentPrior
 
 #: A note continues while its probability is above this fraction of its instrument's threshold.
 #: Of 0.5 to 1, this and 0.7 gave the best F1 of piano notes on the validation set (0.176; 0.169 at

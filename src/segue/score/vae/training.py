@@ -41,6 +41,7 @@ from segue.score.piano_roll import (
     rasterise_notes,
     unpack_bars,
 )
+from segue.score.vae.frames import LatentPrior, fit_prior
 from segue.score.vae.model import PatternProjection, RollModel
 from segue.score.vae.network import (
     Losses,
@@ -50,7 +51,6 @@ from segue.score.vae.network import (
     default_config,
     lstm_config,
 )
-from segue.score.vae.prior import LatentPrior, fit_prior
 
 #: Weights of the KL divergence; at 1 the default network's posterior collapses (see JOURNAL.md).
 DEFAULT_BETA: Final = 0.05
