@@ -8,7 +8,6 @@ token.
 Shape legend: B sequences, T positions, D width, H heads, C width of a head, V vocabulary size.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -162,16 +161,6 @@ class KVCache:
         if not 0 <= length <= self.length:
             raise BadArgument(f"the cache holds {self.length} positions, not {length}")
         self.length = length
-
-    def export(self) -> list[Tensor]:
-        """Return copies of the keys of all layers, then of the values, shape (B, H, length, C)."""
-        return [buffer[:, :, : self.length].clone() for buffer in (*self.keys, *self.values)]
-
-    def restore(self, tensors: Sequence[Tensor]) -> None:
-        """Replace the content with what `export` returned."""
-        self.length = tensors[0].shape[2]
-        for buffer, tensor in zip((*self.keys, *self.values), tensors, strict=True):
-            buffer[:, :, : self.length] = tensor
 
     def select(self, rows: Tensor) -> None:
         """Select sequences by index; one may be selected several times.
