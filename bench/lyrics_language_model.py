@@ -22,7 +22,7 @@ import torch
 
 from bench import result_tables
 from bench.lyrics_baselines import compressed_bits, kneser_ney_bits, nano_gpt_bits
-from recipes.datasets.poems import verse
+from recipes.datasets.poems import LINES, verse
 from recipes.lyrics import SMALL_ARTIST, small_artists, split_songs
 from segue.generate.lyrics.language_model import MODEL_FILE, LanguageModel
 from segue.generate.lyrics.training import (
@@ -36,7 +36,7 @@ from segue.generate.lyrics.training import (
 )
 from segue.generate.lyrics.vocabulary import VOCABULARY_SIZE
 from segue.nn.trainer import Progress
-from segue.records import Lyrics
+from segue.records import Lyrics, Tags
 
 #: The text for three minutes of training: a million characters to learn from.
 THREE: Final = ("Robert Burns", "Thomas Moore", "Walt Whitman")
@@ -46,6 +46,9 @@ NATS: Final = 0.6931472  # in a bit
 AUTHOR_MINUTES: Final = 1.5
 #: A base without one of the authors of more characters than `SMALL_ARTIST`, learned for this alone.
 BASE_MINUTES: Final = 3.0
+#: Of the voices, from scratch and from the bundled base.
+VOICE_MINUTES: Final = 2.0
+VOICES: Final = ("kneser-ney", "base as it is", "scratch", "base")
 RACED: Final = "W. S. Gilbert"
 RACE_EPOCHS: Final = 40
 #: The published network as published: far from its minimum after that.
@@ -68,8 +71,51 @@ def main() -> None:
     songs = verse(options.data)
     for name, part in PARTS.items():
         if options.run == name or (options.run == "all" and name != "keras"):
-            part(songs, options.work)
+            part([*songs, *held_verse(options.data)] if name == "voices" else songs, options.work)
     show(options.work)
+
+
+def held_verse(data: Path) -> list[Lyrics]:
+    """Return verse that the bundled base was not trained on, as songs of an author a stretch.
+
+    A stretch is 2,000 lines in a row of a book, or of two; the base may know other lines of it.
+    """
+    text = (data / "lyrics" / "gutenberg_verse_held.txt").read_text("utf-8")
+    return [
+        Lyrics("\n".join(lines[at : at + LINES]), Tags(f"{at}", f"held-out verse {number}"))
+        for number, stretch in enumerate(text.split("\0"), start=1)
+        for lines in [stretch.split("\n")]
+        for at in range(0, len(lines), LINES)
+    ]
+
+
+def voices(songs: Sequence[Lyrics], work: Path) -> None:
+    """Learn each author's voice from the bundled base, and from scratch, in the same time."""
+    base = LanguageModel.pretrained()
+    for author in dict.fromkeys(song.tags.artist for song in songs):
+        if author not in base.artists and not author.startswith("held-out"):
+            continue
+        parts = split_songs([song for song in songs if song.tags.artist == author])
+        for name in VOICES:
+            with _results(work) as found:
+                if name in found.setdefault("voices", {}).setdefault(author, {}):
+                    continue
+            bits = _voice_bits(name, parts, base, work / "voice")
+            with _results(work) as found:
+                found["voices"][author][name] = bits
+            print(author, name, bits, flush=True)
+
+
+def _voice_bits(name: str, parts: Split, base: LanguageModel, folder: Path) -> float | None:
+    if name == "kneser-ney":
+        known, test = ([song.lyrics.text for song in some] for some in (parts.train, parts.test))
+        return float(kneser_ney_bits(known, test))
+    if name == "base as it is":
+        return bits_per_character(base, parts.test)
+    shutil.rmtree(folder, ignore_errors=True)
+    start = base if name == "base" else None
+    model, _ = train_lyrics(LyricsTraining(minutes=VOICE_MINUTES), parts, folder, start=start)
+    return float(model.metadata["bits_of_test"])
 
 
 def three_minutes(songs: Sequence[Lyrics], work: Path) -> None:
@@ -215,6 +261,7 @@ def keras(songs: Sequence[Lyrics], work: Path) -> None:
 PARTS: Final[dict[str, Callable[[Sequence[Lyrics], Path], None]]] = {
     "three": three_minutes,
     "authors": authors,
+    "voices": voices,
     "race": race,
     "speed": speed,
     "keras": keras,
@@ -232,6 +279,8 @@ def show(work: Path) -> None:
         sections.append(_shown_three(found["three"]))
     if "authors" in found:
         sections.append(_shown_authors(found["authors"]))
+    if "voices" in found:
+        sections.append(_shown_voices(found["voices"]))
     if "race" in found:
         sections.append(_shown_race(found["race"]))
         draw_race(found["race"])
@@ -299,6 +348,21 @@ def _shown_authors(found: Results) -> str:
         )
         + "\n"
     )  # fmt: skip
+
+
+def _shown_voices(found: Results) -> str:
+    rows = [(author, *(one.get(name, "–") for name in VOICES)) for author, one in found.items()]
+    return (
+        f"## {VOICE_MINUTES:g} minutes from the bundled base\n\n"
+        "The training songs of the authors with a name are in the training set of the base; of the "
+        "held-out verse nothing is, though it may know other lines of the same books. Each is an "
+        "author of its own here. With the n-gram model of the training songs, but for the base as "
+        "it is, which has that of its own authors only.\n\n"
+        + result_tables.table(
+            ["author", "Kneser–Ney, 5", "base as it is", "from scratch", "from the base"], rows
+        )
+        + "\n"
+    )
 
 
 def _shown_new_letters(found: Results) -> list[str]:

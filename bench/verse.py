@@ -1,17 +1,21 @@
-"""Verse of a given form: rhyme by sound, syllables, stress, word sequences and copies.
+"""Verse of a given form: rhyme by sound, syllables, stress, word sequences, grammar and copies.
 
     python -m bench.verse --data ../shared/data --work .bench-cache/verse --poems 50
 
 Quatrains in common metre in the styles of the bundled authors are compared with held-out quatrains
 of the same data, and with markovify (a word-bigram chain) on the songs of the training set. Word
-sequences are looked up in verse that nothing was trained on. Texts already in the work folder are
-not generated again.
+sequences are looked up in verse that nothing was trained on. Sentences are parsed by link-parser
+(Debian's link-grammar, with link-grammar-dictionaries-en). Texts already in the work folder are not
+generated again.
 """
 
 import argparse
 import bz2
 import json
 import random
+import re
+import shutil
+import subprocess
 import time
 from collections.abc import Iterable, Sequence
 from importlib import import_module
@@ -21,12 +25,14 @@ from typing import Final
 import numpy as np
 import torch
 
+from bench.generated_lyrics import MOST_LINES, held_out
 from bench.result_tables import table, write_table
 from recipes.datasets.poems import verse
 from segue.generate.copying import hash_ngrams
 from segue.generate.lyrics.form import FORMS, stanza_forms
 from segue.generate.lyrics.form_report import count_rhymes, form_figures
 from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.report import fit_authorship
 from segue.generate.lyrics.sampler import ArtistStyle, LyricsOptions, sample_lyrics
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.phonetics import normalised_words
@@ -37,6 +43,10 @@ LINES: Final = 4
 NOT_ENGLISH: Final = "Lutheran hymn writers"
 ORDERS: Final = (2, 3)
 MAX_COPY: Final = 40
+#: Words of a sentence that is parsed, and seconds that the parser may take for it.
+PARSED_WORDS: Final = range(3, 21)
+PARSER_SECONDS: Final = 3
+_SENTENCE_END: Final = re.compile(r"[.;:!?]+|--|—")
 Poem = list[str]
 
 
@@ -76,6 +86,25 @@ def main() -> None:
         texts.values(), [*corpus_text.split("\0"), *(song.text for song in model.training_songs)]
     )
     forms = stanza_forms(FORMS[FORM].rhyme, FORMS[FORM].meters)
+    learns, asks = held_out([song for song in songs if song.text not in trained])
+    judge = fit_authorship(learns, max_lines=MOST_LINES)
+    artists = english_artists(model)
+    attributed = {
+        "generated": [
+            judge.attributed_share(
+                [line for poem in written[at :: len(artists)] for line in poem],
+                artist,
+                neighbours=0,
+            )
+            for at, artist in enumerate(artists[: len(written)])
+        ],
+        "held-out songs of the authors": [
+            judge.attributed_share(
+                [line for text in asks[artist] for line in sung_lines(text)], artist, neighbours=0
+            )
+            for artist in artists[: len(written)]
+        ],
+    }
     rows: list[list[object]] = []
     for (name, poems), copy in zip(texts.items(), longest, strict=True):
         figures = form_figures(poems, forms, "en")
@@ -87,11 +116,12 @@ def main() -> None:
             / sum(map(len, poems)),
             figures.syllables_kept / figures.syllables_asked,
             figures.stresses_kept / figures.stresses_asked,
-            *found, copy,
+            *found, parsed_share(poems),
+            float(np.mean(attributed[name])) if name in attributed else "–", copy,
         ])  # fmt: skip
     columns = ["", "quatrains", "rhymes as ABAB", "lines with a rhyme", "syllables as 8, 6, 8, 6",
                "stresses as iambic", "2-word sequences in held-out verse", "3-word",
-               "longest copy, words"]  # fmt: skip
+               "sentences parsed", "lines read as the author's", "longest copy, words"]  # fmt: skip
     rate = sum(len("\n".join(poem)) for poem in written) / seconds if seconds else 0
     write_table(
         "verse",
@@ -100,7 +130,10 @@ def main() -> None:
             f"Common metre (iambic, 8, 6, 8 and 6 syllables, ABAB), as each of "
             f"{len(model.artists) - 1} authors in turn. The others were not written to that form: "
             "their figures of it are what chance, or their own forms, give. Rhymes are perfect "
-            "rhymes by the CMU Pronouncing Dictionary.\n",
+            "rhymes by the CMU Pronouncing Dictionary. Sentences (of 3 to 20 words, between marks "
+            "of punctuation) count as parsed if link-parser links all of their words. Whose lines "
+            "they are says the classifier of `bench.generated_lyrics`, trained on held-out "
+            "songs.\n",
             table(columns, rows),
             f"\n{rate:.0f} characters of finished verse a second of processor time, one thread."
             if rate else "",
@@ -114,7 +147,7 @@ def generate(
     model: LanguageModel, work: Path, count: int, part: int, parts: int
 ) -> tuple[list[Poem], float]:
     """Return poems and the processor time of those that were generated."""
-    artists = [artist for artist in model.artists if artist != NOT_ENGLISH]
+    artists = english_artists(model)
     work.mkdir(parents=True, exist_ok=True)
     poems, seconds = [], 0.0
     for seed in range(count):
@@ -131,6 +164,32 @@ def generate(
             poems.append(lines)
             seconds += spent
     return poems, seconds
+
+
+def english_artists(model: LanguageModel) -> list[str]:
+    """Return the authors of the model whose poems are English."""
+    return [artist for artist in model.artists if artist != NOT_ENGLISH]
+
+
+def parsed_share(poems: Sequence[Poem]) -> float | str:
+    """Return the share of sentences that link-parser links completely; "–" if it is missing."""
+    if not shutil.which("link-parser"):
+        return "–"
+    sentences = [
+        " ".join(words)
+        for poem in poems
+        for part in _SENTENCE_END.split(" ".join(poem))
+        if len(words := re.findall(r"[\w']+|,", part)) in PARSED_WORDS
+    ]
+    options = ["-graphics=0", "-verbosity=1", "-limit=100", f"-timeout={PARSER_SECONDS}"]
+    output = subprocess.run(
+        ["link-parser", "en", *options],
+        input="\n".join(sentences),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return output.count("UNUSED=0 ") / len(sentences)
 
 
 def quatrains(texts: Sequence[str], count: int) -> list[Poem]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from segue.generate.lyrics.summary import report_lines
+from segue.generate.lyrics.theme import unknown_words
 
 
 def report_of(*texts: str, **more: Any) -> dict[str, Any]:
@@ -25,6 +26,13 @@ def test_a_missing_chorus_is_reported() -> None:
     again = report_of("la la", "", "la la")
     again["lines"][2]["repeated"] = True
     assert "the chorus comes back" in report_lines(again)[1]
+
+
+def test_unknown_words_of_a_theme_are_reported() -> None:
+    unknown = unknown_words("the sea, zeppelins", ["By the sea"])
+    assert unknown == ["zeppelins"]
+    assert "zeppelins" in report_lines(report_of("la la"), unknown_theme=unknown)[1]
+    assert unknown_words("the sea", ["By the sea"]) == []
 
 
 def test_the_longest_copy_is_attributed() -> None:

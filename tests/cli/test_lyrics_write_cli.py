@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from test_cli import answer, segue
 
-from segue.cli.lyrics import _locked_lines
+from segue.cli.lyrics import _locked_lines, _options
 from segue.errors import BadArgument
 from segue.generate.lyrics.tune import read_tune
 from segue.io.abc_read import read_tune as read_abc_tune
@@ -154,6 +154,17 @@ def test_locked_lines_must_be_in_the_draft(tmp_path: Path, lock: str) -> None:
     with pytest.raises(BadArgument, match="--lock"):
         _locked_lines(draft, lock)
     assert _locked_lines(draft, "1-2") == (((0, "The tide came in"), (1, "And went again")), 2)
+
+
+def test_a_draft_gives_the_number_of_lines_unless_an_option_does(tmp_path: Path) -> None:
+    draft = tmp_path / "draft.txt"
+    draft.write_text("The tide came in\nAnd went again\n")
+    sampling = 0.7, 0, 0.95, 0.0
+    assert _options(None, 16, sampling, None, draft, "1").lines == 2
+    assert _options(5, 16, sampling, None, draft, "1").lines == 5
+    assert _options(None, 16, sampling, None, None, "").lines == 16
+    with pytest.raises(BadArgument, match="--lines"):
+        _options(1, 16, sampling, None, draft, "2")
 
 
 AIR = "X:1\nT:Air\nM:4/4\nL:1/4\nK:G\nD|GABG|c2 d|\nB|AGFE|D3|]\n"

@@ -55,22 +55,34 @@ def test_incremental_decoding_matches_a_full_pass(config: CharNetworkConfig) -> 
 
 
 @pytest.mark.parametrize("config", CONFIGS[:2], ids=["recurrent", "transformer"])
-def test_forked_and_selected_texts_go_on_by_themselves(config: CharNetworkConfig) -> None:
+def test_branches_go_on_by_themselves(config: CharNetworkConfig) -> None:
     net = network(config)
     texts = torch.randint(0, VOCABULARY_SIZE, (2, 8))
-    next_tokens = torch.tensor([[5], [9], [5]])
     decoder = CharDecoder(net, torch.tensor([0, 0]))
     decoder.append(texts)
-    fork = decoder.fork(torch.tensor([1, 0, 1]))
-    logits = fork.append(next_tokens)
-    assert torch.allclose(logits[0], logits[2], atol=1e-4)
-    expected = net(torch.cat([texts[[1, 0]], next_tokens[:2]], dim=1), torch.tensor([0, 0]))
-    assert torch.allclose(logits[:2], expected[:, -1], atol=1e-4)
-    fork.select(torch.tensor([1, 1, 2]))
-    again = fork.append(torch.tensor([[3], [3], [4]]))
-    assert torch.equal(again[0], again[1])
-    unchanged = decoder.append(next_tokens[[1, 0]])
-    assert torch.allclose(unchanged, logits[[1, 0]], atol=1e-4)
+    branch = decoder.branch(3)
+    next_tokens = torch.tensor([[5], [9], [6], [9], [5], [9]])  # of the texts in turn
+    logits = branch.append(next_tokens)
+    expected = net(torch.cat([texts.repeat(3, 1), next_tokens], dim=1), torch.zeros(6).long())
+    assert torch.allclose(logits, expected[:, -1], atol=1e-4)
+    branch.select(torch.tensor([4, 5, 2, 3]))
+    again = branch.append(torch.tensor([[3], [3], [4], [4]]))
+    chosen = torch.cat([texts.repeat(2, 1), next_tokens[[4, 5, 2, 3]]], dim=1)
+    longer = torch.cat([chosen, torch.tensor([[3], [3], [4], [4]])], dim=1)
+    assert torch.allclose(again, net(longer, torch.zeros(4).long())[:, -1], atol=1e-4)
+    unchanged = decoder.append(next_tokens[:2])
+    assert torch.allclose(unchanged, logits[:2], atol=1e-4)
+
+
+def test_a_branch_goes_on_beyond_the_context() -> None:
+    net = network(CONFIGS[1])
+    decoder = CharDecoder(net, torch.tensor([0]))
+    decoder.append(torch.randint(0, 50, (1, net.config.context - 1)))
+    branch = decoder.branch(2)  # hardly a line fits in
+    for at in range(net.config.context + 9):
+        logits = branch.append(torch.tensor([[at % 50], [at % 50]]))
+    assert bool(logits.isfinite().all())
+    assert torch.allclose(logits[0], logits[1], atol=1e-4)
 
 
 def test_a_transformer_goes_on_beyond_its_context() -> None:

@@ -105,7 +105,7 @@ def test_forks_do_not_change_the_original() -> None:
     decoder = SubwordDecoder(toy)
     before = decoder.log_probs.clone()
     a, b = encode_characters("ab").tolist()
-    fork = decoder.fork(torch.tensor([0, 0]))
+    fork = decoder.branch(2)
     fork.append(torch.tensor([[a], [b]]))
     assert torch.equal(decoder.log_probs, before)
     assert not torch.equal(fork.log_probs[0], fork.log_probs[1])

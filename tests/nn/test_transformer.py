@@ -67,6 +67,21 @@ def test_decoding_with_a_kv_cache_equals_decoding_at_once(network: Transformer) 
         assert torch.allclose(network.next_logits(tokens[:, 20:], cache), whole[:, -1], atol=1e-4)
 
 
+def test_branches_of_a_cache_share_its_positions(network: Transformer) -> None:
+    tokens = some_tokens()
+    cache = KVCache(TINY, 2)
+    with torch.inference_mode():
+        network(tokens[:, :12], cache)
+        branch = cache.branch(TINY, 2)
+        steps = [network(tokens[:, at : at + 1].repeat(2, 1), branch) for at in range(12, 29)]
+        expected = network(tokens)[:, 12:29]
+        assert torch.allclose(torch.cat(steps, dim=1), expected.repeat(2, 1, 1), atol=1e-4)
+        branch.select(torch.tensor([2, 1]))
+        last = network.next_logits(tokens[:, 29:], branch)
+        assert torch.allclose(last, network(tokens)[:, -1], atol=1e-4)
+        assert cache.length == 12
+
+
 def test_attention_is_causal(network: Transformer) -> None:
     tokens = some_tokens()
     changed = tokens.clone()

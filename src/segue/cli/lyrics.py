@@ -40,7 +40,16 @@ lyrics_app = command_group(
     "Create", "lyrics", "Find songs by a line, and generate lyrics.", no_args_is_help=True
 )
 
-Lines = Annotated[int, typer.Option(help="Number of lines, up to 1000.")]
+#: Lines of a text that neither an option nor a draft gives a number of.
+DEFAULT_LINES = {"write": 16, "duet": 24}
+Lines = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of lines, up to 1000; by default as many as the draft has, or "
+        f"{DEFAULT_LINES['write']} and, of a duet, {DEFAULT_LINES['duet']}.",
+        show_default=False,
+    ),
+]
 SeedLine = Annotated[str | None, typer.Option(help="First line, from which the text goes on.")]
 Rhyme = Annotated[
     str,
@@ -211,7 +220,7 @@ def write(
         str, typer.Option(help="Part of --tune that has the melody: its number, or its name.")
     ] = "",
     verses: Annotated[int, typer.Option(min=1, max=20, help="Number of verses to --tune.")] = 1,
-    lines: Lines = 16,
+    lines: Lines = None,
     seed_line: SeedLine = None,
     temperature: Annotated[
         str,
@@ -229,7 +238,7 @@ def write(
     repeat_chorus: RepeatChorus = False,
     top_p: opt.TopP = 0.95,
     top_k: opt.TopK = 0,
-    min_p: opt.MinP = 0.0,
+    min_p: opt.MinP = 0.05,
     max_copy: MaxCopy = 8,
     seed: opt.NewSeed = None,
     threads: opt.Threads = 1,
@@ -278,6 +287,7 @@ def write(
     options = [
         _options(
             len(forms) * verses or lines,
+            DEFAULT_LINES["write"],
             (value, top_k, top_p, min_p),
             seed_line,
             draft,
@@ -363,7 +373,7 @@ def duet(
             "(where both agree), or contrast (what distinguishes them from all others)."
         ),
     ] = "mixture",
-    lines: Lines = 24,
+    lines: Lines = None,
     seed_line: SeedLine = None,
     temperature: opt.Temperature = 0.7,
     n: Texts = 1,
@@ -377,7 +387,7 @@ def duet(
     repeat_chorus: RepeatChorus = False,
     top_p: opt.TopP = 0.95,
     top_k: opt.TopK = 0,
-    min_p: opt.MinP = 0.0,
+    min_p: opt.MinP = 0.05,
     max_copy: MaxCopy = 8,
     seed: opt.NewSeed = None,
     threads: opt.Threads = 1,
@@ -405,6 +415,7 @@ def duet(
     options = [
         _options(
             lines,
+            DEFAULT_LINES["duet"],
             sampling,
             seed_line,
             draft,
@@ -459,7 +470,8 @@ def _seeds(first: int, n: int) -> list[int]:
 
 
 def _options(
-    lines: int,
+    lines: int | None,
+    default_lines: int,
     sampling: tuple[float, int, float, float],
     seed_line: str | None,
     draft: Path | None,
@@ -471,8 +483,9 @@ def _options(
 
     locked: tuple[tuple[int, str], ...] = ()
     if draft or lock:
-        locked, lines = _locked_lines(draft, lock)
+        locked, default_lines = _locked_lines(draft, lock)
     line = check_seed_line(seed_line)
+    lines = default_lines if lines is None else lines
     return LyricsOptions(lines, Sampling(*sampling), seed_line=line, locked=locked, **others)
 
 
@@ -576,7 +589,12 @@ def _write_and_print(
         return
     for verse, fields in zip(verses, reports, strict=True):
         say("")
-        for line in report_lines(fields, chorus_lacking=_lines_for_chorus(verse)):
+        lines = report_lines(
+            fields,
+            chorus_lacking=_lines_for_chorus(verse),
+            unknown_theme=_unknown_theme(verse),
+        )
+        for line in lines:
             say(line)
     sources = dict.fromkeys(voice.source for verse in verses for voice in verse.styles)
     say(f"written by {' and '.join(sources)}")
@@ -585,6 +603,14 @@ def _write_and_print(
     for file in (output, report):
         if file:
             say(f"wrote {display_path(file)}")
+
+
+def _unknown_theme(verse: "GeneratedLyrics") -> list[str]:
+    """Return the words of the theme that occur in none of the songs of the models."""
+    from segue.generate.lyrics.sampler import training_texts
+    from segue.generate.lyrics.theme import unknown_words
+
+    return unknown_words(verse.options.about, training_texts(verse.styles))
 
 
 def _lines_for_chorus(verse: "GeneratedLyrics") -> int:

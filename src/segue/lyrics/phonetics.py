@@ -50,7 +50,7 @@ def split_words(line: str) -> list[str]:
 
 def normalised_words(text: str) -> list[str]:
     """Return the words of a text in lower case, without apostrophes at either end."""
-    return [word.lower().strip("'") for word in split_words(text)]
+    return [word.lstrip("'") for word in split_words(text.lower())]  # none ends with one
 
 
 @lru_cache(maxsize=1 << 16)

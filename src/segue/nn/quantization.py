@@ -214,15 +214,34 @@ class Int8Linear(nn.Module):
         return y.view(*x.shape[:-1], -1)
 
 
+def pack_linear_layers(network: nn.Module) -> nn.Module:
+    """Return a copy for fast decoding of several sequences at once: in bfloat16, without gradients.
+
+    The weights of linear layers without bias are packed once for oneDNN. Where the CPU computes no
+    bfloat16, the network itself is returned.
+    """
+    if not _can_pack():
+        return network
+    packed = copy.deepcopy(network).eval().requires_grad_(False)
+    for module in [*packed.modules()]:
+        for name, linear in [*module.named_children()]:
+            if isinstance(linear, Int8Linear) or _is_plain_linear(linear):
+                setattr(module, name, _PackedLinear(linear))
+    return packed.to(torch.bfloat16)
+
+
 class _PackedLinear(nn.Module):
     """A linear layer without bias in bfloat16, with weights packed once for oneDNN.
 
     Otherwise oneDNN packs them at each step, which dominates a step of a small batch.
     """
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear | Int8Linear) -> None:
         super().__init__()
-        weight = linear.weight.detach().to(torch.bfloat16).contiguous()
+        weight = linear.weight.detach()
+        if isinstance(linear, Int8Linear):
+            weight = weight * linear.scale.float()[:, None]
+        weight = weight.to(torch.bfloat16).contiguous()
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight, _PACKED_BATCH)  # noqa: SLF001
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ token.
 Shape legend: B sequences, T positions, D width, H heads, C width of a head, V vocabulary size.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,11 +120,35 @@ class KVCache:
         self.keys = [torch.empty(shape, dtype=dtype) for _ in range(config.layers)]
         self.values = [torch.empty(shape, dtype=dtype) for _ in range(config.layers)]
         self.length = 0
+        self.prefix: list[tuple[Tensor, Tensor]] = []
 
     @property
     def free(self) -> int:
         """Number of positions that can still be appended."""
         return self.keys[0].shape[2] - self.length
+
+    def branch(self, config: StackConfig, count: int) -> "KVCache":
+        """Return a cache of `count` continuations of each sequence, which share its positions.
+
+        The shared positions are not copied, and each step reads them once for all continuations
+        ("bifurcated attention", Athiwaratkun et al., ICML 2024). Rows are the first continuation
+        of each sequence, then the second, and so on. This cache must not change meanwhile.
+        """
+        branch = KVCache(config, len(self.keys[0]) * count, self.keys[0].dtype)
+        branch.length = self.length
+        branch.prefix = [
+            (keys[:, :, : self.length], values[:, :, : self.length])
+            for keys, values in zip(self.keys, self.values, strict=True)
+        ]
+        return branch
+
+    def append(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store the keys and values of new positions; return all but those of the prefix."""
+        first = self.prefix[layer][0].shape[2] if self.prefix else 0
+        start, end = self.length - first, self.length - first + keys.shape[2]
+        self.keys[layer][:, :, start:end] = keys
+        self.values[layer][:, :, start:end] = values
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
     def truncate(self, length: int) -> None:
         """Drop all but the first `length` positions.
@@ -139,29 +162,24 @@ class KVCache:
             raise BadArgument(f"the cache holds {self.length} positions, not {length}")
         self.length = length
 
-    def export(self) -> list[Tensor]:
-        """Return copies of the keys of all layers, then of the values, shape (B, H, length, C)."""
-        return [buffer[:, :, : self.length].clone() for buffer in (*self.keys, *self.values)]
-
-    def restore(self, tensors: Sequence[Tensor]) -> None:
-        """Replace the content with what `export` returned."""
-        self.length = tensors[0].shape[2]
-        for buffer, tensor in zip((*self.keys, *self.values), tensors, strict=True):
-            buffer[:, :, : self.length] = tensor
-
     def select(self, rows: Tensor) -> None:
         """Select sequences by index; one may be selected several times.
 
         Parameters
         ----------
         rows : Tensor, shape (any,), int64
+            Of a branch, one continuation of each sequence after the other.
         """
+        length = self.length - (self.prefix[0][0].shape[2] if self.prefix else 0)
+        kept = min(len(rows), len(self.keys[0]))
+        moved = (rows[:kept] != torch.arange(kept)).nonzero()[:, 0]
         for buffers in (self.keys, self.values):
             for layer, buffer in enumerate(buffers):
-                if len(rows) == len(buffer):
-                    buffer[:, :, : self.length] = buffer[rows, :, : self.length]
-                else:
+                if len(rows) > len(buffer):
                     buffers[layer] = buffer[rows]
+                else:
+                    buffer[moved, :, :length] = buffer[rows[moved], :, :length]
+                    buffers[layer] = buffer[: len(rows)]
 
 
 class Stack(nn.Module):
@@ -245,17 +263,17 @@ class _Layer(nn.Module):
         v = qkv[:, :, 2].transpose(1, 2)  # (B, H, T, C)
         mask = None
         if kv_cache:
-            start, end = kv_cache.length, kv_cache.length + T
-            kv_cache.keys[index][:, :, start:end] = k
-            kv_cache.values[index][:, :, start:end] = v
-            k = kv_cache.keys[index][:, :, :end]
-            v = kv_cache.values[index][:, :, :end]
+            k, v = kv_cache.append(index, k, v)
             q = q.to(k.dtype)
-            if T > 1 and start:  # torch's `is_causal` aligns the mask to the first position
-                mask = torch.ones(T, end, dtype=torch.bool, device=x.device).tril(start)
-        y = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=mask is None and T > 1
-        )
+            if T > 1 and kv_cache.length:  # `is_causal` aligns the mask to the first position
+                shape = T, kv_cache.length + T
+                mask = torch.ones(shape, dtype=torch.bool, device=x.device).tril(kv_cache.length)
+        if kv_cache and kv_cache.prefix:
+            y = _branched_attention(q, k, v, *kv_cache.prefix[index])
+        else:
+            y = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=mask, is_causal=mask is None and T > 1
+            )
         y = y.transpose(1, 2).reshape(B, T, D).to(x.dtype)
         return self.attn_out(y)  # type: ignore[no-any-return]
 
@@ -314,6 +332,35 @@ class Transformer(nn.Module):
         """
         logits = self(tokens[:, :-1].clamp(min=0)).float()
         return F.cross_entropy(logits.flatten(0, 1), targets[:, 1:].flatten(), ignore_index=-1)
+
+
+def _branched_attention(
+    q: Tensor, k: Tensor, v: Tensor, prefix_k: Tensor, prefix_v: Tensor
+) -> Tensor:
+    """Return the attention of the last T positions of each branch, shape (B, H, T, C).
+
+    Parameters
+    ----------
+    q : Tensor, shape (B, H, T, C)
+    k, v : Tensor, shape (B, H, L, C)
+        Keys and values of the branches, of the last T positions, too.
+    prefix_k, prefix_v : Tensor, shape (S, H, P, C)
+        Those of the S sequences that B / S branches each continue.
+    """
+    (B, H, T, C), (S, _, P, _), L = q.shape, prefix_k.shape, k.shape[2]
+    N = B // S
+    q = q * C**-0.5
+    grouped = q.view(N, S, H, T, C).permute(1, 2, 0, 3, 4).reshape(S, H, N * T, C)
+    shared = (grouped @ prefix_k.transpose(2, 3)).view(S, H, N, T, P)
+    shared = shared.permute(2, 0, 1, 3, 4).reshape(B, H, T, P)
+    own = q @ k.transpose(2, 3)
+    if T > 1:
+        own.masked_fill_(torch.ones(T, L, dtype=torch.bool).triu(L - T + 1), float("-inf"))
+    weights = torch.cat([shared, own], dim=-1).softmax(dim=-1)
+    grouped = weights[..., :P].view(N, S, H, T, P).permute(1, 2, 0, 3, 4).reshape(S, H, N * T, P)
+    of_prefix = (grouped @ prefix_v).view(S, H, N, T, C).permute(2, 0, 1, 3, 4)
+    y: Tensor = of_prefix.reshape(B, H, T, C) + weights[..., P:] @ v
+    return y
 
 
 def normal_embedding(count: int, width: int) -> nn.Embedding:

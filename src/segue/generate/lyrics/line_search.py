@@ -148,11 +148,11 @@ class FormedLine:
         self._inner = [0] * total
         can_end = [False] * total
         for at in range(total - 1, -1, -1):
+            fitting = lexicon.fitting(meter[at:], to_end=False)
             self._inner[at] = sum(
                 1 << number
                 for number, pattern in enumerate(lexicon.patterns)
-                if lexicon.fitting(meter[at:], to_end=False) >> number & 1
-                and can_end[at + len(pattern)]
+                if fitting >> number & 1 and can_end[at + len(pattern)]
             )
             can_end[at] = bool(self._final[at] & ending or self._inner[at])
         if not can_end[0]:
@@ -311,27 +311,34 @@ class LineSearch:
         count : int
         generator : torch.Generator
         """
-        rows = torch.zeros(count, dtype=torch.int64)
-        forks = [decoder.fork(rows) for decoder in decoders]
+        forks = [decoder.branch(count) for decoder in decoders]
         particles = [Particle([], LineState(), turn) for _ in range(count)]
-        while not all(particle.done for particle in particles):
+        finished: list[Particle] = []
+        while True:
             tokens = self._sample(forks, constraint, particles, generator)
             for particle, token in zip(particles, tokens, strict=True):
-                if not particle.done:
-                    self._append(particle, constraint, token)
-            sources = _resample(particles, generator)
-            if sources is None:
-                return None
-            if all(particle.done for particle in particles):
+                self._append(particle, constraint, token)
+            finished += [each for each in particles if each.done and each.log_weight > MASKED]
+            sources = _resample(particles, finished, generator)
+            if not sources:
                 break
-            column = [particles[at].tokens[-1] for at in range(count)]
+            if sources != [*range(len(particles))]:
+                particles = [
+                    particles[source]
+                    if source == at
+                    else replace(particles[source], tokens=list(particles[source].tokens))
+                    for at, source in enumerate(sources)
+                ]
+                for fork in forks:
+                    fork.select(torch.tensor(sources))
+            column = torch.tensor([[particle.tokens[-1]] for particle in particles])
             for fork in forks:
-                fork.select(torch.tensor(sources))
-                fork.append(torch.tensor(column)[:, None])
-        alive = [particle for particle in particles if particle.log_weight > MASKED]
-        if not alive:
-            return None
-        return max(alive, key=lambda particle: particle.log_weight + self.bonus(particle.text))
+                fork.append(column)
+        return max(
+            finished,
+            key=lambda particle: particle.log_weight + self.bonus(particle.text),
+            default=None,
+        )
 
     def _sample(
         self,
@@ -343,18 +350,12 @@ class LineSearch:
         log_probs = self.combine(
             [fork.log_probs for fork in forks], [particle.turn for particle in particles]
         ).log_softmax(dim=-1)
-        newline = np.zeros(VOCABULARY_SIZE, np.bool_)
-        newline[NEWLINE] = True
         masks = np.stack(
-            [
-                newline if particle.done else constraint.mask(particle.tokens, particle.state)
-                for particle in particles
-            ]
+            [constraint.mask(particle.tokens, particle.state) for particle in particles]
         )
         masked = log_probs.masked_fill(torch.from_numpy(~masks), MASKED)
         for particle, mass in zip(particles, masked.logsumexp(dim=-1).tolist(), strict=True):
-            if not particle.done:
-                particle.log_weight += min(mass, 0.0)
+            particle.log_weight += min(mass, 0.0)
         biases = [
             bias for particle in particles if (bias := constraint.bias(particle.state)) is not None
         ]
@@ -377,27 +378,35 @@ class LineSearch:
         particle.done = token == NEWLINE or particle.log_weight == MASKED
 
 
-def _resample(particles: list[Particle], generator: torch.Generator) -> list[int] | None:
-    """Replace particles of low weight by copies of others, in place; return whose copy each is.
+def _resample(
+    particles: Sequence[Particle], finished: Sequence[Particle], generator: torch.Generator
+) -> list[int]:
+    """Return the indices of the particles to go on with: weak ones are replaced by others.
 
-    None if none is left.
+    Finished particles leave a gap, which the last particle fills; [] if all are finished or
+    rejected.
     """
-    sources = list(range(len(particles)))
-    best = max(particle.log_weight for particle in particles)
-    if best == MASKED:
-        return None
-    live = [at for at in sources
-            if not particles[at].done and particles[at].log_weight > best - _PRUNING]  # fmt: skip
+    best = max(particle.log_weight for particle in (*particles, *finished))
+    live = [
+        at
+        for at, particle in enumerate(particles)
+        if not particle.done and particle.log_weight > best - _PRUNING
+    ]
     if not live:
-        return sources
-    weights = torch.tensor([particles[at].log_weight for at in live]).double().softmax(dim=0)
-    cdf = weights.cumsum(dim=0)
+        return []
+    weights = np.exp([particles[at].log_weight - best for at in live])
+    cdf = weights.cumsum() / weights.sum()
+    sources = []
     for at, particle in enumerate(particles):
-        if particle.log_weight > best - _PRUNING:
-            continue
-        drawn = torch.rand(1, dtype=torch.float64, generator=generator) * cdf[-1]
-        source = live[min(int(torch.searchsorted(cdf, drawn)), len(live) - 1)]
-        sources[at] = source
-        original = particles[source]
-        particles[at] = replace(original, tokens=list(original.tokens))
+        if particle.done and particle.log_weight > MASKED:
+            sources.append(-1)
+        elif particle.done or particle.log_weight <= best - _PRUNING:
+            drawn = float(torch.rand(1, generator=generator))
+            sources.append(live[min(int(np.searchsorted(cdf, drawn)), len(live) - 1)])
+        else:
+            sources.append(at)
+    while -1 in sources:
+        last = sources.pop()
+        if last >= 0:
+            sources[sources.index(-1)] = last
     return sources

@@ -30,6 +30,8 @@ _NGRAM_INIT_STD: Final = 0.1
 _STYLE_DROPOUT: Final = 0.1
 #: Index of the unconditional style.
 UNCONDITIONAL: Final = 0
+#: Characters that must still fit into the context of a transformer when a line begins, at most.
+_LINE_ROOM: Final = 64
 Core = Literal["lstm", "transformer"]
 
 
@@ -175,6 +177,7 @@ class CharNetwork(nn.Module):
         x: Tensor = self.tokens(tokens) + self.styles(styles)[:, None]
         if self.ngram_projection is not None:
             reach = len(self.config.ngram_sizes)
+            context = context[:, -reach:]
             known = F.pad(torch.cat([context, tokens], dim=1), (reach - context.shape[1], 0))
             code, embeddings = tokens, []
             for back, table in enumerate(self.ngrams, start=1):
@@ -252,6 +255,24 @@ class CharDecoder:
         -------
         Tensor, shape (B, V)
         """
+        return self.append_drafted(tokens, tokens[:, :0])[:, 0]
+
+    @torch.inference_mode()
+    def append_drafted(self, tokens: Tensor, drafts: Tensor) -> Tensor:
+        """Append tokens and, after them, drafts; return the logits after the tokens and each draft.
+
+        Parameters
+        ----------
+        tokens : Tensor, shape (B, T), int64
+        drafts : Tensor, shape (B, K), int64
+            See `drop`.
+
+        Returns
+        -------
+        Tensor, shape (B, 1 + K, V)
+        """
+        last = -1 - drafts.shape[1]
+        tokens = torch.cat([tokens, drafts], dim=1)
         context = self._tokens
         self._tokens = torch.cat([context, tokens], dim=1)
         if self._cache is None:
@@ -263,29 +284,43 @@ class CharDecoder:
             self._reset()
         x = self.network.embed(tokens, self.styles, context)
         y = self._advance(x)
-        return self.network.logits(x[:, -1], y[:, -1])
+        return self.network.logits(x[:, last:], y[:, last:])
 
-    def fork(self, rows: Tensor) -> "CharDecoder":
-        """Return a decoder of some of the texts, each as often as its index is in `rows`."""
-        fork = CharDecoder(self.network, self.styles[rows])
-        fork._tokens = self._tokens[rows]
-        if self._cache is not None and fork._cache is not None:
-            fork._cache.restore([tensor[rows] for tensor in self._cache.export()])
+    def drop(self, count: int) -> None:
+        """Drop the last tokens of each text; only a transformer can."""
+        assert self._cache is not None  # noqa: S101
+        self._tokens = self._tokens[:, : self._tokens.shape[1] - count]
+        self._cache.truncate(self._cache.length - count)
+
+    @torch.inference_mode()
+    def branch(self, count: int) -> "CharDecoder":
+        """Return a decoder of `count` continuations of each text: the first of each, and so on.
+
+        They share the keys and values of the texts. A transformer first drops the older half of
+        its context when hardly a line fits in, so that continuations need not do so.
+        """
+        context = self.network.config.context
+        if self._cache is not None and self._tokens.shape[1] > context - min(
+            _LINE_ROOM, context // 4
+        ):
+            self._tokens = self._tokens[:, -context // 2 :]
+            self._reset()
+            self._advance(self.network.embed(self._tokens, self.styles, self._tokens[:, :0]))
+        rows = torch.arange(len(self.styles)).repeat(count)
+        branch = CharDecoder(self.network, self.styles[rows])
+        branch._tokens = self._tokens[rows]
+        if isinstance(self.network.core, Stack) and self._cache is not None:
+            branch._cache = self._cache.branch(self.network.core.config, count)
         elif self._memory is not None:
-            fork._memory = self._memory[0][:, rows], self._memory[1][:, rows]
-        return fork
+            branch._memory = self._memory[0][:, rows], self._memory[1][:, rows]
+        return branch
 
+    @torch.inference_mode()
     def select(self, rows: Tensor) -> None:
-        """Replace each text by the one at an index, in place."""
-        changed = (rows != torch.arange(len(rows))).nonzero()[:, 0]
-        if not len(changed):
-            return
-        sources = rows[changed]
-        self._tokens = self._tokens[rows]
+        """Replace the texts by those at some indices, in place; see `KVCache.select`."""
+        self.styles, self._tokens = self.styles[rows], self._tokens[rows]
         if self._cache is not None:
-            for buffer in (*self._cache.keys, *self._cache.values):
-                length = self._cache.length
-                buffer[changed, :, :length] = buffer[sources, :, :length]
+            self._cache.select(rows)
         elif self._memory is not None:
             self._memory = self._memory[0][:, rows], self._memory[1][:, rows]
 

@@ -10,6 +10,8 @@ are copied from the training set.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import islice
 from typing import Final, Literal
 
 import numpy as np
@@ -62,7 +64,7 @@ CONTRAST: Final = 1.5
 #: What is taken from the logarithm of a line's weight for each function word that a tune stresses.
 _CLASH: Final = 1.0
 #: Candidates of a line that must keep a form or a theme; of another line there is one.
-CANDIDATES: Final = 12
+CANDIDATES: Final = 8
 #: Of a line that nothing but rejected candidates were found for: attempts, and the factor of the
 #: temperature after each.
 _MAX_ATTEMPTS: Final = 24
@@ -124,7 +126,7 @@ class LyricsOptions:
     """
 
     lines: int = 16
-    sampling: Sampling = field(default_factory=lambda: Sampling(0.7, top_p=0.95))
+    sampling: Sampling = field(default_factory=lambda: Sampling(0.7, top_p=0.95, min_p=0.05))
     rhyme: str = ""
     repeat_chorus: bool = False
     seed_line: str = ""
@@ -162,8 +164,8 @@ class LyricsOptions:
         self.line_forms  # noqa: B018
         if any(not 0 <= at < total for at, _ in self.locked):
             raise BadArgument(
-                f"a locked line is not among the {total} lines of the text: lock fewer, or choose "
-                "another form"
+                f"a locked line is not among the {total} lines of the text: lock fewer, raise "
+                "--lines, or choose another form"
             )
         self._check_locked_choruses()
 
@@ -382,11 +384,13 @@ class _Sampler:
         self._turn = 0
         self._words: list[str] = []  # of the text so far, without repetitions of the chorus
         self._written: set[tuple[str, ...]] = set()  # words of the lines so far
-        self._known_ngrams = self._ngram_hashes()
+        n = options.max_copy + 1  # one word too long to copy
+        models = dict.fromkeys(style.model for style in styles)
+        self._known_ngrams = [_ngram_hashes(model, n) for model in models] if n > 1 else []
         self._locked = dict(options.locked)
         if options.seed_line:
             self._locked[0] = options.seed_line
-        self._theme = Theme.of(options.about, _training_texts(styles)) if options.about else None
+        self._theme = Theme.of(options.about, training_texts(styles)) if options.about else None
         self._forms = options.line_forms
         self._meter = ""  # of the line that is written, if a tune gives it
         self._lexicon: Lexicon | None = None
@@ -507,12 +511,15 @@ class _Sampler:
 
     def _prepare_form(self) -> tuple[Lexicon, tuple[LineForm, ...]]:
         """Return the words for lines of a form; lines that only rhyme get a number of syllables."""
-        songs = list(_training_texts(self._styles))
+        songs = list(training_texts(self._styles))
         own = [text for style in self._styles for text in _artist_texts(style)] or songs
         language = language_of(self._styles)
-        lexicon = build_lexicon(songs if language == "en" else own, language)
-        letters = sum(bool(len(encode(word)) == len(word)) for word in lexicon.words)
-        if letters < min(_MIN_LEXICON, len(lexicon.words)) or not letters:
+        models = tuple(dict.fromkeys(style.model for style in self._styles))
+        artists = () if language == "en" else tuple(style.artist for style in self._styles)
+        lexicon = _lexicon(models, artists, language)
+        needed = max(min(_MIN_LEXICON, len(lexicon.words)), 1)
+        written = (word for word in lexicon.words if len(encode(word)) == len(word))
+        if sum(1 for _ in islice(written, needed)) < needed:
             raise BadArgument(
                 "rhyme and metre need words in the Latin alphabet, and the songs have hardly any: "
                 "leave --rhyme, --meter, --syllables and --form out"
@@ -583,17 +590,6 @@ class _Sampler:
 
     # --- copies ---
 
-    def _ngram_hashes(self) -> set[int]:
-        """Return the hashes of the word n-grams that are one word too long to copy."""
-        n = self._options.max_copy + 1
-        if n == 1:
-            return set()
-        hashes: set[int] = set()
-        for song in _training_texts(self._styles):
-            words = normalised_words(song)
-            hashes.update(hash(tuple(words[at : at + n])) for at in range(len(words) - n + 1))
-        return hashes
-
     def _is_rejected(self, line: str) -> bool:
         """Return whether an unfinished line, with the text before, ends in too long a copy.
 
@@ -610,8 +606,9 @@ class _Sampler:
         # N-grams that end before the line cannot be undone.
         first = max(n, len(before) + 1, len(words) - 2)
         if any(
-            hash(tuple(words[end - n : end])) in self._known_ngrams
+            hash(tuple(words[end - n : end])) in hashes
             for end in range(first, len(words) + 1)
+            for hashes in self._known_ngrams
         ):
             return True
         corpora = [style.model.corpus for style in self._styles if style.model.corpus]
@@ -635,14 +632,36 @@ def language_of(styles: Sequence[ArtistStyle]) -> Language:
     if styles[0].language:
         return styles[0].language
     own = [text for style in styles for text in _artist_texts(style)]
-    return detect_language("\n".join(own or _training_texts(styles))[:_LANGUAGE_CHARACTERS])
+    return detect_language("\n".join(own or training_texts(styles))[:_LANGUAGE_CHARACTERS])
 
 
-def _training_texts(styles: Sequence[ArtistStyle]) -> Iterator[str]:
+def training_texts(styles: Sequence[ArtistStyle]) -> Iterator[str]:
+    """Yield the texts of the training songs of the models of some styles."""
     models = {id(style.model): style.model for style in styles}
     for model in models.values():
         for song in model.training_songs:
             yield song.text
+
+
+@lru_cache(maxsize=4)
+def _ngram_hashes(model: StyleModel, n: int) -> frozenset[int]:
+    """Return the hashes of the word n-grams of a model's training songs."""
+    return frozenset(
+        hash(tuple(words[at : at + n]))
+        for song in model.training_songs
+        for words in [normalised_words(song.text)]
+        for at in range(len(words) - n + 1)
+    )
+
+
+@lru_cache(maxsize=4)
+def _lexicon(
+    models: tuple[StyleModel, ...], artists: tuple[str, ...], language: Language
+) -> Lexicon:
+    """Return the words of some artists' training songs, or of all songs without artists."""
+    songs = [song for model in models for song in model.training_songs]
+    own = [song.text for song in songs if song.tags.artist in artists]
+    return build_lexicon(own or [song.text for song in songs], language)
 
 
 def check_seed_line(line: str | None) -> str:

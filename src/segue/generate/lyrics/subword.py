@@ -215,14 +215,14 @@ class SubwordDecoder:
         self._complete(advanced)
         self._update()
 
-    def fork(self, rows: Tensor) -> "SubwordDecoder":
-        """Return a decoder of some of the texts, each as often as its index is in `rows`."""
-        fork = object.__new__(SubwordDecoder)
-        fork._lm, fork._min_share = self._lm, self._min_share
-        fork._texts = self._texts
-        fork.log_probs = self.log_probs
-        fork.select(rows)
-        return fork
+    def branch(self, count: int) -> "SubwordDecoder":
+        """Return a decoder of `count` continuations of the one text that is decoded so far."""
+        branch = object.__new__(SubwordDecoder)
+        branch._lm, branch._min_share = self._lm, self._min_share
+        branch._texts = self._texts
+        branch.log_probs = self.log_probs
+        branch.select(torch.zeros(count, dtype=torch.int64))
+        return branch
 
     def select(self, rows: Tensor) -> None:
         """Replace each text by the one at an index, in place."""

@@ -10,7 +10,9 @@ from segue.lyrics.phonetics import split_words
 from segue.lyrics.spelling import detect_language
 
 
-def report_lines(report: dict[str, Any], *, chorus_lacking: int = 0) -> list[str]:
+def report_lines(
+    report: dict[str, Any], *, chorus_lacking: int = 0, unknown_theme: Sequence[str] = ()
+) -> list[str]:
     """Summarise a report in a few lines.
 
     Parameters
@@ -19,6 +21,8 @@ def report_lines(report: dict[str, Any], *, chorus_lacking: int = 0) -> list[str
         From `GeneratedLyrics.report`.
     chorus_lacking : int
         Number of lines that it takes for the chorus to be repeated; 0 if it is repeated.
+    unknown_theme : sequence of str
+        Words of the theme that occur in no song of the training set.
     """
     texts = [line["text"] for line in report["lines"]]
     lines = [_form(texts)]
@@ -29,6 +33,11 @@ def report_lines(report: dict[str, Any], *, chorus_lacking: int = 0) -> list[str
         lines.append(
             f"too short for the chorus to come back: that takes more than two stanzas, "
             f"--lines {chorus_lacking} say"
+        )
+    if unknown_theme:
+        lines.append(
+            f"no song of the training set has {', '.join(unknown_theme)}: name the theme by other "
+            "words in --about to find words that belong to it"
         )
     lines += _form_lines(report["form"]) if "form" in report else []
     if "figures" in report:

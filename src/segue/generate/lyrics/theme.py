@@ -58,7 +58,7 @@ class Theme:
         BadArgument
             It has no words but function words.
         """
-        theme = {word for word in normalised_words(about) if word not in UNSTRESSED}
+        theme = _content_words(about)
         if not theme:
             raise BadArgument(
                 f'--about {about!r}: name a theme, as --about "the sea, leaving home"'
@@ -106,6 +106,20 @@ class Theme:
     def use(self, line: str) -> None:
         """Count the words of a line that was written."""
         self._used.update({*normalised_words(line)} & self.words.keys())
+
+
+def unknown_words(about: str, songs: Iterable[str]) -> list[str]:
+    """Return the words of a theme that occur in no song, so that none is associated with them."""
+    unknown = _content_words(about)
+    for song in songs:
+        if not unknown:
+            break
+        unknown -= set(normalised_words(song))
+    return sorted(unknown)
+
+
+def _content_words(about: str) -> set[str]:
+    return {word for word in normalised_words(about) if word not in UNSTRESSED}
 
 
 def _normalised_pmi(both: int, first: int, second: int, total: int) -> float:
