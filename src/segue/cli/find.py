@@ -35,6 +35,9 @@ def find(
             help='Melody: a recording of a voice or whistle, a score file, or ABC notes: "C D E F".'
         ),
     ] = None,
+    meaning: Annotated[
+        str, typer.Option(help="What a song is about; see `segue lyrics find`.")
+    ] = "",
     recordings: Annotated[
         bool,
         typer.Option(
@@ -57,13 +60,13 @@ def find(
 
     Example: segue find --hum "G2 A B c2 d2"
     """
-    if (line is None) == (hum is None):
+    if (hum is None) == (not line and not meaning):
         raise BadArgument('name a line, as find "the sea is wide", or a melody, as --hum hum.wav')
-    if line is not None:
-        lyrics.find(line, n, library, json)
+    if hum is None:
+        lyrics.find(line or "", meaning, n=n, library=library, json=json)
         return
     with open_library(library) as lib, count_progress("reading melodies") as watch:
-        result = lib.scores.find_melody(hum or "", n, recordings=recordings, watch=watch)
+        result = lib.scores.find_melody(hum, n, recordings=recordings, watch=watch)
     if json:
         fields = [
             {"rank": hit.rank, "similarity": hit.similarity}

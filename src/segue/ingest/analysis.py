@@ -146,13 +146,25 @@ class DecodeSamples:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodeExcerpts:
+    """Asks for the analysed excerpts of a recording, or one passage of it, at some sample rate."""
+
+    path: bytes
+    rate_hz: int
+    passage: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReadMelodies:
     """Asks for the melodic lines of all tunes of a score file."""
 
     path: bytes
 
 
-Job = Identify | Decode | DecodeImage | ReadSidecars | ReadScore | ReadMelodies | DecodeSamples
+Job = (
+    Identify | Decode | DecodeImage | DecodeExcerpts | DecodeSamples
+    | ReadSidecars | ReadScore | ReadMelodies
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,29 +262,26 @@ class Melodies:
     tables: tuple[FloatArray | Fault, ...]
 
 
-Answer = Identity | DecodedFile | ByteArray | SidecarLyrics | Score | DecodedSamples | Melodies
+@dataclass(frozen=True, slots=True)
+class Excerpts:
+    """Excerpts of a recording, each of shape (n,), float32, mono."""
+
+    samples: tuple[FloatArray, ...]
+
+
+Answer = (
+    Identity | DecodedFile | ByteArray | SidecarLyrics | Score | DecodedSamples
+    | Melodies | Excerpts
+)  # fmt: skip
 
 
 def run_job(job: Job) -> Answer:
     """Run one job; called in a worker process."""
-    path = Path(os.fsdecode(job.path))
-    if isinstance(job, Identify):
-        return _identify(path, Path(os.fsdecode(job.root)), job)
-    if isinstance(job, Decode):
-        return DecodedFile(tuple(_DECODE[job.kind](path, job)))
-    if isinstance(job, DecodeImage):
-        from segue.io.audio import open_recording  # training on scores and texts needs no decoder
-
-        with open_recording(path) as file:
-            return _image(file, job.image, job.passage)
-    if isinstance(job, DecodeSamples):
-        return _decode_samples(path, job.passage)
-    if isinstance(job, ReadSidecars):
-        return _read_words(path, job)
-    return _read_score(path, job.tune) if isinstance(job, ReadScore) else _read_melodies(path)
+    return _RUN[type(job)](Path(os.fsdecode(job.path)), job)
 
 
-def _identify(path: Path, root: Path, job: Identify) -> Identity:
+def _identify(path: Path, job: Identify) -> Identity:
+    root = Path(os.fsdecode(job.root))
     try:
         with path.open("rb") as file:
             content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
@@ -320,8 +329,8 @@ def _read_words(path: Path, job: ReadSidecars) -> SidecarLyrics:
     return SidecarLyrics(words, source, tags, tuple(faults))
 
 
-def _read_score(path: Path, tune: int) -> Score:
-    tunes = read_scores(path)
+def _read_score(path: Path, job: ReadScore) -> Score:
+    tunes, tune = read_scores(path), job.tune
     if tune == 0 and len(tunes) > 1:
         raise Unreadable(f"it holds {len(tunes)} tunes; add it to a library, and name one of them")
     if tune > len(tunes):
@@ -363,8 +372,24 @@ def _decode_recording(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
     return [track]
 
 
-def _decode_samples(path: Path, passage: Span | None) -> DecodedSamples:
+def _decode_image(path: Path, job: DecodeImage) -> ByteArray:
+    from segue.io.audio import open_recording  # training on scores and texts needs no decoder
+
+    with open_recording(path) as file:
+        return _image(file, job.image, job.passage)
+
+
+def _decode_excerpts(path: Path, job: DecodeExcerpts) -> Excerpts:
     from segue.io.audio import open_recording
+
+    with open_recording(path) as file:
+        return Excerpts(file.read(job.rate_hz, spans_to_analyse, only=job.passage).excerpts)
+
+
+def _decode_samples(path: Path, job: DecodeSamples) -> DecodedSamples:
+    from segue.io.audio import open_recording
+
+    passage = job.passage
 
     def whole(duration_s: float) -> tuple[Span, ...]:
         if duration_s > MAX_SAMPLES_S:
@@ -409,7 +434,7 @@ def _decode_tune(score: Score | UnreadableTune) -> DecodedTrack | Fault:
     return DecodedTrack("score", bars, vector, facts, minhash(score), float(facts["duration_s"]))
 
 
-def _read_melodies(path: Path) -> Melodies:
+def _read_melodies(path: Path, _: ReadMelodies) -> Melodies:
     from segue.score.lines import melodic_lines
     from segue.score.timing import ticks_to_seconds
     from segue.search.melody import melody_table
@@ -486,6 +511,18 @@ def _image(file: "RecordingFile", image: Representation, passage: Span | None) -
     return np.concatenate(
         [log_mel_image(channel, LOG_MEL_SPECS[image.kind]) for channel in channels]
     )
+
+
+_RUN: Final[dict[type, Callable[[Path, Any], Answer]]] = {
+    Identify: _identify,
+    Decode: lambda path, job: DecodedFile(tuple(_DECODE[job.kind](path, job))),
+    DecodeImage: _decode_image,
+    DecodeExcerpts: _decode_excerpts,
+    DecodeSamples: _decode_samples,
+    ReadSidecars: _read_words,
+    ReadScore: _read_score,
+    ReadMelodies: _read_melodies,
+}
 
 
 # --- files that need not be in the library ---

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from segue.errors import NotFound
-from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.adapter import StyleModel, load_style_model
 from segue.nn.checkpoint import read_metadata
 from segue.records import Lyrics, Tags
 from segue.store import Store
@@ -126,7 +126,7 @@ class TrainedStyle:
     ----------
     artist : str
         Full name.
-    model : LanguageModel
+    model : LanguageModel or AdaptedModel
     index : int
         Style index in the model.
     file : ModelFile
@@ -134,7 +134,7 @@ class TrainedStyle:
     """
 
     artist: str
-    model: LanguageModel
+    model: StyleModel
     index: int
     file: ModelFile
 
@@ -179,5 +179,5 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
         return trained_for != resolved, bool(trained_for), not file.from_library, newest_first
 
     file = min((file for file in files if resolved in metadata[file]["voices"]), key=preference)
-    model = LanguageModel.load(file.path)
+    model = load_style_model(file.path)
     return TrainedStyle(resolved, model, model.style_index(resolved), file)
