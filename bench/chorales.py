@@ -21,6 +21,7 @@ from recipes.chorales import RUNS, Piece, costs, load_network, read_chorales, tr
 from segue.generate.harmony.chorale_network import (
     NUM_PITCHES,
     ChoraleConfig,
+    load_chorale_network,
 )
 from segue.nn.checkpoint import load_checkpoint
 from segue.nn.lm_training import LMTrainingConfig
@@ -93,6 +94,10 @@ def show(pieces: dict[str, list[Piece]], work: Path) -> None:
         weights = f"{count / 1e6:.2f} M"
         rows.append([f"**Segue, {name} run, one model**", weights, valid, *token_costs.row])
         runs.append(_training(name, config, training, work / name))
+    bundled = load_chorale_network()
+    valid = float(np.mean(costs(bundled, pieces["valid"])))
+    token_costs = TokenCosts(costs(bundled, pieces["test"]), onsets)
+    rows.append(["**Segue, bundled: the same, calibrated**", "2.54 M", valid, *token_costs.row])
     result_tables.write_table(
         "chorales",
         "Negative log-likelihood of JSB Chorales, nats per voice and sixteenth",

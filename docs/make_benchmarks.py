@@ -55,6 +55,7 @@ CHAPTERS = {
         "critic",
         "humanise",
         "part_ranges",
+        "samples",
         "melody",
         "harmonise",
         "transcription",

@@ -3,11 +3,14 @@
     python -m recipes.chorales --data ../shared/data --work .bench-cache/chorales --train firmly
     python -m recipes.chorales --data ../shared/data --work .bench-cache/chorales --save taught
 
-The first trains one of `RUNS`, or continues it; the second writes its best weights so far. On the
-229 chorales of the published training set, transposed.
+The first trains one of `RUNS`, or continues it; the second writes its best weights so far, with the
+logits divided by the temperature of the lowest loss on the validation set (temperature scaling: Guo
+et al., "On Calibration of Modern Neural Networks", ICML 2017). On the 229 chorales of the published
+training set, transposed.
 """
 
 import argparse
+import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -79,6 +82,10 @@ TEACHERS: Final = {"taught": ("firmly", "annealed")}
 
 
 TAUGHT: Final = 0.7
+
+
+#: Temperatures to choose from when a network is calibrated.
+TEMPERATURES: Final = (1.0, 1.05, 1.1, 1.15, 1.2)
 
 
 #: Hop of the windows when a chorale is evaluated, in frames; the context is at least the rest.
@@ -319,13 +326,36 @@ def load_network(name: str, work: Path) -> ChoraleTransformer:
 def save_best(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
     """Write the bundled weights, and print the loss before and after quantisation."""
     network = load_network(name, work)
+    temperature = best_temperature(network, pieces["valid"])
+    divide_logits(network, temperature)
     before = {side: float(costs(network, pieces[side]).mean()) for side in ("valid", "test")}
-    save_chorale_network(network, PRETRAINED, {"run": name, "nats": before})
+    save_chorale_network(
+        network, PRETRAINED, {"run": name, "nats": before, "temperature": temperature}
+    )
     bundled = load_chorale_network()
     for side, nats in before.items():
         after = float(costs(bundled, pieces[side]).mean())
         print(f"{side}: {nats:.4f}, quantised {after:.4f}")
     print(f"{PRETRAINED}: {PRETRAINED.stat().st_size / 1e6:.2f} MB")
+
+
+def best_temperature(network: ChoraleTransformer, pieces: Sequence[Piece]) -> float:
+    """Return the one of `TEMPERATURES` at which the pieces are likeliest."""
+    nats = {}
+    for temperature in TEMPERATURES:
+        calibrated = copy.deepcopy(network)
+        divide_logits(calibrated, temperature)
+        nats[temperature] = float(costs(calibrated, pieces).mean())
+        print(f"temperature {temperature}: {nats[temperature]:.4f}", flush=True)
+    return min(nats, key=lambda temperature: nats[temperature])
+
+
+@torch.no_grad()
+def divide_logits(network: ChoraleTransformer, temperature: float) -> None:
+    """Divide the logits of a network by a temperature, in place: its heads are linear."""
+    heads = network.pitch_head, network.melodic_head, network.harmonic_head
+    for parameter in (network.pitch_bias, *(each for head in heads for each in head.parameters())):
+        parameter.div_(temperature)
 
 
 @torch.inference_mode()

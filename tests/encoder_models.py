@@ -51,7 +51,7 @@ def make_wav2vec(folder: Path) -> Path:
     torch.manual_seed(1)
     config = Wav2Vec2Config(
         hidden_size=12, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
-        conv_dim=(8, 8), conv_stride=(10, 8), conv_kernel=(10, 8), num_feat_extract_layers=2,
+        conv_dim=(8, 8), conv_stride=(10, 8), conv_kernel=(10, 8),
         num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
     )  # fmt: skip
     Wav2Vec2Model(config).save_pretrained(folder)

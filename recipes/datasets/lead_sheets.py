@@ -1,9 +1,11 @@
-"""Melodies with chords: annotated ones of POP909, estimated ones of folk tunes.
+"""Melodies with chords: pop songs, folk tunes, lead sheets, and art songs.
 
 POP909's melody track, warped to the annotated beats, and its chords, on beats. The folk tunes have
 no chords: Segue's chord estimator names them from the tune itself. Their files begin with the
 upbeat, so that the bars of the file are not those of the tune; but the first note of each bar has
-velocity 105, by which the tunes are aligned.
+velocity 105, by which the tunes are aligned. The lead sheets of OpenEWLD have chord symbols. The
+chords of the OpenScore Lieder are those of an analysis in Roman numerals where there is one, and
+otherwise estimated from voice and piano.
 
 Versions of one piece are found by title and by shared passages, and divided together, by the
 SHA-256 of their names: a tenth is the test set, a tenth the validation set.
@@ -11,6 +13,7 @@ SHA-256 of their names: a tenth is the test set, a tenth the validation set.
 
 import hashlib
 import re
+import tempfile
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -21,26 +24,33 @@ from typing import Final, Literal
 import numpy as np
 
 from recipes.datasets import pop909
+from recipes.datasets.annotated_melodies import nearest_quality
 from segue.errors import SegueError
 from segue.generate.melody.lead_sheet import (
     MIN_BARS,
     MIN_NOTES,
     LeadSheet,
+    extract_lead_sheets,
     quantize_melody,
     skyline,
     split_at_silences,
 )
 from segue.io.midi import read_midi
+from segue.io.scores import read_scores
 from segue.records import IntArray, Part, Score
 from segue.score.harmony import estimate_chords as found_chords
+from segue.score.timing import bar_grid
 from segue.theory.chord_charts import NO_ROOT, STEPS_PER_QUARTER, Chart, chord_row, steps_per_bar
+from segue.theory.chords import QUALITIES as CHORD_QUALITIES
 from segue.theory.chords import parse_chord
 
 Side = Literal["train", "validation", "test"]
+STYLES: Final = ("folk", "pop", "song", "lied")
 
 #: Length in notes, and minimum number, of the passages that versions of one piece share.
 PASSAGE: Final = 12
 SHARED: Final = 4
+PITCH_NAMES: Final = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 ACCENT: Final = 105  # velocity of a bar's first note in the folk tunes
 SURE: Final = 0.8
 
@@ -68,7 +78,7 @@ class Song:
 
     @property
     def style(self) -> str:
-        """Pop, or folk."""
+        """See `STYLES`."""
         return self.sheets[0].style
 
 
@@ -80,7 +90,14 @@ def songs(data: Path) -> list[Song]:
     data : Path
         The folder that holds `scores`.
     """
-    all_songs = [*pop(data / "scores" / "pop909.zip"), *folk(data / "scores" / "folk_tunes.zip")]
+    scores = data / "scores"
+    numerals = scores / "lieder_roman_numerals.zip"
+    all_songs = [
+        *pop(scores / "pop909.zip"),
+        *folk(scores / "folk_tunes.zip"),
+        *notated(scores / "openewld_mxl.zip", "song"),
+        *notated(scores / "lieder_mxl.zip", "lied", numerals),
+    ]
     grouped = defaultdict(list)
     for sheet in _grouped(all_songs):
         grouped[sheet.group].append(sheet)
@@ -210,6 +227,70 @@ def _plain(title: str) -> str:
     words = re.sub(r"[^a-z ]", "", title).split()
     kinds = ("the", "a", "an", "jig", "reel", "hornpipe", "no")
     return " ".join(sorted(word for word in words if word not in kinds))
+
+
+# ---- lead sheets and art songs -----------------------------------------------------------
+
+
+def notated(archive: Path, style: str, numerals: Path | None = None) -> Iterator[LeadSheet]:
+    """Yield the melodies of scores in MusicXML, without those that cannot be read.
+
+    Parameters
+    ----------
+    archive : Path
+        Of compressed MusicXML.
+    style : str
+    numerals : Path, optional
+        Archive of analyses in Roman numerals, in folders of the same names.
+    """
+    analyses = _analyses(numerals) if numerals else {}
+    with zipfile.ZipFile(archive) as opened, tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "score.mxl"
+        for name in sorted(opened.namelist()):
+            if not name.endswith(".mxl"):
+                continue
+            file.write_bytes(opened.read(name))
+            title = str(Path(name).parent).removeprefix("scores/")
+            try:
+                score = read_scores(file)[0]
+                if isinstance(score, Score):
+                    if title in analyses:
+                        score = _with_analysis(score, analyses[title])
+                    # "~" sorts last: no group of other songs takes this name, and with it a side.
+                    yield from extract_lead_sheets(score, title, style, f"~{title}")
+            except SegueError as error:
+                print(f"{name}: {error}", flush=True)
+
+
+def _analyses(archive: Path) -> dict[str, str]:
+    with zipfile.ZipFile(archive) as opened:
+        return {
+            str(Path(name).parent): opened.read(name).decode()
+            for name in opened.namelist()
+            if name.endswith("analysis.txt")
+        }
+
+
+def _with_analysis(score: Score, text: str) -> Score:
+    """Replace the chord symbols by those of an analysis, unless its length is not the score's."""
+    from music21 import converter, roman
+
+    try:
+        analysis = converter.parse(text, format="romantext")
+    except Exception as error:  # noqa: BLE001 (music21 raises many)
+        print(f"{score.title}: {error!r}", flush=True)
+        return score
+    quarter = score.ticks_per_quarter
+    if abs(analysis.highestTime - int(bar_grid(score).edges[-1]) / quarter) > 1:
+        return score  # repeats are played in the score
+    chords = []
+    for numeral in analysis.flatten().getElementsByClass(roman.RomanNumeral):
+        root, bass = numeral.root().pitchClass, numeral.bass().pitchClass
+        intervals = frozenset((each - root) % 12 for each in numeral.pitchClasses)
+        symbol = PITCH_NAMES[root] + list(CHORD_QUALITIES)[nearest_quality(intervals)]
+        symbol += f"/{PITCH_NAMES[bass]}" if bass != root else ""
+        chords.append((round(float(numeral.offset) * quarter), symbol))
+    return replace(score, chords=tuple(chords)) if chords else score
 
 
 # ---- versions ----------------------------------------------------------------------------

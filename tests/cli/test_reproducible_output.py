@@ -16,7 +16,7 @@ MADE = {
     "harmonise": (["{tune}", "--style", "chords"], "new.mid"),
     "write": (["--artist", "burns", "--lines", "2"], "new.txt"),
     "duet": (["burns", "dickinson", "--lines", "2"], "new.txt"),
-    "sample": (["-n", "1"], "new"),
+    "sample": (["-n", "1", "--sketch"], "new"),
 }
 
 
@@ -46,7 +46,9 @@ def test_a_new_seed_is_drawn_printed_and_reproduces_the_output(
 
 
 def test_the_number_of_threads_is_set(tmp_path: Path) -> None:
-    result = segue("sample", "-n", "1", "--threads", "2", "-o", tmp_path, library=tmp_path / "none")
+    result = segue(
+        "sample", "-n", "1", "--sketch", "--threads", "2", "-o", tmp_path, library=tmp_path
+    )
     assert result.returncode == 0, result.stderr
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)

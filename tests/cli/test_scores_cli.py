@@ -99,7 +99,10 @@ def test_reconstructed_notes_are_counted(scores: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "files"),
     [
-        (["sample", "-n", "2", "--seed", "0"], ["sample-1.mid", "sample-2.mid", "sample.png"]),
+        (
+            ["sample", "-n", "2", "--seed", "0", "--sketch"],
+            ["sample-1.mid", "sample-2.mid", "sample.png"],
+        ),
         (
             ["blend", "Piece 1", "Piece 2", "--steps", "3"],
             ["blend-1.mid", "blend-2.mid", "blend-3.mid", "blend-all.mid", "blend.png"],
@@ -125,6 +128,16 @@ def test_music_is_generated(
             assert named.items() <= document.items()
         else:
             assert content.startswith(b"\x89PNG")
+
+
+def test_samples_are_composed_from_their_sketches(scores: Path, tmp_path: Path) -> None:
+    result: Any = answer("sample", "-n", "1", "--seed", "0", "-o", tmp_path, library=scores)
+    assert [Path(file).name for file in result["files"]] == ["sample-1.mid", "sample.png"]
+    (similarity,) = result["similarities"]
+    assert -1 <= similarity < 1
+    score = read_midi((tmp_path / "sample-1.mid").read_bytes())
+    assert score.parts
+    assert score.time_signatures.tolist() == [[0, 4, 4]]
 
 
 @pytest.mark.parametrize("ending", [".mid", ".png", ".wav"])
@@ -185,5 +198,6 @@ def test_a_space_is_trained_on_scores(scores: Path, tmp_path: Path) -> None:
     assert learned["tracks"] == 7
     hits = answer("like", "1", "--space", "learned-rolls", library=scores)["hits"]
     assert len(hits) == 5
-    result = segue("sample", "-n", "1", "-o", tmp_path, "--space", "learned-rolls", library=scores)
+    arguments = "-n", "1", "--sketch", "--space", "learned-rolls"
+    result = segue("sample", *arguments, "-o", tmp_path, library=scores)
     assert result.returncode == 0, result.stderr

@@ -17,7 +17,7 @@ def test_an_encoder_is_added_searched_by_text_and_updated(tmp_path: Path) -> Non
         write_sound(tmp_path / "music" / f"{seed}.wav", tune(seed, 11.0, 16_000), 16_000)
     library = tmp_path / "library"
     assert segue("add", tmp_path / "music", "--workers", "1", library=library).returncode == 0
-    source = ["--from", model, "--workers", "1"]
+    source: list[str | Path] = ["--from", model, "--workers", "1"]
     document = answer("spaces", "add", "clap", *source, library=library)
     assert (document["tracks"], document["text"], document["failures"]) == (2, True, [])
     assert answer("spaces", "update", library=library)["tracks"] == {"clap": 2}

@@ -34,11 +34,16 @@ def test_one_note_can_be_harmonised() -> None:
 
 
 def test_an_upbeat_gets_no_chord() -> None:
-    melody = part_of((3, 1, 67), *((4.0 + at, 1.0, 72 - at % 3) for at in range(8)))
+    melody = part_of((3, 1, 67), *((4.0 + at, 1.0, 72 - at % 3) for at in range(12)))
     first, second = harmonise_chords(score_of(melody))[0].chords[:2]
     assert (first.name, first.bar) == ("N.C.", 0)
     assert second.bar == 1
     assert harmonise_chords(score_of(melody))[0].score.parts[1].notes[0, 0] == 4 * 24
+
+
+def test_a_tune_of_two_bars_that_begins_with_a_rest_has_chords_throughout() -> None:
+    melody = part_of((2, 1, 64), (3, 1, 67), (4, 4, 72))
+    assert all(chord.root >= 0 for chord in harmonise_chords(score_of(melody))[0].chords)
 
 
 def test_sampled_chords_depend_on_the_seed_and_are_distinct() -> None:

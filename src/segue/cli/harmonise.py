@@ -39,7 +39,7 @@ def harmonise(
     ] = "",
     temperature: Annotated[
         float | None,
-        typer.Option(help=f"{opt.TEMPERATURE}; by default 0.7 for chords, 0.9 for chorales."),
+        typer.Option(help=f"{opt.TEMPERATURE}; by default 0.7 for chords, 0.78 for chorales."),
     ] = None,
     top_p: opt.TopP = 0.95,
     humanise: opt.Humanise = 0.0,

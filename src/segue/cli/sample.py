@@ -1,6 +1,7 @@
 """The commands of latent spaces: `sample`, `interpolate`, `reconstruct` and `filters`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,6 +14,7 @@ from segue.cli.output import display_path, print_json, say, skipped_bars_text
 from segue.cli.output_files import make_folder
 
 if TYPE_CHECKING:
+    from segue.records import Score
     from segue.score.piano_roll import PianoRoll
 import os
 from typing import TYPE_CHECKING
@@ -43,25 +45,40 @@ def sample(
     output: opt.Folder,
     n: Annotated[int, typer.Option("-n", min=1, help="Number of samples.")] = 4,
     space: opt.RollSpace = "roll-vae",
+    sketch: Annotated[
+        bool,
+        typer.Option("--sketch", help="Write the sketches as they are decoded."),
+    ] = False,
     seed: opt.NewSeed = None,
     threads: opt.Threads = 1,
     library: opt.Library = None,
     json: opt.Json = False,
 ) -> None:
-    """Sample four-bar sketches from a latent space.
+    """Sample passages of four bars from a latent space.
 
-    Each is a point drawn at random, decoded to four bars of 4/4 for five instruments, as a MIDI
-    file; a figure shows all of them. They are sketches; `segue compose` writes whole pieces, in
-    other time signatures as well.
+    Each begins as a point drawn at random, decoded to a sketch: four bars of 4/4 for up to five
+    instruments. The composer goes on from the sketch, over its chords, four times; what is nearest
+    to the point is written as a MIDI file, and its similarity to the point is printed. A figure
+    shows all passages. `segue compose` writes whole pieces, in other time signatures as well.
 
     Example: segue sample -n 4 -o new
     """
     use_threads(threads)
     seed = seed_or_new(seed)
-    with open_library(library, required=False) as lib, progress("drawing"):
-        rolls = lib.scores.sample(n, space=space, seed=seed)
-    files = write_rolls(rolls, output, "sample", f"drawn from {space}, seed {seed}")
-    print_rolls("sample", files, rolls, json=json, fields={"space": space, "seed": seed})
+    fields: dict[str, Any] = {"space": space, "seed": seed}
+    with open_library(library, required=False) as lib, progress("drawing") as show:
+        if sketch:
+            rolls, scores = lib.scores.sample(n, space=space, seed=seed), None
+        else:
+            composed = []
+            for each in lib.scores.compose_samples(n, space=space, seed=seed):
+                composed.append(each)
+                show("composing", len(composed), n)
+            rolls, scores = [each.roll for each in composed], [each.score for each in composed]
+            fields["similarities"] = [each.similarity for each in composed]
+    title = f"drawn from {space}, seed {seed}"
+    files = write_rolls(rolls, output, "sample", title, scores=scores)
+    print_rolls("sample", files, rolls, json=json, fields=fields)
     if not json:
         say(f"seed {seed}: the same again with --seed {seed}")
 
@@ -72,6 +89,7 @@ def write_rolls(
     name: str,
     title: str,
     *,
+    scores: "Sequence[Score] | None" = None,
     concatenated: bool = False,
 ) -> list[Path]:
     """Write piano rolls as numbered MIDI files, and a figure of all of them.
@@ -85,6 +103,8 @@ def write_rolls(
         Beginning of the files' names.
     title : str
         Title of the figure.
+    scores : sequence of Score, optional
+        What the MIDI files are written from instead of the piano rolls.
     concatenated : bool
         Whether to write a MIDI file of all of them, one after another, as well.
     """
@@ -96,13 +116,13 @@ def write_rolls(
     make_folder(folder)
     width = len(str(len(rolls)))
     single = {f"{name}-{i:0{width}}": roll for i, roll in enumerate(rolls, start=1)}
+    drawn = single | ({f"{name}-all": concatenate(rolls)} if concatenated else {})
+    music = scores or [roll.to_score() for roll in drawn.values()]
     files = []
-    for stem, roll in (
-        single | ({f"{name}-all": concatenate(rolls)} if concatenated else {})
-    ).items():
+    for stem, score in zip(drawn, music, strict=True):
         files.append(folder / f"{stem}.mid")
         with atomic_output(files[-1]) as partial:
-            partial.write_bytes(write_midi(roll.to_score(stem)))
+            partial.write_bytes(write_midi(replace(score, title=stem)))
     files.append(folder / f"{name}.png")
     draw_piano_rolls(list(single.items())[:_MOST_DRAWN], files[-1], title=title)
     return files
@@ -122,6 +142,9 @@ def print_rolls(
         return
     for file, roll in zip_longest(files, rolls):
         say(f"wrote {display_path(file)}" + (f": {_summary(roll)}" if roll is not None else ""))
+    if similarities := fields.get("similarities"):
+        listed = ", ".join(f"{each:.2f}" for each in similarities)
+        say(f"cosine similarity to the points drawn, of 1 at most: {listed}")
 
 
 def _summary(roll: "PianoRoll") -> str:

@@ -407,11 +407,8 @@ def write_harmony(symbol: str, offset: str = "") -> str:
         The `offset` element, if any.
     """
     if symbol == _NO_CHORD:
-        # The schema demands a root; its empty text says that none is to be displayed.
-        return (
-            '<harmony><root><root-step text="">C</root-step></root>'
-            f'<kind text="{_NO_CHORD}">none</kind>{offset}</harmony>'
-        )
+        # The schema demands a root or a function. MuseScore 3 prints a root whatever its text.
+        return f'<harmony><function/><kind text="{_NO_CHORD}">none</kind>{offset}</harmony>'
     match = _SYMBOL.fullmatch(symbol)
     if not match:
         return ""

@@ -66,6 +66,11 @@ def is_readable(on: IntArray, off: IntArray) -> bool:
         triplets, at eighths against triplets, or at a finer division or another tuplet where
         several onsets need it; at a 32nd only beside another place.
     """
+    return float(np.mean(_readable_beats(on, off)[1])) >= _READABLE
+
+
+def _readable_beats(on: IntArray, off: IntArray) -> tuple[IntArray, BoolArray]:
+    """Return the beats in which notes begin or end, in order, and which of them are readable."""
     edges = np.unique(np.concatenate([on, off]))
     beats, places = np.divmod(edges, QUARTER)
     step = QUARTER // 8
@@ -80,7 +85,7 @@ def is_readable(on: IntArray, off: IntArray) -> bool:
         )
     ]
     lone = np.logical_or.reduceat(is_odd & stands_alone, starts)
-    return float(np.mean(readable & ~lone)) >= _READABLE
+    return beats[starts], readable & ~lone
 
 
 def _is_plain(places: IntArray, is_onset: BoolArray) -> bool:
@@ -276,14 +281,19 @@ def notated_onsets(
     -------
     ndarray, shape (n,), int64
         In `QUARTER` to the quarter: exact if notation can represent all of them and, if
-        `shortened`, they are readable (see `is_readable`); else quantised.
+        `shortened`, they are readable (see `is_readable`); else quantised. The strokes of drums
+        are quantised in the beats that are not readable, even if nearly all others are.
     """
     start = notes[:, 0].astype(np.int64)
     on, is_exact = _exact(start, ticks_per_quarter)
-    if is_exact.all() and (not shortened or is_readable(on, on)):
+    is_kept = bool(is_exact.all()) and (not shortened or is_readable(on, on))
+    if is_kept and not (is_drum and shortened):
         return on
-    pitch = notes[:, 2].astype(np.int64)
-    return quantise(start / ticks_per_quarter, pitch, is_drum=is_drum)
+    quantised = quantise(start / ticks_per_quarter, notes[:, 2].astype(np.int64), is_drum=is_drum)
+    if not is_kept:
+        return quantised
+    beats, readable = _readable_beats(on, on)
+    return np.where(np.isin(on // QUARTER, beats[~readable]), quantised, on)
 
 
 def notated_ends(

@@ -175,7 +175,7 @@ class Learning:
         source: str,
         *,
         workers: int | None = None,
-        watch: "Watcher | None" = None,
+        watch: Callable[[int, int], None] | None = None,
     ) -> "HubSpace":
         """Add a space whose vectors an encoder in the format of `transformers` computes.
 
@@ -214,7 +214,7 @@ class Learning:
         return add_space(self._store, name, source, workers=count, watch=watch)
 
     def update_spaces(
-        self, *, workers: int | None = None, watch: "Watcher | None" = None
+        self, *, workers: int | None = None, watch: Callable[[int, int], None] | None = None
     ) -> "list[Failure]":
         """Embed new recordings in the spaces of `add_space`, as `segue.Library.add` does.
 

@@ -1,7 +1,7 @@
 """The scores of a library: read, sampled, interpolated, reconstructed, composed."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -16,6 +16,7 @@ from segue.store import Store
 if TYPE_CHECKING:
     from segue.generate.compose.composition import Composition
     from segue.generate.compose.options import CompositionOptions
+    from segue.generate.compose.sketches import ComposedSketch
     from segue.ingest.melodies import MelodySearch
     from segue.score.vae.model import RollModel
 
@@ -23,6 +24,7 @@ Query = str | int | Path
 
 #: The bundled space of piano rolls.
 ROLL_VAE: Final = "roll-vae"
+_SAMPLES_TOP_P: Final = 0.95
 
 
 class Scores(RenamedAttributes):
@@ -199,6 +201,39 @@ class Scores(RenamedAttributes):
         from segue.score.vae.model import sample
 
         return sample(self._model(space), n, seed=seed)
+
+    def compose_samples(
+        self, n: int = 4, *, space: str = ROLL_VAE, seed: int = 0
+    ) -> "Iterator[ComposedSketch]":
+        """Sample piano rolls, see `sample`, and compose four bars from each.
+
+        Parameters
+        ----------
+        n : int
+            Number of piano rolls.
+        space : str
+            See `sample`.
+        seed : int
+            Random seed.
+
+        Yields
+        ------
+        ComposedSketch
+
+        Examples
+        --------
+        >>> for each in lib.scores.compose_samples(2, seed=3):  # doctest: +SKIP
+        ...     print(each.score.parts, each.similarity)
+        """
+        from segue.generate.compose.model import Composer
+        from segue.generate.compose.sketches import compose_sketch
+        from segue.nn.sampling import Sampling
+        from segue.score.vae.model import sample
+
+        model = self._model(space)
+        composer, sampling = Composer.pretrained(), Sampling(top_p=_SAMPLES_TOP_P)
+        for index, roll in enumerate(sample(model, n, seed=seed)):
+            yield compose_sketch(composer, model, roll, sampling, seed=seed + index)
 
     def interpolate(
         self, first: Query, last: Query, steps: int = 8, *, space: str = ROLL_VAE

@@ -32,7 +32,8 @@ _MAX_PASSAGES: Final = 200
 _MAX_TOKENS: Final = 256
 _BATCH_SIZE: Final = 16
 _HASH_BYTES: Final = 16
-_SAVE_EVERY: Final = 500  # texts
+_NOTHING: Final = np.zeros((0, 1), np.float32)
+_SAVE_EVERY: Final = 100  # texts
 #: What E5 models expect before a query and before a passage.
 _E5_PREFIXES: Final = ("query: ", "passage: ")
 
@@ -284,7 +285,7 @@ class PassageIndex:
             return self
         for done, text in enumerate(missing, start=1):
             passages = [join_lines(lines) for lines in split_passages(text)]
-            known[text] = encoder.encode_passages(passages) if passages else np.zeros((0, 0))
+            known[text] = encoder.encode_passages(passages) if passages else _NOTHING
             if watch:
                 watch(done, len(missing))
             if save and done % _SAVE_EVERY == 0:

@@ -1,7 +1,8 @@
 """Takes: alternatives of one composition, kept in a file so that one of them can be gone on with.
 
 The file is JSON. It holds each take as MIDI without performance, whatever files were written, so
-that a take is continued from exactly the notes that were generated.
+that a take is continued from exactly the notes that were generated, and its chord symbols, which
+MIDI has no place for.
 """
 
 import base64
@@ -9,7 +10,7 @@ import binascii
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,12 +18,14 @@ from segue.errors import BadArgument, Unreadable
 from segue.files import write_text
 from segue.io.midi import read_midi, write_midi
 from segue.records import Score
+from segue.theory.chords import is_chord
 
 SUFFIX: Final = ".takes.json"
 MAX_TAKES: Final = 20
 _KIND: Final = "segue takes"
 _VERSION: Final = 1
 _MAX_BYTES: Final = 64 << 20
+_MAX_TICK: Final = 1 << 31
 #: Number of files that a message lists.
 _MAX_LISTED: Final = 5
 
@@ -102,6 +105,7 @@ class TakeSet:
         takes = [
             {
                 "midi": base64.b64encode(write_midi(take.score)).decode("ascii"),
+                "chords": [list(each) for each in take.score.chords],
                 "last": take.last,
                 "files": list(take.files),
                 "report": take.report,
@@ -157,6 +161,10 @@ def _parse_take(row: dict[str, Any]) -> Take:
         score = read_midi(base64.b64decode(row["midi"], validate=True))
     except binascii.Error as error:
         raise ValueError("no MIDI") from error
+    chords = tuple((int(tick), str(symbol)) for tick, symbol in row.get("chords", ()))
+    if not all(0 <= tick <= _MAX_TICK and is_chord(symbol) for tick, symbol in chords):
+        raise ValueError("no chord symbols")
+    score = replace(score, chords=tuple(sorted(chords)))
     files = tuple(str(name) for name in row["files"])
     return Take(score, int(row["last"]), files, dict(row["report"]))
 

@@ -48,6 +48,7 @@ _MUDDY_BELOW: Final = 52  # pitch below which seconds sound muddy
 
 MAX_HARMONISATIONS: Final = 100
 _MIN_KEY_CONFIDENCE: Final = 0.5  # to begin a chorale with the tonic's or dominant's chord
+_MIN_BARS_WITH_UPBEAT: Final = 4
 _SAMPLES_PER_SEQUENCE: Final = 10  # attempts for each distinct chord sequence
 CHORD_TEMPERATURE: Final = 0.7
 Watcher = Callable[[int, int], None]
@@ -325,12 +326,16 @@ def _chord_harmony(
 
 
 def _is_upbeat(melody: Part, slots: ChordSlots) -> NDArray[np.bool_]:
-    """Return which slots are an upbeat: those of a first bar that begins with half a bar's rest."""
+    """Return which slots are an upbeat: those of a first bar that begins with half a bar's rest.
+
+    A tune of a few bars is too short for an upbeat in a bar of its own, and has chords throughout.
+    """
     in_first_bar = slots.bar == slots.bar[0]
     count = int(in_first_bar.sum())
     start, end = slots.edges[0], slots.edges[count]
+    bars = int(slots.bar[-1]) - int(slots.bar[0]) + 1
     late = int(melody.notes[0, 0]) - start >= (end - start) / 2
-    return np.asarray(in_first_bar & (late and len(slots) > count), np.bool_)
+    return np.asarray(in_first_bar & (late and bars >= _MIN_BARS_WITH_UPBEAT), np.bool_)
 
 
 def accompaniment(

@@ -39,7 +39,7 @@ _KEPT_FRAMES: Final = 128
 MAX_PARTICLES: Final = 512
 #: Penalty in nats for a particle from which a required chord cannot be reached.
 _UNREACHABLE_PENALTY: Final = 8.0
-DEFAULT_SAMPLING: Final = Sampling(temperature=0.9, top_p=0.95)
+DEFAULT_SAMPLING: Final = Sampling(temperature=0.78, top_p=0.95)
 
 Watcher = Callable[[int, int], None]
 

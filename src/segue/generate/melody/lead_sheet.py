@@ -5,7 +5,7 @@ each a pitch or a rest and its duration. Each event is conditioned on musical fe
 in the bar, how long the chord has held and will hold, the melody one, two, four and eight bars
 before. All features but the pitches themselves are invariant to transposition.
 
-Lead sheets for training are extracted from scores, with the chords that are detected in them.
+Lead sheets for training are extracted from scores, with their chord symbols or estimated chords.
 """
 
 import re
@@ -18,7 +18,7 @@ import numpy as np
 
 from segue.errors import BadArgument
 from segue.records import IntArray, Part, Score
-from segue.score.harmony import estimate_chords
+from segue.score.harmony import estimate_chords, written_chords
 from segue.score.timing import BarGrid, bar_grid, time_signature_durations
 from segue.theory.chord_charts import (
     MAX_BAR_STEPS,
@@ -412,7 +412,7 @@ def _prevailing_bars(grid: BarGrid) -> tuple[tuple[int, int], list[int]]:
 def extract_lead_sheets(
     score: Score, name: str, style: str, group: str = ""
 ) -> tuple[LeadSheet, ...]:
-    """Extract the melody of a score, with the chords that are detected.
+    """Extract the melody of a score, with its chord symbols or else the chords that are estimated.
 
     The melody is the part with such a name; else the highest monophonic part; else the skyline of
     the highest part. It is cut at long silences and where the time signature changes.
@@ -440,15 +440,16 @@ def extract_lead_sheets(
     sheets = []
     ticks_per_step = score.ticks_per_quarter / STEPS_PER_QUARTER
     notes = skyline(part, ticks_per_step)
-    detected = estimate_chords(score)
+    symbols = [chord for chord in written_chords(score) if is_chord(chord.name)]
+    chords = symbols or estimate_chords(score)
     for first, last in _bar_runs(grid, time_signature):
         start = round(int(grid.edges[first]) / ticks_per_step)
         within = [(a - start, b - start, pitch) for a, b, pitch in notes
                   if start <= a < start + (last - first) * bar]  # fmt: skip
         placed = [
             (round(chord.start / ticks_per_step) - start, chord.name)
-            for chord in detected
-            if first <= chord.bar < last
+            for chord in chords
+            if chord.bar < last
         ]
         for begin, end, phrase in split_at_silences(within, bar):
             count = min(end, last - first) - begin

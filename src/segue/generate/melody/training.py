@@ -416,7 +416,7 @@ def train_library_melodies(
     train, validation = train_validation_split(sheets)
     torch.manual_seed(training.seed)
     if start:
-        network = _merge_styles(start.network)
+        network = with_styles(start.network, (STYLE,))
         training = replace(training, context=network.config.stack.context)
     else:
         stack = StackConfig(_WIDTH, _LAYERS, _HEADS, training.context, _DROPOUT)
@@ -439,11 +439,21 @@ def train_library_melodies(
     return model, trained
 
 
-def _merge_styles(network: MelodyNetwork) -> MelodyNetwork:
-    """Return a copy of one style, whose embedding is the mean of the styles' embeddings."""
-    merged = MelodyNetwork(replace(network.config, styles=(STYLE,)))
+def with_styles(network: MelodyNetwork, styles: tuple[str, ...]) -> MelodyNetwork:
+    """Return a copy with other styles: new ones begin as the mean of the known ones.
+
+    Parameters
+    ----------
+    network : MelodyNetwork
+    styles : tuple of str
+    """
+    known = network.config.styles
+    changed = MelodyNetwork(replace(network.config, styles=styles))
     weights = network.state_dict()
     for name in _STYLE_EMBEDDINGS:
-        weights[name] = weights[name].mean(dim=0, keepdim=True)
-    merged.load_state_dict(weights)
-    return merged
+        rows = weights[name]
+        weights[name] = torch.stack(
+            [rows[known.index(style)] if style in known else rows.mean(dim=0) for style in styles]
+        )
+    changed.load_state_dict(weights)
+    return changed
