@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from segue.errors import BadArgument, BadCheckpoint, NotFound, Unreadable
-from segue.ingest.analysis import IMAGE_LIMIT_S, TASK, Answer, DecodeExcerpts, Excerpts, Job
+from segue.ingest.analysis import IMAGE_LIMIT_S, TASK, Answer, DecodeWaveforms, Job, Waveforms
 from segue.ingest.cache import Watcher
 from segue.ingest.workers import Workers
 from segue.nn.checkpoint import MODEL, read_metadata, save_model
@@ -142,11 +142,13 @@ def embed_tracks(
     if not tracks:
         return
     encoder = _encoder(store, name)
-    by_path = {os.fsencode(track.path): track for track in tracks}
-    jobs = [DecodeExcerpts(path, encoder.rate_hz) for path in by_path]
+    jobs: dict[Job, Track] = {
+        DecodeWaveforms(os.fsencode(track.path), encoder.rate_hz, track.passage): track
+        for track in tracks
+    }
     for job, answer in Workers[Job, Answer].run(TASK, jobs, IMAGE_LIMIT_S, workers, watch):
-        track = by_path[job.path]
-        if isinstance(answer, Excerpts):
+        track = jobs[job]
+        if isinstance(answer, Waveforms):
             yield track.id, encoder.embed(answer.samples)
         elif failures is not None:
             failures.append(Failure(track.path, getattr(answer, "reason", "unreadable")))
@@ -163,9 +165,9 @@ def embed_file(store: Store, name: str, path: Path, passage: Span | None) -> Flo
         The model is gone, or has changed since the space was added.
     """
     encoder = _encoder(store, name)
-    job = DecodeExcerpts(os.fsencode(path), encoder.rate_hz, passage)
+    job = DecodeWaveforms(os.fsencode(path), encoder.rate_hz, passage)
     ((_, answer),) = Workers[Job, Answer].run(TASK, [job], IMAGE_LIMIT_S, 1)
-    if not isinstance(answer, Excerpts):
+    if not isinstance(answer, Waveforms):
         raise Unreadable(f"{path}: {getattr(answer, 'reason', 'unreadable')}")
     return encoder.embed(answer.samples)
 
