@@ -236,8 +236,8 @@ def main() -> None:
     sections = []
     for name, errors, count in (
         ("Hums with errors", HumErrors(), len(chosen)),
-        ("Hums with twice the errors", HARD, len(chosen) // 2),
-        ("Hums without errors", EXACT, len(chosen) // 4),
+        ("Hums with twice the errors", HARD, 3 * len(chosen) // 10),
+        ("Hums without errors", EXACT, 3 * len(chosen) // 20),
     ):
         outcomes = [
             ask(scores[tune], int(tune), number, errors, seed, index, grams)

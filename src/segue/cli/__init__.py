@@ -25,7 +25,7 @@ _NO_MEMORY: Final = (
 
 _OUTPUT_FAILED: Final = "OutputFailed"
 #: Commands whose work goes on where it stopped.
-_RESUMED: Final = frozenset({"add", "listens", "tags", "train"})
+_RESUMED: Final = frozenset({"add", "listens", "spaces", "tags", "train"})
 #: Modules of the commands, in the order in which help lists them.
 _MODULES: Final = (
     "add", "split", "show", "taste", "like", "find", "playlist", "play", "explore", "models",

@@ -196,9 +196,10 @@ def like(
                 tag_list, n=n, filters=filters, duplicates=duplicates, taste=not no_taste
             )
         else:
-            reading = lib.read_queries(*query)
+            reading = lib.read_queries(*query, space=space)
             remarks.append(reading.remark)
             described = [reading.description.text] if reading.description else []
+            described += [reading.text] if reading.text else []
             names = [*query_titles(lib, reading.names), *described, *([tags] if tags else [])]
             title = f"Like {' + '.join(names)}"
             if reading.names and not (space or weights) and lib.kind(*reading.names) == "score":

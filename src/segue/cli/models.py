@@ -5,8 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from segue.cli import options as opt
-from segue.cli.app import command, command_group, open_library, subcommand
-from segue.cli.output import count_of, print_json, print_table, say
+from segue.cli.app import command, command_group, count_progress, open_library, subcommand
+from segue.cli.output import (
+    count_of,
+    failure_fields,
+    print_failures,
+    print_json,
+    print_table,
+    say,
+)
 
 if TYPE_CHECKING:
     from segue.training.models import ModelInfo
@@ -157,12 +164,17 @@ def evaluate(
         )
 
 
-@command("Explore")
-def spaces(library: opt.Library = None, json: opt.Json = False) -> None:
-    """List the embedding spaces that tracks are compared in.
+spaces_app = command_group("Explore", "spaces", "List the embedding spaces, and add encoders.")
+
+
+@spaces_app.callback(invoke_without_command=True)
+def spaces(context: typer.Context, library: opt.Library = None, json: opt.Json = False) -> None:
+    """List the embedding spaces that tracks are compared in, and add encoders of recordings.
 
     Example: segue spaces
     """
+    if context.invoked_subcommand:
+        return
     with open_library(library) as lib:
         infos = lib.spaces()
     if json:
@@ -196,3 +208,67 @@ def spaces(library: opt.Library = None, json: opt.Json = False) -> None:
     print_table(
         count_of(len(rows), "space"), ("name", "medium", "tracks", "dimensions", "", ""), rows
     )
+
+
+@subcommand(spaces_app)
+def add(
+    name: Annotated[str, typer.Argument(help="Name of the space.")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="Encoder of recordings: hf:OWNER/NAME of the Hugging Face Hub, or the folder of "
+            "one in the format of transformers.",
+        ),
+    ],
+    workers: opt.Workers = None,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """Add a space of an encoder of recordings, such as CLAP or wav2vec 2.0.
+
+    Only with hf: is anything downloaded, and then that model alone. It needs segue[hub], and
+    weights in safetensors files; code that comes with a model is never run. Later recordings are
+    embedded by `segue add`. With a model of the type CLAP, any text finds recordings: segue like
+    "rain on a tin roof" --space clap.
+
+    Example: segue spaces add clap --from hf:laion/clap-htsat-unfused
+    """
+    with open_library(library) as lib, count_progress("embedding recordings") as watch:
+        added = lib.learning.add_space(name, source, workers=workers, watch=watch)
+    if json:
+        fields = {
+            "space": name,
+            "kind": added.space.kind,
+            "dimension": added.space.dimension,
+            "model": added.source,
+            "text": added.embeds_text,
+            "tracks": added.tracks,
+        }
+        print_json("spaces-add", {**fields, "failures": failure_fields(added.failures)})
+        return
+    print_failures("not embedded", added.failures)
+    query = '"calm piano"' if added.embeds_text else "TRACK"
+    say(
+        f"{count_of(added.tracks, 'recording')} in the space {name}, of {added.space.dimension} "
+        f"dimensions: segue like {query} --space {name}"
+    )
+
+
+@subcommand(spaces_app)
+def update(
+    workers: opt.Workers = None, library: opt.Library = None, json: opt.Json = False
+) -> None:
+    """Embed new recordings in the spaces of encoders that were added.
+
+    Example: segue spaces update
+    """
+    with open_library(library) as lib, count_progress("embedding recordings") as watch:
+        failed = lib.learning.update_spaces(workers=workers, watch=watch)
+        tracks = {info.space.name: info.tracks for info in lib.spaces() if info.trained}
+    if json:
+        print_json("spaces-update", {"tracks": tracks, "failures": failure_fields(failed)})
+        return
+    print_failures("not embedded", failed)
+    for name, count in tracks.items():
+        say(f"{name}: {count_of(count, 'track')}")

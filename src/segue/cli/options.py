@@ -83,6 +83,8 @@ Folder = Annotated[
     ),
 ]
 
+Workers = Annotated[int | None, typer.Option(min=1, help="Number of decoding processes.")]
+
 # Queries and embedding spaces
 
 Queries = Annotated[

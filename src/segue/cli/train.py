@@ -49,7 +49,6 @@ Restart = Annotated[
     bool, typer.Option("--restart", help="A new run, even if there is one that can be resumed.")
 ]
 LearningRate = Annotated[float | None, typer.Option(help="Learning rate; by default the preset's.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Number of decoding processes.")]
 
 
 @subcommand(train_app, "sound")
@@ -91,7 +90,7 @@ def train_sound(
         Literal["mel", "musicnn"],
         typer.Option("--from", help="Input of the network, for contrastive."),
     ] = "mel",
-    workers: Workers = None,
+    workers: opt.Workers = None,
     library: opt.Library = None,
     json: opt.Json = False,
 ) -> None:
@@ -169,7 +168,7 @@ def train_score(
     resume: Resume = False,
     restart: Restart = False,
     learning_rate: LearningRate = None,
-    workers: Workers = None,
+    workers: opt.Workers = None,
     library: opt.Library = None,
     json: opt.Json = False,
 ) -> None:

@@ -170,6 +170,15 @@ class DecodeExcerpts:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodeWaveforms:
+    """Asks for the analysed excerpts of a recording, or one passage of it, at some sample rate."""
+
+    path: bytes
+    rate_hz: int
+    passage: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReadMelodies:
     """Asks for the melodic lines of all tunes of a score file."""
 
@@ -185,6 +194,7 @@ Job = (
     | ReadMelodies
     | DecodeSamples
     | DecodeExcerpts
+    | DecodeWaveforms
 )
 
 
@@ -304,6 +314,13 @@ class Melodies:
     tables: tuple[FloatArray | Fault, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Waveforms:
+    """Excerpts of a recording, each of shape (n,), float32, mono."""
+
+    samples: tuple[FloatArray, ...]
+
+
 Answer = (
     Identity
     | DecodedFile
@@ -313,6 +330,7 @@ Answer = (
     | DecodedSamples
     | DecodedExcerpts
     | Melodies
+    | Waveforms
 )
 
 
@@ -328,7 +346,7 @@ def run_job(job: Job) -> Answer:
 
         with open_recording(path) as file:
             return _image(file, job.image, job.passage)
-    if isinstance(job, DecodeSamples | DecodeExcerpts):
+    if isinstance(job, DecodeSamples | DecodeExcerpts | DecodeWaveforms):
         return _decode_all(path, job)
     if isinstance(job, ReadSidecars):
         return _read_words(path, job)
@@ -470,9 +488,9 @@ def _decode_passage(
 
 
 def _decode_all(
-    path: Path, job: DecodeSamples | DecodeExcerpts
-) -> DecodedSamples | DecodedExcerpts:
-    """Decode all of a recording or passage, unlike the excerpts by which tracks are analysed."""
+    path: Path, job: DecodeSamples | DecodeExcerpts | DecodeWaveforms
+) -> DecodedSamples | DecodedExcerpts | Waveforms:
+    """Decode all of a recording or passage, or for `Waveforms` the excerpts that are analysed."""
     from segue.io.audio import open_recording
 
     def whole(duration_s: float) -> tuple[Span, ...]:
@@ -484,6 +502,8 @@ def _decode_all(
         return (Span(0.0, duration_s),)
 
     with open_recording(path) as file:
+        if isinstance(job, DecodeWaveforms):
+            return Waveforms(file.read(job.rate_hz, spans_to_analyse, only=job.passage).excerpts)
         recording = file.read(SAMPLE_RATE_HZ, whole, only=job.passage)
         if isinstance(job, DecodeSamples):
             return DecodedSamples(recording.excerpts[0], read_tags(path))

@@ -213,14 +213,14 @@ def _transcribe(
     from segue.audio.chroma import analyse_harmony
     from segue.ingest.transcription import split_parts, transcribe_samples  # imports torch
 
-    by_path = {os.fsencode(track.path): track for track in tracks}
-    jobs = [
-        DecodeSamples(path, Span(0.0, min(track.duration_s, MAX_RECORDING_S)))
-        for path, track in by_path.items()
-    ]
+    jobs: dict[Job, Track] = {}
+    for track in tracks:
+        start_s = track.passage.start_s if track.passage else 0.0
+        passage = Span(start_s, start_s + min(track.duration_s, MAX_RECORDING_S))
+        jobs[DecodeSamples(os.fsencode(track.path), passage)] = track
     failures = []
     for job, answer in Workers[Job, Answer].run(TASK, jobs, IMAGE_LIMIT_S, workers, watch):
-        track = by_path[job.path]
+        track = jobs[job]
         if not isinstance(answer, DecodedSamples):
             failures.append(Failure(track.path, getattr(answer, "reason", "unreadable")))
             continue

@@ -45,7 +45,13 @@ from segue.search.query import (
 )
 from segue.search.ranking import Metric, select_hits
 from segue.search.taste import Taste, apply_taste, skipped_ids
-from segue.search.text_query import Reading, rank_queries, read_queries
+from segue.search.text_query import (
+    Reading,
+    rank_by_vector,
+    rank_queries,
+    read_queries,
+    read_text,
+)
 from segue.store import Store, default_folder
 from segue.training.embedding import LibraryFileReader, embed_new_tracks, representations
 
@@ -303,11 +309,17 @@ class Library(deprecation.RenamedAttributes):
         >>> hits = lib.like(12, "sadder, faster")  # doctest: +SKIP
         >>> hits = lib.like("song.mp3", blend={"sound": 0.7, "metadata": 0.3})  # doctest: +SKIP
         """
-        store, reading = self._store, read_queries(self._store, queries)
+        store, reading = self._store, self.read_queries(*queries, space=space)
         query_set = self._query_set(reading.names, minus, at)
         if not reading.names and (minus or at or blend or among_similar_artists or tags):
             raise BadArgument("a description goes with -n, --space and filters; name a track, too")
-        ranking = rank_queries(store, reading.description, query_set, space, metric, blend)
+        if reading.text and space:
+            from segue.training.hub import embed_text  # imports torch
+
+            vector = embed_text(store, space, reading.text)
+            ranking = rank_by_vector(store, space, vector, reading.text)
+        else:
+            ranking = rank_queries(store, reading.description, query_set, space, metric, blend)
         if tags:
             if metric != "cosine" or query_set.kind != "sound":
                 raise BadArgument("tags go with recordings, and with the cosine")
@@ -330,14 +342,24 @@ class Library(deprecation.RenamedAttributes):
             excluded=skipped_ids(store) if taste else (),
         )
 
-    def read_queries(self, *queries: Query) -> Reading:
+    def read_queries(self, *queries: Query, space: str | None = None) -> Reading:
         """Say how `like` reads queries: which name tracks, and what the others describe.
+
+        In a space that embeds text, see `segue.library.learning.Learning.add_space`, any text is a
+        query.
 
         Examples
         --------
         >>> lib.read_queries("calm piano, no vocals").remark  # doctest: +SKIP
         'read as a description: calm, piano, no vocals'
         """
+        if space and space not in builtin_spaces():
+            from segue.training.hub import embeds_text  # imports torch
+
+            if embeds_text(self._store, space) and (
+                reading := read_text(self._store, queries, space)
+            ):
+                return reading
         return read_queries(self._store, queries)
 
     def like_tags(

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from segue.generate.melody.model import MelodyModel
     from segue.generate.notes.network import NoteModel
     from segue.nn.trainer import ProgressCallback, TrainingOptions
+    from segue.records import Failure
     from segue.render.plots import Filter
+    from segue.training.hub import HubSpace
     from segue.training.models import ModelInfo
     from segue.training.run import TrainingResult, Watcher
 
@@ -166,6 +168,71 @@ class Learning:
         from segue.training.models import list_models  # imports torch
 
         return list_models(self._store)
+
+    def add_space(
+        self,
+        name: str,
+        source: str,
+        *,
+        workers: int | None = None,
+        watch: Callable[[int, int], None] | None = None,
+    ) -> "HubSpace":
+        """Add a space whose vectors an encoder in the format of `transformers` computes.
+
+        Encoders of the type CLAP embed text, too: `like("calm piano", space=name)` then finds
+        recordings by any text. What is done when it is stopped stays; the same call goes on.
+
+        Parameters
+        ----------
+        name : str
+            Name of the space.
+        source : str
+            "hf:OWNER/NAME", which is downloaded from the Hugging Face Hub if it is not there yet,
+            or a folder; for a folder, nothing is downloaded.
+        workers : int, optional
+            Number of decoding processes; one per core by default.
+        watch : callable, optional
+            Called with the number of files done and in all.
+
+        Raises
+        ------
+        BadArgument
+            The model is no encoder of recordings, is incomplete, needs code of its own, or is not
+            stored as safetensors; or the name is taken.
+        NotFound
+            There is no such model.
+
+        Examples
+        --------
+        >>> lib.learning.add_space("clap", "hf:laion/clap-htsat-unfused").tracks  # doctest: +SKIP
+        1204
+        >>> hits = lib.like("rain on a tin roof", space="clap")  # doctest: +SKIP
+        """
+        from segue.training.hub import add_space  # imports torch
+
+        count = workers or os.cpu_count() or 1
+        return add_space(self._store, name, source, workers=count, watch=watch)
+
+    def update_spaces(
+        self, *, workers: int | None = None, watch: Callable[[int, int], None] | None = None
+    ) -> "list[Failure]":
+        """Embed new recordings in the spaces of `add_space`, as `segue.Library.add` does.
+
+        Examples
+        --------
+        >>> lib.learning.update_spaces()  # doctest: +SKIP
+        []
+        """
+        from segue.training.hub import is_hub_space, update_space  # imports torch
+
+        count = workers or os.cpu_count() or 1
+        names = [info.space.name for info in self._store.spaces.known() if info.trained]
+        return [
+            failure
+            for name in names
+            if is_hub_space(self._store, name)
+            for failure in update_space(self._store, name, workers=count, watch=watch)
+        ]
 
     def remove(self, name: str) -> "ModelInfo":
         """Remove a model or space that was trained on this library, and return what it was.

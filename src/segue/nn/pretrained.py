@@ -100,7 +100,7 @@ def download(base: BaseModel) -> None:
     BadArgument
         The Hub cannot be reached, or the disk is full.
     """
-    require_packages("transformers", "peft")
+    require_packages("transformers")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -138,7 +138,7 @@ def locate(base: BaseModel) -> Path:
         It is not here.
     """
     if base.kind == "hf":
-        require_packages("transformers", "peft")
+        require_packages("transformers")
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -160,8 +160,14 @@ def locate(base: BaseModel) -> Path:
     return path
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, *, tokenizer: bool = True) -> None:
     """Check that a folder has all files of a model of the `transformers` format.
+
+    Parameters
+    ----------
+    folder : Path
+    tokenizer : bool
+        Whether the model reads text.
 
     Raises
     ------
@@ -183,7 +189,8 @@ def check_folder(folder: Path) -> None:
         raise BadArgument(
             f"{folder} lacks {missing[0]}, which its index names; download the model again"
         )
-    if not any((folder / name).exists() for name in ("tokenizer.json", "tokenizer.model")):
+    tokenizers = ("tokenizer.json", "tokenizer.model", "vocab.json")
+    if tokenizer and not any((folder / name).exists() for name in tokenizers):
         raise BadArgument(f"{folder} has no tokenizer.json; give a folder with the tokenizer too")
     if config.get("auto_map"):
         raise BadArgument(

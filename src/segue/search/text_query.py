@@ -230,11 +230,14 @@ class Reading:
         What the other queries describe.
     remark : str
         The reading in a sentence; "" for names that describe nothing.
+    text : str
+        Text that the model of a space embeds, instead of names and description.
     """
 
     names: tuple[Query, ...]
     description: TextDescription | None
     remark: str
+    text: str = ""
 
 
 def read_queries(store: Store, queries: Sequence[Query]) -> Reading:
@@ -273,6 +276,50 @@ def read_queries(store: Store, queries: Sequence[Query]) -> Reading:
     if also_described:
         remark = f'read as a name; to search by description: "{TEXT_FIELD}:{also_described[0]}"'
     return Reading(tuple(names), description, remark)
+
+
+def read_text(store: Store, queries: Sequence[Query], space: str) -> Reading | None:
+    """Read queries for a space that embeds text; None if they are names.
+
+    Raises
+    ------
+    BadArgument
+        A text stands beside a name.
+    """
+    texts = [_text_of(query) for query in queries]
+    is_text = [
+        text is not None or not (isinstance(query, Path) or _names_tracks(store, query))
+        for query, text in zip(queries, texts, strict=True)
+    ]
+    if not any(is_text):
+        return None
+    if not all(is_text):
+        raise BadArgument(f"a text is searched for in the space {space} alone, without a track")
+    text = ", ".join(
+        str(query) if text is None else text.strip()
+        for query, text in zip(queries, texts, strict=True)
+    )
+    return Reading((), None, f"searched as a text in the space {space}", text)
+
+
+def _names_tracks(store: Store, query: Query) -> bool:
+    try:
+        return bool(look_up(store, query))
+    except NotFound:
+        return isinstance(query, int) or medium_of(Path(query)) is not None
+
+
+def rank_by_vector(store: Store, space: str, vector: FloatArray, name: str) -> Ranking:
+    """Rank all tracks of a space by the cosine similarity to a vector, which is the one reason."""
+    matrix = store.spaces.matrix(space)
+    unit = vector / max(float(np.linalg.norm(vector)), 1e-12)
+    scores = np.asarray(matrix.unit @ unit, np.float32)
+    return Ranking(
+        matrix.ids,
+        scores,
+        lambda row: (Reason(name, float(scores[row]), name),),
+        store.spaces.matrix(MEDIA[matrix.space.kind].duplicate_space),
+    )
 
 
 def _text_of(query: Query) -> str | None:

@@ -25,12 +25,13 @@ def _trained_spaces(medium: Medium) -> ModuleType:
 def representations(store: Store) -> "list[Representation]":
     """List what the trained spaces of a library read of new tracks, each once."""
     from segue.nn.checkpoint import MODEL
+    from segue.training.hub import is_hub_space
     from segue.training.models import model_folder
 
     read: dict[Representation, None] = {}
     for info in store.spaces.known():
         path = model_folder(store, info.space.name) / MODEL
-        if info.trained and path.exists():
+        if info.trained and path.exists() and not is_hub_space(store, info.space.name):
             with contextlib.suppress(BadCheckpoint):  # reported by `embed_new_tracks`
                 read[_trained_spaces(info.space.kind).read_representation(path)] = None
     return list(read)
@@ -45,6 +46,7 @@ def embed_new_tracks(store: Store, *, workers: int = 1) -> list[Failure]:
         Models that cannot be read; their spaces are left as they are.
     """
     from segue.nn.checkpoint import MODEL
+    from segue.training.hub import is_hub_space, update_space
     from segue.training.models import model_folder
 
     failures: list[Failure] = []
@@ -58,6 +60,9 @@ def embed_new_tracks(store: Store, *, workers: int = 1) -> list[Failure]:
         if not tracks:
             continue
         try:
+            if is_hub_space(store, name):
+                failures += update_space(store, name, workers=workers)
+                continue
             vectors = _trained_spaces(kind).embed_tracks(store, name, tracks, workers)
         except BadCheckpoint as error:
             failures.append(Failure(model, str(error)))
@@ -133,6 +138,7 @@ class LibraryFileReader:
     def _embed_in_trained(self, space: str, path: Path, passage: Span | None) -> FloatArray | None:
         """Embed a file in a trained space; None if it has no network, as that of listens."""
         from segue.nn.checkpoint import MODEL
+        from segue.training import hub
         from segue.training.models import model_folder
 
         if not (model_folder(self._store, space) / MODEL).exists():
@@ -141,5 +147,7 @@ class LibraryFileReader:
         kind = next(i.space.kind for i in infos if i.space.name == space and i.trained)
         if kind != (medium_of(path) or "sound"):
             return None
+        if hub.is_hub_space(self._store, space):
+            return hub.embed_file(self._store, space, path, passage)
         vector: FloatArray = _trained_spaces(kind).embed_file(self._store, space, path, passage)
         return vector
