@@ -232,10 +232,11 @@ def train_lyrics(
         str | None,
         typer.Option(
             "--from",
-            help="Model to fine-tune: shipped, or the name of yours; scratch for none; or a "
+            help="Model to fine-tune: base, the bundled one of the language of the songs; base-en, "
+            "base-de, base-es, base-fr or base-it; or the name of yours; scratch for none; or a "
             "language model of another maker: hf:OWNER/NAME of the Hugging Face Hub, the path of "
-            "its folder, or gguf:PATH. By default shipped for an artist with the default preset, "
-            "else scratch.",
+            "its folder, or gguf:PATH. By default base for an artist with the default preset, else "
+            "scratch.",
         ),
     ] = None,
     name: Annotated[
@@ -255,12 +256,12 @@ def train_lyrics(
     """Train a character-level language model of lyrics.
 
     Without --artist, the training set is all lyrics of the library, and the model can then write in
-    the style of each artist; with it, the shipped model is fine-tuned to that style in a minute or
-    two. A tenth of the songs is the validation set, another the test set. A run that was
-    interrupted goes on with --resume, with the same result. A language model of another maker, as
-    GPT-2 or Llama, gets an adapter of the artist's style (LoRA); that needs the extra segue[llm].
-    Models of the Hub are downloaded, by this command alone. A model of llama.cpp is not trained: it
-    writes after a prompt of the artist's songs.
+    the style of each artist; with it, a bundled model in the artist's language is fine-tuned to
+    that style in a minute or two. A tenth of the songs is the validation set, another the test set.
+    A run that was interrupted goes on with --resume, with the same result. A language model of
+    another maker, as GPT-2 or Llama, gets an adapter of the artist's style (LoRA); that needs the
+    extra segue[llm]. Models of the Hub are downloaded, by this command alone. A model of llama.cpp
+    is not trained: it writes after a prompt of the artist's songs.
 
     Example: segue train lyrics --artist "Robert Burns"
     """
