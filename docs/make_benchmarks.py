@@ -21,6 +21,7 @@ CHAPTERS = {
         "score_retrieval",
         "lyrics_style",
         "lyrics_search",
+        "meaning_search",
         "separate_queries",
         "text_queries",
         "reasons",

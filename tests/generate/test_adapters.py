@@ -24,10 +24,16 @@ from segue.generate.lyrics.adapter_training import (
     train_adapter,
 )
 from segue.generate.lyrics.form import parse_meter
-from segue.generate.lyrics.network import UNCONDITIONAL
+from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.report import GeneratedLyrics
 from segue.generate.lyrics.sampler import ArtistStyle, LyricsOptions, sample_lyrics
-from segue.generate.lyrics.training import Split, split_by_artist, tokenize_song
+from segue.generate.lyrics.training import (
+    LyricsTraining,
+    Split,
+    split_by_artist,
+    tokenize_song,
+)
 from segue.generate.lyrics.transformers_lm import load_transformer
 from segue.generate.lyrics.vocabulary import encode_song
 from segue.lyrics.phonetics import split_words
@@ -45,6 +51,7 @@ from segue.nn.pretrained import (
 )
 from segue.nn.trainer import Progress
 from segue.records import Lyrics, Tags
+from segue.training.run import _resolve_lyrics_options
 from verses import song as verse
 
 
@@ -188,6 +195,21 @@ def test_the_contrast_of_two_adapters_is_with_their_base(models: list[AdaptedMod
     assert len(list(duet)) == 1
 
 
+def test_an_adapter_and_a_model_of_segue_write_a_duet(models: list[AdaptedModel]) -> None:
+    network = CharNetwork(CharNetworkConfig(16, 1, ngram_sizes=()))
+    own = LanguageModel(network.eval(), (), models[1].training_songs, {})
+    voices = [*styles(models[:1]), ArtistStyle("Bob Short", own)]
+    for blend in (None, 0.5):
+        duet = GeneratedLyrics(voices, LyricsOptions(2), blend=blend)
+        assert len([line for line in duet if line.text]) == 2
+
+
+def test_an_adapter_is_not_adapted_again(models: list[AdaptedModel]) -> None:
+    options = LyricsTraining(artist="Ada Long", start="lyrics-ada-long")
+    with pytest.raises(BadArgument, match=f"--from {models[0].base}"):
+        _resolve_lyrics_options(None, options, models[0])  # type: ignore[arg-type]
+
+
 def test_nothing_connects(
     models: list[AdaptedModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +238,7 @@ def test_a_base_that_is_gone_or_changed(base: Path, tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match="not the one that this adapter was trained with"):
         model.ensemble(1)
     shutil.rmtree(copy)
-    with pytest.raises(NotFound, match="moved or deleted"):
+    with pytest.raises(NotFound, match="put it back there"):
         model.ensemble(1)
 
 

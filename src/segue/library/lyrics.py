@@ -94,7 +94,8 @@ def find_meaning(
             continue
         similarities = vectors @ vector
         at = int(similarities.argmax())
-        best.append((float(similarities[at]), track, split_passages(text)[at]))
+        similarity = float(np.clip(similarities[at], 0, 1))
+        best.append((similarity, track, split_passages(text)[at]))
     best.sort(key=lambda hit: (-hit[0], hit[1]))
     del best[n:]
     tracks = {track.id: track for track in store.tracks([track for _, track, _ in best])}

@@ -153,7 +153,7 @@ def locate(base: BaseModel) -> Path:
             ) from None
     path = Path(base.name)
     if not path.exists():
-        raise NotFound(f"there is no language model {path}; it was moved or deleted, or not given")
+        raise NotFound(f"there is no language model {path}: check the path, or put it back there")
     if path.is_dir() == (base.kind == "gguf"):
         expected = "a file of llama.cpp" if base.kind == "gguf" else "a folder"
         raise BadArgument(f"{path} is not {expected}; give --from a model of that kind")
