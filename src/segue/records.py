@@ -360,6 +360,29 @@ class LineHit(RenamedAttributes):
 
 
 @dataclass(frozen=True, slots=True)
+class MelodyHit:
+    """One result of a search for a melody.
+
+    Attributes
+    ----------
+    rank : int
+        From 1.
+    similarity : float
+        0 to 1; 1 if the track contains the very melody, in any key and at any tempo.
+    track : Track
+        A score or a recording.
+    start_s, end_s : float
+        Onsets of the first and the last note of the most similar passage, in seconds.
+    """
+
+    rank: int
+    similarity: float
+    track: Track
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class GroupHit:
     """One artist, album or genre in the result of a similarity search.
 

@@ -110,7 +110,7 @@ Model = Annotated[
 ]
 
 
-@subcommand(lyrics_app, old="find")
+@subcommand(lyrics_app)
 def find(
     line: Annotated[str, typer.Argument(help="Words of a song, as you remember them.")],
     n: opt.Count = 10,
