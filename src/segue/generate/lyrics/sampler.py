@@ -623,7 +623,7 @@ class _Sampler:
         if len(pair) < 2 or all(is_unstressed(word, self._lexicon.language) for word in pair):
             return False
         recent = [*self._words[-_RECENT_WORDS:], *new[:-1]]
-        return pair in itertools.pairwise(recent)
+        return any(pair == each for each in itertools.pairwise(recent))
 
     def _read(self, text: str) -> None:
         for decoder in self._decoders:
