@@ -47,10 +47,10 @@ LIEDER: Final = "lieder_mxl.zip"
 FOLK: Final = "folk_tunes.zip"
 #: Every so many-th lied is compared; phrases of a tune that words are written for.
 EVERY: Final = 4
-PHRASES: Final = 8
+PHRASES: Final = 4
 #: Lieder that words are written for, of each language, and folk tunes.
-WRITTEN: Final[dict[str, int]] = {"de": 3, "en": 2, "fr": 2}
-FOLK_TUNES: Final = 3
+WRITTEN: Final[dict[str, int]] = {"de": 2, "en": 2, "fr": 2}
+FOLK_TUNES: Final = 2
 _END_MARKS: Final = ',;:.!?—"”“'
 Item = tuple[str, Language, Tune]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue.lyrics.phonetics import normalised_words, word_list
-from segue.lyrics.pronunciation import Sound, sound, verse_words
+from segue.lyrics.pronunciation import Sound, is_unstressed, sound, verse_words
 from segue.lyrics.spelling import FUNCTION_WORDS, Language
 
 #: English words that are never on a strong position.
@@ -72,6 +72,9 @@ class Lexicon:
     counts : mapping from str to int
         Words in lower case, and ten times the logarithm of their frequencies.
     language : {"en", "de", "fr", "es", "it", "other"}
+    sung : bool
+        Whether function words of one syllable are weak, as in songs; in verse a metre may stress
+        them.
 
     Attributes
     ----------
@@ -81,7 +84,9 @@ class Lexicon:
         Stress patterns: for each syllable "1" (strong), "0" (weak), or "x" (either).
     """
 
-    def __init__(self, counts: Mapping[str, int], language: Language) -> None:
+    def __init__(
+        self, counts: Mapping[str, int], language: Language, *, sung: bool = False
+    ) -> None:
         elided = {
             f"'{word}" if language == "en" and word in _ELIDED else word: word for word in counts
         }
@@ -91,9 +96,10 @@ class Lexicon:
         self.sounds = [sound(word, language) for word in self.words]
         self.counts = np.array([counts[elided[word]] for word in self.words], np.int64)
         patterns = [
-            stress_pattern(word, of_word, language)
+            "0" if sung and len(of_word.stress) == 1 and is_unstressed(word, language)
+            else stress_pattern(word, of_word, language)
             for word, of_word in zip(self.words, self.sounds, strict=True)
-        ]
+        ]  # fmt: skip
         self.patterns = sorted({pattern for pattern in patterns if len(pattern) <= _MAX_SYLLABLES})
         index = {pattern: at for at, pattern in enumerate(self.patterns)}
         self._pattern_of = np.array([index.get(pattern, -1) for pattern in patterns])
@@ -217,13 +223,15 @@ def fits(pattern: str, meter: str) -> bool:
     )
 
 
-def build_lexicon(texts: Iterable[str], language: Language) -> Lexicon:
+def build_lexicon(texts: Iterable[str], language: Language, *, sung: bool = False) -> Lexicon:
     """Return the words of an artist's songs, and those of verse in their language.
 
     Parameters
     ----------
     texts : iterable of str
     language : {"en", "de", "fr", "es", "it", "other"}
+    sung : bool
+        See `Lexicon`.
     """
     own = Counter(word for text in texts for word in normalised_words(text))
     counts = {
@@ -231,4 +239,4 @@ def build_lexicon(texts: Iterable[str], language: Language) -> Lexicon:
         for word, count in own.items()
         if word.replace("'", "").isalpha()
     }
-    return Lexicon({**verse_words(language), **counts}, language)
+    return Lexicon({**verse_words(language), **counts}, language, sung=sung)

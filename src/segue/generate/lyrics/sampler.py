@@ -7,6 +7,7 @@ number of syllables, to a rhyme scheme, by sound, and to a maximum number of suc
 are copied from the training set.
 """
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,6 @@ from segue.generate.lyrics.form import (
     parse_syllables,
     stanza_forms,
 )
-from segue.generate.lyrics.form_report import stress_clashes
 from segue.generate.lyrics.language_model import Decoder
 from segue.generate.lyrics.lexicon import Lexicon, build_lexicon
 from segue.generate.lyrics.line_search import (
@@ -47,7 +47,7 @@ from segue.generate.lyrics.theme import Theme
 from segue.generate.lyrics.vocabulary import encode
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.phonetics import normalised_words, split_words
-from segue.lyrics.pronunciation import sound
+from segue.lyrics.pronunciation import is_unstressed, sound
 from segue.lyrics.spelling import Language, detect_language
 from segue.nn.sampling import MASKED, Sampling
 
@@ -61,8 +61,8 @@ BLEND_MODES: Final[tuple[BlendMode, ...]] = ("mixture", "product", "contrast")
 GUIDANCE_SCALE: Final = 0.5
 #: Weight of the difference from the base model in "contrast".
 CONTRAST: Final = 1.5
-#: What is taken from the logarithm of a line's weight for each function word that a tune stresses.
-_CLASH: Final = 1.0
+#: Words of the text within which a line to a tune repeats no pair of words.
+_RECENT_WORDS: Final = 24
 #: Candidates of a line that must keep a form or a theme; of another line there is one.
 CANDIDATES: Final = 8
 #: Of a line that nothing but rejected candidates were found for: attempts, and the factor of the
@@ -392,7 +392,6 @@ class _Sampler:
             self._locked[0] = options.seed_line
         self._theme = Theme.of(options.about, training_texts(styles)) if options.about else None
         self._forms = options.line_forms
-        self._meter = ""  # of the line that is written, if a tune gives it
         self._lexicon: Lexicon | None = None
         self._masks: dict[tuple[str, ...], NDArray[np.bool_]] = {}
         if options.is_formed:
@@ -403,7 +402,7 @@ class _Sampler:
             self._author,
             by == "word" and not self._single,
             self._is_rejected,
-            self._bonus,
+            self._theme.bonus if self._theme else lambda _: 0.0,
         )
 
     def sample(self) -> Iterator[LyricLine]:
@@ -450,7 +449,6 @@ class _Sampler:
             values = self._theme.values(self._lexicon.words) if self._theme else None
             constraint = self._formed_line(meter, endings, values)
         count = CANDIDATES if self._lexicon or self._theme else 1
-        self._meter = self._forms[len(stanza)].meter if self._options.forms else ""
         particle = self._find(constraint, count)
         by_word = self._by == "word" and not self._single
         text = particle.text.strip()
@@ -492,13 +490,6 @@ class _Sampler:
             "--max-copy or --temperature"
         )
 
-    def _bonus(self, line: str) -> float:
-        """Return what is added to the logarithm of a line's weight, for its theme and stress."""
-        bonus = self._theme.bonus(line) if self._theme else 0.0
-        if self._meter and self._lexicon:
-            bonus -= _CLASH * stress_clashes(line, self._meter, self._lexicon.language)
-        return bonus
-
     def _author(self, turn: int) -> str:
         return "A" if self._single else "ABCDEFGH"[turn % len(self._styles)]
 
@@ -516,7 +507,7 @@ class _Sampler:
         language = language_of(self._styles)
         models = tuple(dict.fromkeys(style.model for style in self._styles))
         artists = () if language == "en" else tuple(style.artist for style in self._styles)
-        lexicon = _lexicon(models, artists, language)
+        lexicon = _lexicon(models, artists, language, sung=bool(self._options.forms))
         needed = max(min(_MIN_LEXICON, len(lexicon.words)), 1)
         written = (word for word in lexicon.words if len(encode(word)) == len(word))
         if sum(1 for _ in islice(written, needed)) < needed:
@@ -598,6 +589,8 @@ class _Sampler:
         new = normalised_words(line)
         if line.endswith("\n") and len(new) > 2 and tuple(new) in self._written:
             return True
+        if self._options.forms and self._repeats(new):
+            return True
         n = self._options.max_copy + 1
         if n == 1:
             return False
@@ -616,6 +609,18 @@ class _Sampler:
             corpus.longest_copy <= self._options.max_copy and corpus.ends_in_member(words)
             for corpus in corpora[:1]
         )
+
+    def _repeats(self, new: Sequence[str]) -> bool:
+        """Return whether a line ends in two words that the text had shortly before.
+
+        The words that a tune allows on its strong beats are few, and tend to be repeated.
+        """
+        assert self._lexicon  # noqa: S101
+        pair = tuple(new[-2:])
+        if len(pair) < 2 or all(is_unstressed(word, self._lexicon.language) for word in pair):
+            return False
+        recent = [*self._words[-_RECENT_WORDS:], *new[:-1]]
+        return any(pair == each for each in itertools.pairwise(recent))
 
     def _read(self, text: str) -> None:
         for decoder in self._decoders:
@@ -656,12 +661,12 @@ def _ngram_hashes(model: StyleModel, n: int) -> frozenset[int]:
 
 @lru_cache(maxsize=4)
 def _lexicon(
-    models: tuple[StyleModel, ...], artists: tuple[str, ...], language: Language
+    models: tuple[StyleModel, ...], artists: tuple[str, ...], language: Language, *, sung: bool
 ) -> Lexicon:
     """Return the words of some artists' training songs, or of all songs without artists."""
     songs = [song for model in models for song in model.training_songs]
     own = [song.text for song in songs if song.tags.artist in artists]
-    return build_lexicon(own or [song.text for song in songs], language)
+    return build_lexicon(own or [song.text for song in songs], language, sung=sung)
 
 
 def check_seed_line(line: str | None) -> str:
