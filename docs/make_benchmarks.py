@@ -52,6 +52,7 @@ CHAPTERS = {
     "Music": (
         "compose",
         "continuations",
+        "styles",
         "critic",
         "humanise",
         "part_ranges",
