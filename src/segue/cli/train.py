@@ -232,8 +232,9 @@ def train_lyrics(
         str | None,
         typer.Option(
             "--from",
-            help="Model to fine-tune: shipped, or the name of yours; scratch for none. By default "
-            "shipped for an artist with the default preset, else scratch.",
+            help="Model to fine-tune: base, the bundled one of the language of the songs; base-en, "
+            "base-de, base-es, base-fr or base-it; or the name of yours; scratch for none. By "
+            "default base for an artist with the default preset, else scratch.",
         ),
     ] = None,
     name: Annotated[
@@ -253,9 +254,9 @@ def train_lyrics(
     """Train a character-level language model of lyrics.
 
     Without --artist, the training set is all lyrics of the library, and the model can then write in
-    the style of each artist; with it, the shipped model is fine-tuned to that style in a minute or
-    two. A tenth of the songs is the validation set, another the test set. A run that was
-    interrupted goes on with --resume, with the same result.
+    the style of each artist; with it, a bundled model in the artist's language is fine-tuned to
+    that style in a minute or two. A tenth of the songs is the validation set, another the test set.
+    A run that was interrupted goes on with --resume, with the same result.
 
     Example: segue train lyrics --artist "Robert Burns"
     """

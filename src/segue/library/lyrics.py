@@ -245,4 +245,10 @@ class Songbook:
         from segue.training.lyrics import find_style
 
         style = find_style(self._store, artist, model)
-        return ArtistStyle(style.artist, style.model, style.index, source=style.file.source)
+        return ArtistStyle(
+            style.artist,
+            style.model,
+            style.index,
+            source=style.file.source,
+            language=style.language,
+        )

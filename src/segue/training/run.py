@@ -45,7 +45,7 @@ from segue.score.vae.training import ScoreTraining, train_score
 from segue.store import Store
 from segue.training import scores, sound
 from segue.training.embedding import store_vectors
-from segue.training.lyrics import library_songs, resolve_artist, songs_by_artist
+from segue.training.lyrics import base_of, library_songs, resolve_artist, songs_by_artist
 from segue.training.models import (
     COMPOSING,
     LYRICS,
@@ -236,6 +236,8 @@ def train_model(
     """
     recipe = RECIPES[type(options)]
     start_name = getattr(options, "start", "") if recipe.kind else ""
+    if recipe.kind is LYRICS:
+        start_name = base_of(store, start_name, getattr(options, "artist", ""))
     start = load_model(store, recipe.kind, start_name) if recipe.kind and start_name else None
     file = recipe.kind.file if recipe.kind else SPACE_FILE
     folder = check_run(store, name, file, resume=resume, restart=restart)

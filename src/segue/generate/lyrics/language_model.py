@@ -33,6 +33,7 @@ from segue.generate.lyrics.vocabulary import (
     Tokens,
     encode_song,
 )
+from segue.lyrics.spelling import Language
 from segue.nn.checkpoint import Checkpoint, SavedModel, save_model
 from segue.nn.quantization import (
     dequantize_weights,
@@ -47,6 +48,13 @@ CHECKPOINT_KIND: Final = "lyrics"
 VERSION: Final = 1
 MODEL_FILE: Final = "lyrics.safetensors"
 PRETRAINED: Final = WEIGHTS / MODEL_FILE
+#: The base of German, French, Spanish and Italian verse.
+LANGUAGES_BASE: Final = WEIGHTS / "lyrics-languages.safetensors"
+#: Names of the styles of verse in general, by language.
+VERSE_STYLES: Final[Mapping[Language, str]] = {
+    "en": "English verse", "de": "German verse", "es": "Spanish verse", "fr": "French verse",
+    "it": "Italian verse",
+}  # fmt: skip
 #: Length of the longest n-gram, the predicted character included.
 ORDER: Final = 6
 #: Lower bound of the discounts, so that unseen characters keep some probability.
@@ -402,22 +410,24 @@ class LanguageModel(SavedModel):
         path : Path
         quantize : bool
             Whether to store matrices in 8 bits with a scale per row: a quarter of the size. Of a
-            transformer, only 6 bits are used, and 5 of n-gram embeddings, so that a wheel is
-            smaller: that costs two thousandths of a bit per character.
+            transformer, only 6 bits are used, and 5 of the n-gram embeddings of a base, so that
+            a wheel is smaller: that costs two thousandths of a bit per character.
 
         Raises
         ------
         DiskFull
         """
         tensors = float_state_dict(self.network)
-        if quantize and self.network.config.core == "transformer":
+        if quantize:
+            is_base = self.corpus is not None
             ngrams = {name for name in tensors if name.startswith("ngrams.")}
+            bits = 6 if self.network.config.core == "transformer" else 8
             tensors = {
-                **quantize_weights({name: tensors[name] for name in tensors.keys() - ngrams}, 6),
-                **quantize_weights({name: tensors[name] for name in ngrams}, 5),
+                **quantize_weights({name: tensors[name] for name in tensors.keys() - ngrams}, bits),
+                **quantize_weights(
+                    {name: tensors[name] for name in ngrams}, 5 if is_base else bits
+                ),
             }
-        elif quantize:
-            tensors = quantize_weights(tensors)
         tensors[_SONGS_TENSOR] = _compress(self.training_songs)
         if self.corpus is not None:
             tensors[_CORPUS_TENSOR] = torch.from_numpy(self.corpus.compress())

@@ -26,6 +26,7 @@ from segue.generate.lyrics.sampler import (
     LyricsOptions,
     TurnBy,
     blend_styles,
+    language_of,
     sample_lyrics,
     take_turns,
 )
@@ -33,7 +34,7 @@ from segue.generate.lyrics.vocabulary import encode_song
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.features import standardise_style, style_features
 from segue.lyrics.phonetics import split_words
-from segue.lyrics.spelling import detect_language
+from segue.lyrics.spelling import Language, detect_language
 from segue.records import DoubleArray, FloatArray, Lyrics
 
 if TYPE_CHECKING:
@@ -586,17 +587,24 @@ class GeneratedLyrics:
         }
         if self.options.is_formed:
             report["form"] = asdict(
-                form_figures(self._stanzas(), self.options.line_forms, detect_language(text))
+                form_figures(self.stanzas, self.options.line_forms, self.language)
             )
         if any(map(str.isalpha, text)):
             report["bits_per_character"] = bits_per_character(self.styles[0], text)
             songs = [song for model in _models(self.styles) for song in model.training_songs]
             line_artists = [artists[AUTHOR_LETTERS.index(line.voices[0])] for line in generated]
-            report["figures"] = self._statistics(text, line_artists, index_songs(songs))
+            if {*artists} <= {song.tags.artist for song in songs}:  # not of verse in general
+                report["figures"] = self._statistics(text, line_artists, index_songs(songs))
         return report
 
-    def _stanzas(self) -> list[list[str]]:
-        """Return the lines of each stanza, without repetitions."""
+    @property
+    def language(self) -> Language:
+        """Language of the styles."""
+        return language_of(self.styles)
+
+    @property
+    def stanzas(self) -> list[list[str]]:
+        """Lines of each stanza, without repetitions."""
         stanzas: list[list[str]] = [[]]
         for line in self.lines:
             if not line.text:
