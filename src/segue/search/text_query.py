@@ -44,19 +44,25 @@ _DEGREES: Final = {
     **dict.fromkeys(("very", "extremely", "sehr", "extrem", "tres", "vraiment", "muy"), 1.5),
     **dict.fromkeys(("slightly", "bit", "etwas", "leicht", "bisschen", "peu", "poco"), 0.5),
 }
+#: Before "but", they name no track.
+_NOTHING: Final = frozenset(("nothing", "nichts", "rien", "nada"))
 #: Words without a meaning of their own in a description.
-_IGNORED: Final = _CONJUNCTIONS | frozenset(
-    """
+_IGNORED: Final = (
+    _CONJUNCTIONS
+    | _NOTHING
+    | frozenset(
+        """
     a an the of for with and in on at to by from some something any that this it is are be i want
     like please music musical song songs track tracks tune tunes piece pieces sound sounds sounding
     style kind more much full mood feel feeling vibe lots lot all good nice but only just too so
     ein eine einen einem einer der die das dem den des fur mit und im am von zu musik lied lieder
-    stuck stucke klang mehr viel art stimmung aber nur wie zum zur bei
+    stuck stucke klang als mehr viel art stimmung aber nur wie zum zur bei
     un une le la les l de du d pour avec et en au aux dans musique chanson chansons morceau morceaux
-    plus mais genre ambiance comme
+    plus que mais genre ambiance comme
     una unos unas el los las del al y e para con por que musica cancion canciones pieza mas pero
     estilo algo como
     """.split()  # noqa: SIM905
+    )
 )
 #: What divides a track from how results should differ from it.
 _BUT: Final = re.compile(
@@ -136,7 +142,9 @@ class Description:
 def split_comparison(text: str) -> tuple[str, str]:
     """Split "12 but sadder" into the name of a track and a description; "" without a track."""
     match = _BUT.match(text.strip())
-    return (match["base"].strip(), match["text"].strip()) if match else ("", text)
+    if not match or normalise(match["base"]) in _NOTHING:  # "nothing but piano"
+        return "", text
+    return match["base"].strip(), match["text"].strip()
 
 
 def parse_description(text: str) -> Description:

@@ -11,7 +11,7 @@ import lzma
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Protocol, Self
 
 import numpy as np
 import torch
@@ -59,7 +59,7 @@ VERSE_STYLES: Final[Mapping[Language, str]] = {
 ORDER: Final = 6
 #: Lower bound of the discounts, so that unseen characters keep some probability.
 _MIN_DISCOUNT: Final = 0.1
-_SONGS_TENSOR: Final = "known.songs"
+SONGS_TENSOR: Final = "known.songs"
 _CORPUS_TENSOR: Final = "known.corpus"
 _MAX_SONG_BYTES: Final = 1 << 30  # uncompressed
 
@@ -249,6 +249,27 @@ class EnsembleLM:
         return token_nll(log_probs, tokens)
 
 
+class Decoder(Protocol):
+    """Decodes several texts at once.
+
+    Attributes
+    ----------
+    log_probs : Tensor, shape (B, V)
+        Log-probabilities of the next token of each text.
+    """
+
+    log_probs: Tensor
+
+    def append(self, tokens: Tensor) -> None:
+        """Append tokens, shape (B, T), to the texts."""
+
+    def fork(self, rows: Tensor) -> Self:
+        """Return a decoder of some of the texts, each as often as its index is in `rows`."""
+
+    def select(self, rows: Tensor) -> None:
+        """Replace each text by the one at an index, in place."""
+
+
 class EnsembleDecoder:
     """Decodes several texts at once with an `EnsembleLM`.
 
@@ -383,7 +404,7 @@ class LanguageModel(SavedModel):
         metadata, tensors = checkpoint.metadata, dict(checkpoint.tensors)
         if metadata["letters"] != len(CHARACTERS):
             raise ValueError(f"{metadata['letters']} characters, expected {len(CHARACTERS)}")
-        songs = _decompress(tensors.pop(_SONGS_TENSOR))
+        songs = decompress_songs(tensors.pop(SONGS_TENSOR))
         corpus = tensors.pop(_CORPUS_TENSOR, None)
         config = metadata["config"]
         config = CharNetworkConfig(**config | {"ngram_sizes": tuple(config["ngram_sizes"])})
@@ -428,7 +449,7 @@ class LanguageModel(SavedModel):
                     {name: tensors[name] for name in ngrams}, 5 if is_base else bits
                 ),
             }
-        tensors[_SONGS_TENSOR] = _compress(self.training_songs)
+        tensors[SONGS_TENSOR] = compress_songs(self.training_songs)
         if self.corpus is not None:
             tensors[_CORPUS_TENSOR] = torch.from_numpy(self.corpus.compress())
         about = {
@@ -484,7 +505,8 @@ def _load_network(config: CharNetworkConfig, tensors: dict[str, Tensor]) -> Char
     return network.eval().requires_grad_(False)
 
 
-def _compress(songs: tuple[Lyrics, ...]) -> Tensor:
+def compress_songs(songs: tuple[Lyrics, ...]) -> Tensor:
+    """Return songs with titles and artists as a tensor of bytes."""
     document = json.dumps(
         [[song.tags.title, song.tags.artist, song.text] for song in songs], ensure_ascii=False
     )
@@ -492,7 +514,14 @@ def _compress(songs: tuple[Lyrics, ...]) -> Tensor:
     return torch.from_numpy(np.frombuffer(compressed, np.uint8).copy())
 
 
-def _decompress(compressed: Tensor) -> tuple[Lyrics, ...]:
+def decompress_songs(compressed: Tensor) -> tuple[Lyrics, ...]:
+    """Return the songs of `compress_songs`.
+
+    Raises
+    ------
+    ValueError
+        They are damaged, or too many.
+    """
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 28)
     document = decompressor.decompress(compressed.numpy().tobytes(), max_length=_MAX_SONG_BYTES)
     if not decompressor.eof:

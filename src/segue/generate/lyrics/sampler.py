@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.errors import BadArgument, check_seed
+from segue.generate.lyrics.adapter import StyleModel
 from segue.generate.lyrics.form import (
     FORMS,
     LINES_PER_STANZA,
@@ -29,7 +30,7 @@ from segue.generate.lyrics.form import (
     stanza_forms,
 )
 from segue.generate.lyrics.form_report import stress_clashes
-from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.language_model import Decoder
 from segue.generate.lyrics.lexicon import Lexicon, build_lexicon
 from segue.generate.lyrics.line_search import (
     Combine,
@@ -248,7 +249,7 @@ class ArtistStyle:
     Attributes
     ----------
     artist : str
-    model : LanguageModel
+    model : LanguageModel or AdaptedModel
     index : int
         Style index in the model.
     guidance_scale : float
@@ -260,7 +261,7 @@ class ArtistStyle:
     """
 
     artist: str
-    model: LanguageModel
+    model: StyleModel
     index: int = UNCONDITIONAL
     guidance_scale: float = GUIDANCE_SCALE
     source: str = ""
@@ -374,7 +375,7 @@ class _Sampler:
         self._options = options
         self._by = by
         self._single = len(styles) == 1 or combine is not take_turns
-        self._decoders = [
+        self._decoders: list[Decoder] = [
             style.model.ensemble(style.index, style.guidance_scale).decoder() for style in styles
         ]
         self._generator = torch.Generator().manual_seed(options.seed)
