@@ -55,6 +55,7 @@ CHAPTERS = {
     "Music": (
         "compose",
         "continuations",
+        "styles",
         "critic",
         "humanise",
         "part_ranges",

@@ -23,6 +23,7 @@ from segue.generate.compose.sampler import MAX_BARS, BarSampler
 from segue.generate.compose.tokens import (
     DEFAULT_VELOCITY,
     END,
+    FIRST_TOKEN,
     TIME_SIGNATURE_INDEX,
     VOCABULARY_SIZE,
     Bar,
@@ -61,6 +62,23 @@ def options(seed: int = 0, **wished: object) -> CompositionOptions:
 
 def playing(bars: list[Bar]) -> set[int]:
     return set().union(*(bar.instruments for bar in bars))
+
+
+def test_only_instruments_with_a_pedal_use_it(
+    composer: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = BarSampler._sample
+
+    def pedalling(self: BarSampler, logits: Tensor, allowed: BoolArray, attempt: int) -> int:
+        pedals = np.flatnonzero(allowed[FIRST_TOKEN["pedal"] : FIRST_TOKEN["velocity"]])
+        if len(pedals):
+            return FIRST_TOKEN["pedal"] + int(pedals[0])
+        return sample(self, logits, allowed, attempt)
+
+    monkeypatch.setattr(BarSampler, "_sample", pedalling)
+    bars = list(BarSampler(composer, options(1, instruments=(0, 33, 73))).extend(6))
+    assert playing(bars) == {0, 33, 73}
+    assert {pedal.instrument for bar in bars for pedal in bar.pedals} == {0}
 
 
 def test_an_added_part_rests_for_two_bars_at_most_where_others_play(

@@ -73,6 +73,8 @@ _EMPTY_BAR: Final = 3
 _SOURCE_FACTORS: Final = (1.0, 1.0, 0.5, 0.0)
 #: Share of the context for the bars after a gap.
 _SUFFIX_SHARE: Final = 0.35
+#: Programs with a sustain pedal: pianos and the vibraphone.
+_PEDALLED: Final = frozenset((*range(8), 11))
 _BAR_TOKENS: Final = range(FIRST_TOKEN["bar"], FIRST_TOKEN["tempo"])
 
 #: Factor of the penalties of what does not fit chords that are estimated from a score.
@@ -115,6 +117,7 @@ class BarSampler:
         self._ranges: dict[int, tuple[int, int]] = {}
         self._polyphony: dict[int, int] = {}
         self._drums: frozenset[int] | None = None
+        self._pedalled = _PEDALLED
         self._trackers: dict[int, BarTracker] = {}
         self._recent: list[Bar] = []
         self._repetition: RepetitionModel | None = None
@@ -404,6 +407,8 @@ class BarSampler:
             if incomplete and _without_end(allowed).any():
                 allowed = _without_end(allowed)
             position, is_full = state.position, len(tokens) > max_tokens
+            if position.instrument not in self._pedalled:
+                allowed[FIRST_TOKEN["pedal"] : FIRST_TOKEN["velocity"]] = False
             if self._locked_notes is not None:
                 allowed = self._locked_notes.restrict(allowed, bar, position, only=is_full)
             if is_full and (allowed[END] or len(tokens) > 2 * max_tokens - 4):
@@ -581,6 +586,7 @@ class BarSampler:
         """Set ranges, polyphony and registers of instruments, widened by what they play."""
         chordal = frozenset[int]().union(*(chordal_instruments(bar) for bar in bars))
         parts = Counter(self.options.instruments or ())
+        self._pedalled |= {pedal.instrument for bar in bars for pedal in bar.pedals}
         self._polyphony = {
             program: max(parts[program], 1)
             for program in range(DRUMS)
