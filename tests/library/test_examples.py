@@ -62,6 +62,9 @@ def music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     sonnet = folder / "William Shakespeare" / "Sonnet 18.txt"
     sonnet.parent.mkdir()
     sonnet.write_text("Shall I compare thee to a summer's day?\nThou art more lovely\n")
+    rose = folder / "Robert Burns" / "A Red, Red Rose.txt"
+    rose.parent.mkdir()
+    rose.write_text("O my luve is like a red, red rose\nThat's newly sprung in June\n")
     write_sound(tmp_path / "song.mp3", tune(1, 12))
     write_score(tmp_path / "sonata.mid", little_score(1))
     write_score(tmp_path / "rag.mid", little_score(2))
@@ -77,6 +80,7 @@ def test_the_examples_run(music: Path) -> None:
     failed = []
     with Library.open("~/my-library") as lib:
         lib.add([music])
+        lib.file_tags.write(fields=["bpm"], min_confidence=0, all_sounds=True)
         names: dict[str, object] = {"lib": lib, "Library": Library}
         for name, method, text in found:
             examples = doctest.DocTestParser().get_examples(text)

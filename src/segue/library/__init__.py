@@ -389,7 +389,7 @@ class Library(deprecation.RenamedAttributes):
 
         Examples
         --------
-        >>> hits = lib.like_tags(["calm", "piano", "-vocals"], n=5)  # doctest: +SKIP
+        >>> hits = lib.like_tags(["mellow", "acoustic", "-party"], n=5)  # doctest: +SKIP
         """
         ranking = rank_by_tags(self._store, tags)
         excluded = skipped_ids(self._store) if taste else ()
