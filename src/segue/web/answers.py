@@ -16,7 +16,7 @@ _CALLBACK: Final = re.compile(r"[A-Za-z_$][\w$.]{0,99}")
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 #: Error codes of the API.
-GENERIC, MISSING, WRONG_PASSWORD, TOKENS_UNSUPPORTED = 0, 10, 40, 41
+GENERIC, MISSING, WRONG_PASSWORD = 0, 10, 40
 CONFLICTING, WRONG_KEY, NOT_ALLOWED, NOT_FOUND = 43, 44, 50, 70
 
 Element = Mapping[str, Any]

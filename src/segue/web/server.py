@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from segue.library import Library
 
 LOOPBACK: Final = "127.0.0.1"
-DEFAULT_PORT: Final = 4040
 _THREADS: Final = 8
 _MAX_BODY: Final = 1 << 20  # bytes
 _MAX_PARAMETERS: Final = 20_000
