@@ -28,6 +28,7 @@ FLOW = [
     ("training",),
     ("explore",),
     ("library",),
+    ("web",),
     ("cli",),
     ("__main__",),
 ]

@@ -116,8 +116,8 @@ def test_sections_return_and_others_differ(composer: Composer, repetition: float
     composition = Composition(composer, options)
     bars = list(composition)
     assert len(bars) == 12
-    returning = [similarity(bars[index], bars[index + 8]) for index in range(3)]
-    other = [similarity(bars[index], bars[index + 4]) for index in range(3)]
+    returning = [similarity(bars[index], bars[index + 8]) for index in range(2)]  # then a cadence
+    other = [similarity(bars[index], bars[index + 4]) for index in range(2)]
     assert np.mean(returning) > 0.3
     assert np.mean(returning) > np.mean(other) + 0.2
     assert composition.report["form"] == [
@@ -178,7 +178,7 @@ def test_hand_percussion_plays_no_kit() -> None:
     congas = [Note(0, DRUMS, 63, 1, 5), Note(24, DRUMS, 64, 1, 5)]
     assert fill(congas, {63, 64}, 48, np.random.default_rng(0)) == tuple(congas)
     assert crash(congas, {63, 64}) == tuple(congas)
-    assert (0, CRASH) in {(n.onset, n.pitch) for n in crash(groove(), {SNARE})}
+    assert (0, CRASH) in {(n.onset, n.pitch) for n in crash(groove(), {KICK})}
 
 
 def test_ending_holds_the_chord_near_the_last_notes() -> None:

@@ -11,7 +11,7 @@ from segue.errors import BadArgument
 from segue.generate.compose.composition import Composition
 from segue.generate.compose.model import Composer
 from segue.generate.compose.options import CompositionOptions
-from segue.generate.compose.plan import parse_chords
+from segue.generate.compose.plan import BarPlan, parse_chords
 from segue.generate.compose.planning import plan_arrangement
 from segue.generate.compose.styles import (
     STYLES,
@@ -19,6 +19,7 @@ from segue.generate.compose.styles import (
     check_time_signature,
     find_style,
     style_notes,
+    suggest_style,
 )
 from segue.generate.compose.tokens import TIME_SIGNATURE_INDEX, VOCABULARY_SIZE
 from segue.generate.copying import index_bars
@@ -51,7 +52,8 @@ def test_patterns_fit_their_bars_and_follow_the_chords(style: Style) -> None:
     chords = parse_chords("Dm7 | G7 | Cmaj7 A7b9 | F#m7b5/A | N.C. | Bb6", signature)
     instruments = (style.instruments[1], style.instruments[0], DRUMS)
     length = 12 * style.beats
-    bars = style_notes(style, instruments, chords, [length] * 6)
+    plans = [BarPlan(own) for own in chords]
+    bars = style_notes(style, instruments, plans, [length] * 6)
     for own, bar in zip(chords, bars, strict=True):
         assert bar[DRUMS]
         for instrument, notes in bar.items():
@@ -103,7 +105,7 @@ def test_arrangement_keeps_the_melody_and_adds_a_band(composer: Composer) -> Non
     patterns = style_notes(
         STYLES["bossa"],
         (24, 32, DRUMS),
-        [plan.chords for plan in composition._plans],
+        composition._plans,
         [48] * 6,
     )
     kept = [
@@ -155,3 +157,25 @@ def test_new_piece_in_a_style(composer: Composer) -> None:
     assert composition.score.time_signatures.tolist() == [[0, 3, 4]]
     assert composition.score.tempos[0, 1] == 144
     assert set().union(*(bar.instruments for bar in bars)) <= {0, 32, 73, DRUMS}
+
+
+def test_bands_without_a_style_get_one_that_fits() -> None:
+    rng = np.random.default_rng(0)
+    found = [suggest_style(None, None, rng) for _ in range(20)]
+    assert len({style.name for style in found if style}) > 3
+    for _ in range(10):
+        waltz = suggest_style(TIME_SIGNATURE_INDEX[3, 4], None, rng)
+        assert waltz is not None
+        assert waltz.beats == 3
+        slow = suggest_style(None, 60.0, rng)
+        assert slow is not None
+        assert slow.tempo < 90
+    assert suggest_style(TIME_SIGNATURE_INDEX[5, 8], None, rng) is None
+
+
+def test_drums_are_louder_in_a_chorus_and_have_no_snare_in_an_introduction() -> None:
+    plans = [BarPlan(level=level) for level in (-1.0, 0.0, 1.0)]
+    intro, verse, chorus = style_notes(STYLES["rock"], (DRUMS,), plans, [48] * 3)
+    assert {note.pitch for note in intro[DRUMS]} == {36, 42}
+    assert {note.pitch for note in verse[DRUMS]} == {36, 38, 42}
+    assert {note.pitch for note in chorus[DRUMS]} == {36, 38, 51}

@@ -324,6 +324,11 @@ def report_lines(fields: dict[str, Any]) -> list[str]:
     if fields["form"]:
         spans = (f"{part['name']} {part['first']}-{part['last']}" for part in fields["form"])
         lines.append(f"sections: {', '.join(spans)}")
+    reproduce = fields["to_reproduce"]
+    if reproduce["style"]:
+        lines.append(f"style: {reproduce['style']}")
+    if reproduce["added"] is not None and not fields["statistics"]["notes_per_bar"]:
+        lines.append("the added part is silent; another --seed may let it play")
     for part in fields["summary"]["parts"]:
         span = f", {part['lowest']} to {part['highest']}" if part["lowest"] else ""
         bars = f"plays in {part['bars']} of {fields['bars']} bars" if part["bars"] else "is silent"

@@ -117,6 +117,7 @@ def like(
     all_sounds: opt.AllSounds = False,
     output: opt.PlaylistOutput = None,
     absolute: opt.Absolute = False,
+    play: opt.Play = False,
     no_taste: opt.NoTaste = False,
     library: opt.Library = None,
     json: opt.Json = False,
@@ -177,7 +178,10 @@ def like(
     reading = None
     with open_library(library) as lib:
         if kind:
-            if minus or at or blend or output or among_similar_artists or filters != opt.filters():
+            if (
+                minus or at or blend or output or play or among_similar_artists
+                or filters != opt.filters()
+            ):  # fmt: skip
                 raise BadArgument("--kind goes with -n, --space, --metric and --min-tracks alone")
             groups = lib.similar_groups(
                 *query, kind=kind[0], n=n, space=space, metric=metric, min_tracks=min_tracks
@@ -233,6 +237,11 @@ def like(
     for remark in filter(None, remarks):
         if not json:
             say(remark)
+    if play and hits:
+        from segue.cli.play import play_tracks
+
+        with open_library(library) as lib:
+            play_tracks(lib, [hit.track for hit in hits])
 
 
 def _hubness_text(hits: "Sequence[Hit]") -> str:

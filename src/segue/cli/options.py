@@ -42,6 +42,9 @@ Library = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON output for programs.")]
 Count = Annotated[int, typer.Option("-n", min=1, help="Maximum number of results.")]
+Play = Annotated[
+    bool, typer.Option("--play", help="Play the results in a media player; see `segue play`.")
+]
 PlaylistOutput = Annotated[
     Path | None,
     typer.Option(

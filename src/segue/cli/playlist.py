@@ -168,6 +168,7 @@ def playlist(
     space: opt.Space = None,
     output: opt.PlaylistOutput = None,
     absolute: opt.Absolute = False,
+    play: opt.Play = False,
     no_taste: opt.NoTaste = False,
     library: opt.Library = None,
     json: opt.Json = False,
@@ -238,6 +239,11 @@ def playlist(
         say("nothing passes: ask for less with --genre, --year and --bpm, or for more --minutes")
     for line in filter(None, (reading.remark, left_out, FAR_APART if matched else "", taste)):
         say(line)
+    if play and tracks:
+        from segue.cli.play import play_tracks
+
+        with open_library(library) as lib:
+            play_tracks(lib, tracks)
     if seed is None and options.by_chance and items:
         say(f"for this list again: --seed {chosen_seed}")
 

@@ -8,6 +8,7 @@ matrix of unit vectors, which is rebuilt after the space has changed.
 import errno
 import json
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ from segue.store.files import (
     tag_values,
     track_of,
 )
+from segue.store.players import Marks, PlayerStates, Playlists
 from segue.store.spaces import Maps, Spaces
 from segue.store.user_data import GivenTags, Listens, RemovedFiles, Taste, WrittenTags
 
@@ -73,6 +75,12 @@ class Store:
         Files that the user removed, and that are not added again.
     given_tags : GivenTags
         Artists and albums that the user gave.
+    playlists : Playlists
+        Playlists that listeners made on the server.
+    marks : Marks
+        Stars of albums and artists, and ratings, by user.
+    players : PlayerStates
+        Play queues and bookmarks, by user.
 
     Raises
     ------
@@ -97,6 +105,9 @@ class Store:
             self.files = Files(self._db)
             self.removed = RemovedFiles(self._db, self.files)
             self.given_tags = GivenTags(self._db)
+            self.playlists = Playlists(self._db)
+            self.marks = Marks(self._db)
+            self.players = PlayerStates(self._db)
         except SegueError:
             self._db.close()
             raise
@@ -381,6 +392,22 @@ class Store:
             "SELECT id, artist, album, album_artist, genre, year FROM tracks ORDER BY id"
         )
         return [Labels(*row) for row in rows]
+
+    def recordings(self) -> Iterator[sqlite3.Row]:
+        """Read what a catalogue shows of each recording whose file is there, in order of id."""
+        rows: Iterator[sqlite3.Row] = self._db.execute(
+            "SELECT tracks.id, title, artist, album, album_artist, genre, year, track_number,"
+            " duration_s, size, mtime_ns, roots.path AS root, tracks.path AS path, words"
+            f" FROM {_TRACKS} WHERE kind = 'sound' AND NOT missing ORDER BY tracks.id"
+        )
+        return rows
+
+    def recordings_state(self) -> tuple[float, ...]:
+        """Return figures that change with what `recordings` returns."""
+        row = self._db.execute(
+            "SELECT count(*), max(id), sum(missing), sum(length(words)), max(mtime_ns) FROM tracks"
+        ).fetchone()
+        return tuple(value or 0 for value in row)
 
     def fingerprints(self, ids: Sequence[int]) -> dict[int, NDArray[np.uint32]]:
         """Read the fingerprints of tracks by id."""

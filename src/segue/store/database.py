@@ -420,6 +420,44 @@ _NAMES: Final = """
 -- Holds all that names are looked for in, so that nothing else of the tracks is read meanwhile.
 CREATE INDEX tracks_by_names ON tracks (words, artist, album, genre);
 """
+_PLAYERS: Final = """
+CREATE TABLE playlists (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL, owner TEXT NOT NULL,
+    public INTEGER NOT NULL,
+    comment TEXT NOT NULL,
+    created_at TEXT NOT NULL, changed_at TEXT NOT NULL  -- UTC, ISO 8601
+);
+CREATE TABLE playlist_tracks (
+    playlist INTEGER NOT NULL REFERENCES playlists(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    track INTEGER NOT NULL REFERENCES tracks(id) ON DELETE CASCADE,
+    PRIMARY KEY (playlist, position)
+) WITHOUT ROWID;
+CREATE INDEX playlist_tracks_by_track ON playlist_tracks (track);
+CREATE TABLE marks (
+    user TEXT NOT NULL,
+    item TEXT NOT NULL,                    -- as the server names it: tr-12, al-..., ar-...
+    starred_at TEXT,                       -- UTC, ISO 8601; songs are starred in `taste`
+    rating INTEGER NOT NULL DEFAULT 0,     -- 1 to 5, 0 for none
+    PRIMARY KEY (user, item)
+) WITHOUT ROWID;
+CREATE TABLE play_queues (
+    user TEXT PRIMARY KEY,
+    tracks TEXT NOT NULL,                  -- JSON
+    current INTEGER NOT NULL,              -- position in `tracks`
+    position_ms INTEGER NOT NULL,
+    changed_at TEXT NOT NULL, changed_by TEXT NOT NULL
+);
+CREATE TABLE bookmarks (
+    user TEXT NOT NULL,
+    track INTEGER NOT NULL REFERENCES tracks(id) ON DELETE CASCADE,
+    position_ms INTEGER NOT NULL,
+    comment TEXT NOT NULL,
+    created_at TEXT NOT NULL, changed_at TEXT NOT NULL,
+    PRIMARY KEY (user, track)
+) WITHOUT ROWID;
+"""
 MIGRATIONS: Final[tuple[str, ...]] = (
     _FIRST_SCHEMA,
     _LEARNED_AND_LISTENS,
@@ -429,6 +467,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _STATES_AND_TRANSIENT_FAILURES,
     _BELONGING,
     _NAMES,
+    _PLAYERS,
 )
 
 

@@ -122,6 +122,10 @@ class Taste(Table):
         """Return the marked tracks: True for loved, False for skipped."""
         return {row[0]: bool(row[1]) for row in self._db.execute("SELECT track, loved FROM taste")}
 
+    def loved(self) -> dict[int, str]:
+        """Return the loved tracks with the dates of their marks."""
+        return dict(self._db.execute("SELECT track, at FROM taste WHERE loved").fetchall())
+
 
 @dataclass(frozen=True, slots=True)
 class TagChange:

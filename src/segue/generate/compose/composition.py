@@ -19,6 +19,7 @@ from segue.evaluation.generated import (
 )
 from segue.generate.compose.chords import chord_fit
 from segue.generate.compose.critic import Critic
+from segue.generate.compose.dynamics import shape_dynamics
 from segue.generate.compose.editing import add_part, insert_bars
 from segue.generate.compose.locks import parse_locks
 from segue.generate.compose.options import CompositionOptions
@@ -35,6 +36,7 @@ from segue.generate.compose.sampler import BarSampler
 from segue.generate.compose.tokens import (
     STEPS_PER_QUARTER,
     Bar,
+    read_instruments,
     score_to_bars,
     steps_per_bar,
 )
@@ -349,7 +351,14 @@ class Composition:
         prompt = self._prompt_bars[min(self.offset, last)] if self._prompt_bars else None
         if self.prompt is not None and options.key is None:
             options = replace(options, key=key_index(self.prompt))
-        options, self._plans = plan_new_bars(options, self.length, prompt)
+        before = self._estimated_plans() if options.style and not options.chords else []
+        options, self._plans = plan_new_bars(
+            options,
+            self.length,
+            prompt,
+            [plan.chords for plan in before],
+            read_instruments(self._prompt_bars),
+        )
         if prompt is None:
             self.options = replace(options, time_signature=self.options.time_signature)
         return options
@@ -385,7 +394,11 @@ class Composition:
         BadArgument
             There is no note yet.
         """
-        return self._with_chords(self._notes_in_score())
+        score = self._notes_in_score()
+        is_new = self.prompt is None and self._arrangement is None
+        if self._plans and (is_new or self.options.sections):
+            score = shape_dynamics(score, self._plans[: len(self.generated)], self.offset)
+        return self._with_chords(score)
 
     def _with_chords(self, score: Score) -> Score:
         """Set the symbols of the planned chords where they change."""

@@ -12,8 +12,9 @@ from segue.theory.instruments import DRUMS, is_bass, is_monophonic
 _SIXTEENTH: Final = 3
 _BEAT: Final = 12
 KICK, SNARE, CRASH = 36, 38, 49
+_KICKS: Final = (KICK, 35)
 _SNARES: Final = (38, 40)
-#: Drum fills: drums of each sixteenth up to the barline. s: snare, k: kick, h, m, l: high, middle
+#: Drum fills: drums of each sixteenth up to the barline. s: snare, h, m, l: high, middle
 #: and low tom, f: floor tom, o: open hi-hat.
 _FILLS: Final = (
     "s s s ss",
@@ -25,7 +26,7 @@ _FILLS: Final = (
     "..s.s.hm",
     "s.so.sss",
 )
-_LETTERS: Final = {"s": SNARE, "k": KICK, "h": 50, "m": 47, "l": 45, "f": 43, "o": 46}
+_LETTERS: Final = {"s": SNARE, "h": 50, "m": 47, "l": 45, "f": 43, "o": 46}
 _LOUDER: Final = 1
 #: Bars before an ending that decide what each instrument holds.
 _LAST_BARS: Final = 8
@@ -49,18 +50,18 @@ def fill(
     Returns
     -------
     tuple of Note
-        The groove alone where no snare is among the drums.
+        The groove alone where no kick is among the drums: percussion has no fills.
     """
-    groove = tuple(groove)
-    if not set(_SNARES) & set(heard):
+    groove, kick = tuple(groove), _kick(heard)
+    if kick is None:
         return groove
-    snare = next(each for each in _SNARES if each in heard)
+    snare = next((each for each in _SNARES if each in heard), SNARE)
     pattern = _FILLS[int(rng.integers(len(_FILLS)))]
     start = bar_length - _SIXTEENTH * len(pattern)
     if start < 0:
         pattern, start = pattern[-bar_length // _SIXTEENTH :], bar_length % _SIXTEENTH
     velocity = max((note.velocity for note in groove), default=DEFAULT_VELOCITY)
-    notes = {(n.onset, n.pitch): n for n in groove if n.onset < start or n.pitch == KICK}
+    notes = {(n.onset, n.pitch): n for n in groove if n.onset < start or n.pitch == kick}
     for index, letter in enumerate(pattern):
         if letter in _LETTERS:
             pitch = snare if letter == "s" else _LETTERS[letter]
@@ -75,11 +76,17 @@ def fill(
 def crash(groove: Iterable[Note], heard: Collection[int]) -> tuple[Note, ...]:
     """Return the drums of the first bar of a section: with a crash cymbal where there is a kit."""
     notes = {(note.onset, note.pitch): note for note in groove}
-    if set(_SNARES) & set(heard):
+    kick = _kick(heard)
+    if kick is not None:
         velocity = max((note.velocity for note in notes.values()), default=DEFAULT_VELOCITY)
-        for pitch in (KICK, CRASH):
+        for pitch in (kick, CRASH):
             notes[0, pitch] = Note(0, DRUMS, pitch, DRUM_DURATION, velocity)
     return tuple(notes[key] for key in sorted(notes))
+
+
+def _kick(heard: Collection[int]) -> int | None:
+    """Return the kick of a kit; None where there is none among the drums."""
+    return next((each for each in _KICKS if each in heard), None)
 
 
 def tonic_chord(bars: Sequence[Bar]) -> BarChord:
@@ -112,7 +119,8 @@ def ending(bars: Sequence[Bar], chord: BarChord, bar_length: int) -> tuple[Note,
     for instrument, together in sorted(last.items()):
         if instrument == DRUMS:
             heard = {note.pitch for bar in bars for note in bar.notes if note.instrument == DRUMS}
-            kit = {KICK, CRASH} if set(_SNARES) & heard else {note.pitch for note in together}
+            kick = _kick(heard)
+            kit = {note.pitch for note in together} if kick is None else {kick, CRASH}
             velocity = max(note.velocity for note in together)
             notes += [Note(0, DRUMS, pitch, DRUM_DURATION, velocity) for pitch in sorted(kit)]
             continue

@@ -100,6 +100,8 @@ class BarPlan:
         Whether it is the first bar of a section that follows another.
     ends : bool
         Whether the piece ends with it.
+    level : float
+        Dynamic level of its section: 0 for a verse, 1 for a chorus, -1 for an introduction.
     patterns : tuple of PartPattern
         What instruments are to play.
     """
@@ -110,6 +112,7 @@ class BarPlan:
     fill: bool = False
     opens: bool = False
     ends: bool = False
+    level: float = 0.0
     patterns: tuple[PartPattern, ...] = ()
 
     def transpose(self, semitones: int) -> "BarPlan":
@@ -128,6 +131,15 @@ class BarPlan:
         return next((chord for chord in reversed(self.chords) if chord.step <= step), None)
 
 
+#: Dynamic levels of sections by the first word of their names; 0 for all others.
+_LEVELS: Final = {
+    "intro": -1.0, "introduction": -1.0, "outro": -1.0, "ending": -1.0, "coda": -1.0,
+    "breakdown": -1.0, "break": -1.0, "interlude": -0.5, "bridge": 0.5, "b": 0.5, "solo": 0.5,
+    "pre-chorus": 0.5, "prechorus": 0.5, "build": 0.5, "chorus": 1.0, "refrain": 1.0, "hook": 1.0,
+    "drop": 1.0, "c": 1.0,
+}  # fmt: skip
+
+
 #: A plan that leaves all open.
 OPEN: Final = BarPlan()
 
@@ -141,9 +153,9 @@ _PROGRESSIONS: Final = (
         "vi ii V I IV ii V I",
     ),
     (
-        "i VI iv V", "i VII VI V", "i VI III VII", "i iv VII III", "i iv V i", "i VI VII i",
-        "i III iv VI", "VI VII i v", "iv VII III VI", "i iv i V", "i iv VII III VI iv V i",
-        "i VII i V III VII iv V",
+        "i VI iv V", "i VII VI V", "i VI III VII i VI iv V", "i iv VII III", "i iv V i",
+        "i VI VII i", "i III iv VI", "VI VII i v", "iv VII III VI", "i iv i V",
+        "i iv VII III VI iv V i", "i VII i V III VII iv V",
     ),
 )  # fmt: skip
 
@@ -250,6 +262,7 @@ def plan_bars(
     for section in sections or (Section("", count),):
         start = len(plans)
         progression = progressions.get(section.name, progressions.get("", ()))
+        level = _LEVELS.get(section.name.casefold().split(" ")[0], 0.0)
         earlier, length = first_of.setdefault(section.name.casefold(), (start, section.bars))
         plans += [
             BarPlan(
@@ -259,6 +272,7 @@ def plan_bars(
                 fill=bar == section.bars - 1 and start + section.bars < count,
                 opens=not bar and start > 0,
                 ends=ends and start + bar == count - 1,
+                level=level,
             )
             for bar in range(section.bars)
         ]
@@ -270,6 +284,8 @@ def sample_progressions(
 ) -> dict[str, list[tuple[BarChord, ...]]]:
     """Return a common progression for each section name, different ones as far as possible.
 
+    That of the first section begins with the tonic, so that the key is heard.
+
     Parameters
     ----------
     key : int
@@ -277,31 +293,45 @@ def sample_progressions(
     names : collection of str
     rng : numpy.random.Generator
     """
+    known = list(rng.permutation(_PROGRESSIONS[key % 2]))
+    first = next(each for each in known if each.split()[0] in ("I", "i"))
+    known.remove(first)
+    known.insert(0, first)
+    return {
+        section: numerals_in_key(known[index % len(known)], key)
+        for index, section in enumerate(dict.fromkeys(names))
+    }
+
+
+def numerals_in_key(numerals: str, key: int) -> list[tuple[BarChord, ...]]:
+    """Return the triads of a progression of Roman numerals, a bar each.
+
+    Parameters
+    ----------
+    numerals : str
+        As "ii V I".
+    key : int
+        Index of the key, from 0: C major, C minor, C♯ major … B minor.
+    """
     tonic, is_minor = key // 2, bool(key % 2)
     sharps = key_signature(tonic, is_minor=is_minor)
     name = spell_tonic(tonic, is_minor=is_minor)
-    known = _PROGRESSIONS[is_minor]
-    order = rng.permutation(len(known))
-    progressions = {}
-    for index, section in enumerate(dict.fromkeys(names)):
-        numerals = known[order[index % len(known)]]
-        chart = parse_roman_numerals(numerals, f"{name}m" if is_minor else name)
-        progressions[section] = [
-            tuple(
-                chord._replace(
-                    name=spell_chord(
-                        chord.root,
-                        "m" if (chord.root + 3) % 12 in chord.classes else "",
-                        chord.root,
-                        sharps,
-                        is_minor=is_minor,
-                    )
+    chart = parse_roman_numerals(numerals, f"{name}m" if is_minor else name)
+    return [
+        tuple(
+            chord._replace(
+                name=spell_chord(
+                    chord.root,
+                    "m" if (chord.root + 3) % 12 in chord.classes else "",
+                    chord.root,
+                    sharps,
+                    is_minor=is_minor,
                 )
-                for chord in bar
             )
-            for bar in chart_bars(chart)
-        ]
-    return progressions
+            for chord in bar
+        )
+        for bar in chart_bars(chart)
+    ]
 
 
 def parse_chords(text: str, time_signature: int) -> list[tuple[BarChord, ...]]:

@@ -1,6 +1,6 @@
 """Planning of compositions: key, chords, sections and patterns that the options imply."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from segue.errors import BadArgument
 from segue.generate.compose.editing import add_part
+from segue.generate.compose.lead import add_lead, lead_instrument
 from segue.generate.compose.motif import (
     STATEMENT_PENALTY,
     VARIATION_PENALTY,
@@ -21,6 +22,7 @@ from segue.generate.compose.plan import (
     BarPlan,
     PartPattern,
     estimate_chords_key,
+    numerals_in_key,
     parse_chords,
     plan_bars,
     sample_progressions,
@@ -28,9 +30,11 @@ from segue.generate.compose.plan import (
 from segue.generate.compose.styles import (
     Style,
     check_time_signature,
+    chordal_instrument,
     default_style,
     find_style,
     style_notes,
+    suggest_style,
 )
 from segue.generate.compose.tokens import (
     STEPS_PER_QUARTER,
@@ -51,7 +55,9 @@ from segue.theory.instruments import DRUMS, is_bass, is_monophonic
 #: Least number of bars of a new piece that gets an ending.
 _MIN_ENDING_BARS: Final = 4
 #: Penalties in nats of departing from the patterns of a style, of the drums, a bass, and chords.
-_STYLE_PENALTIES: Final = (6.0, 9.0, 5.0)
+_STYLE_PENALTIES: Final = (6.0, 9.0, 7.0)
+#: Bars before whose chords a style goes on with.
+_CONTINUED_BARS: Final = 8
 #: Bars between the fills of an accompaniment without sections.
 _FILL_BARS: Final = 8
 #: Programs that stand for a melody whose own program is one of the accompaniment.
@@ -67,9 +73,16 @@ def key_index(score: Score) -> int:
 
 
 def plan_new_bars(
-    options: CompositionOptions, length: int, prompt: Bar | None = None
+    options: CompositionOptions,
+    length: int,
+    prompt: Bar | None = None,
+    before: Sequence[tuple[BarChord, ...]] = (),
+    heard: Collection[int] = (),
 ) -> tuple[CompositionOptions, list[BarPlan]]:
     """Plan a new piece, or bars of a piece.
+
+    A new piece for a band with drums of which no style is asked is in one that fits its time
+    signature and tempo.
 
     Parameters
     ----------
@@ -78,44 +91,95 @@ def plan_new_bars(
         Number of bars.
     prompt : Bar, optional
         The bar before, or one that is replaced; None for a new piece.
+    before : sequence of tuple of BarChord
+        Chords of the bars before, which a style goes on with.
+    heard : collection of int
+        Instruments of the bars before, which play the style.
 
     Returns
     -------
     options : CompositionOptions
-        With the key, the time signature and the tempo of the plan.
+        With the key, the time signature, the tempo and the style of the plan.
     plans : list of BarPlan
         Empty where all is open.
     """
     rng = np.random.default_rng(options.seed)
+    is_new = prompt is None
+    if is_new:
+        options = _with_suggested_style(options, rng)
     style = None if options.style is None else find_style(options.style)
     if style is not None:
-        options = _with_style(options, style)
-    ends = bool(options.sections) or (prompt is None and length >= _MIN_ENDING_BARS)
-    progressions = None
+        options = _with_style(options, style, prompt, heard)
+    options, progressions = _plan_chords(options, prompt, before, rng)
+    ends = bool(options.sections) or (is_new and length >= _MIN_ENDING_BARS)
+    if not (ends or options.sections or progressions):
+        return options, []
+    plans = plan_bars(length, options.sections, progressions, ends=ends)
+    if ends and options.chords is None:
+        plans = _with_cadence(plans, options.key if progressions and is_new else None)
+    lead = None
+    if is_new and progressions and options.repetition:
+        chordal = chordal_instrument(options.instruments or (), style)
+        lead = lead_instrument(options.instruments or (), chordal)
+        lead = chordal if lead is None and style is not None else lead
+    signature = _FOUR_FOUR if options.time_signature is None else options.time_signature
+    if style is not None:
+        plans = _follow_style(plans, style, options.instruments or (), signature)
+    if lead is not None:
+        options = replace(options, time_signature=signature)
+        plans = add_lead(plans, lead, signature, options.seed)
+    return options, plans
+
+
+def _plan_chords(
+    options: CompositionOptions,
+    prompt: Bar | None,
+    before: Sequence[tuple[BarChord, ...]],
+    rng: np.random.Generator,
+) -> tuple[CompositionOptions, dict[str, list[tuple[BarChord, ...]]]]:
+    """Return options with the key, and the chords of each section by its name, "" for all others.
+
+    They are requested, sampled for a new piece, or go on from the bars before a style.
+    """
     if options.chords is not None:
         signature = options.time_signature
         if signature is None:
             signature = _FOUR_FOUR if prompt is None else prompt.time_signature
         progression = parse_chords(options.chords, signature)
-        progressions = {"": progression}
-        if options.key is None:
-            options = replace(options, key=estimate_chords_key(progression, signature))
-        options = replace(options, time_signature=signature)
-    elif prompt is None and set(options.instruments or ()) != {DRUMS}:
+        key = options.key
+        if key is None:
+            key = estimate_chords_key(progression, signature)
+        return replace(options, key=key, time_signature=signature), {"": progression}
+    if prompt is None and set(options.instruments or ()) != {DRUMS}:
         key = int(rng.integers(24)) if options.key is None else options.key
-        options = replace(options, key=key)
         names = [section.name for section in options.sections] or [""]
-        progressions = sample_progressions(key, names, rng)
-    if not (ends or options.sections or progressions):
-        return options, []
-    plans = plan_bars(length, options.sections, progressions, ends=ends)
-    if ends and options.chords is None:  # with the tonic
-        plans[-1] = replace(plans[-1], chords=())
-    if style is not None:
-        signature = _FOUR_FOUR if options.time_signature is None else options.time_signature
-        lengths = [steps_per_bar(signature)] * length
-        plans = _follow_style(plans, style, options.instruments or (), lengths)
-    return options, plans
+        return replace(options, key=key), sample_progressions(key, names, rng)
+    if options.style is not None and any(before):
+        return options, {"": list(before[-_CONTINUED_BARS:])}
+    return options, {}
+
+
+def _with_suggested_style(
+    options: CompositionOptions, rng: np.random.Generator
+) -> CompositionOptions:
+    """Return options with a style for a band with drums of which none is asked."""
+    is_band = DRUMS in (options.instruments or ())
+    if options.style is not None or not is_band or not options.repetition:
+        return options
+    tempo = options.tempo
+    if tempo is not None and options.time_signature is not None:
+        tempo *= beat_length(options.time_signature)
+    style = suggest_style(options.time_signature, tempo, rng)
+    return options if style is None else replace(options, style=style.name)
+
+
+def _with_cadence(plans: list[BarPlan], key: int | None) -> list[BarPlan]:
+    """Let a piece end on the tonic, after its dominant where the key is known."""
+    if key is None or len(plans) < _MIN_ENDING_BARS:
+        return [*plans[:-1], replace(plans[-1], chords=())]
+    dominant, tonic = numerals_in_key("V i" if key % 2 else "V I", key)
+    before = replace(plans[-2], chords=dominant)
+    return [*plans[:-2], before, replace(plans[-1], chords=tonic)]
 
 
 def plan_motif(
@@ -173,7 +237,7 @@ def plan_motif(
     if style is not None:
         check_time_signature(style, signature)
         others = [each for each in options.instruments or () if each != program]
-        plans = _follow_style(plans, style, others, [steps_per_bar(signature)] * length)
+        plans = _follow_style(plans, style, others, signature)
     return options, plans
 
 
@@ -194,32 +258,48 @@ def _lead(band: Sequence[int]) -> int:
     return next((each for each in pitched if is_monophonic(each)), pitched[0])
 
 
-def _with_style(options: CompositionOptions, style: Style) -> CompositionOptions:
+def _with_style(
+    options: CompositionOptions, style: Style, prompt: Bar | None, heard: Collection[int]
+) -> CompositionOptions:
     """Return options with the time signature, tempo and band of a style, where they are open."""
-    signature = options.time_signature
+    signature, tempo = options.time_signature, options.tempo
+    if prompt is not None:
+        signature = prompt.time_signature if signature is None else signature
+    else:
+        tempo = style.tempo if tempo is None else tempo
     if signature is None:
         signature = TIME_SIGNATURE_INDEX[style.beats, 4]
     check_time_signature(style, signature)
     instruments = options.instruments
     if instruments is None:
-        instruments = tuple(sorted({*style.instruments, DRUMS}))
-    tempo = style.tempo if options.tempo is None else options.tempo
+        bass, chordal, lead = style.instruments
+        band = {next((each for each in heard if is_bass(each)), bass), DRUMS}
+        own = chordal_instrument(sorted(heard), style)
+        band.add(chordal if own is None else own)
+        instruments = tuple(sorted(band if prompt is not None else {*band, lead}))
     return replace(options, time_signature=signature, instruments=instruments, tempo=tempo)
 
 
 def _follow_style(
-    plans: Sequence[BarPlan], style: Style, instruments: Sequence[int], lengths: Sequence[int]
+    plans: Sequence[BarPlan],
+    style: Style,
+    instruments: Sequence[int],
+    signature: int | Sequence[int],
 ) -> list[BarPlan]:
-    """Add the patterns of a style, and fills where there are no sections."""
-    chordal = style.instruments[1]
-    ordered = sorted(instruments, key=lambda each: each != chordal)
-    played = style_notes(style, ordered, [plan.chords for plan in plans], lengths)
+    """Add the patterns of a style, and fills where there are no sections.
+
+    `signature` is the index of the time signature, or that of each bar.
+    """
+    signatures = [signature] * len(plans) if isinstance(signature, int) else signature
+    played = style_notes(style, instruments, plans, [steps_per_bar(each) for each in signatures])
     has_sections = any(plan.section for plan in plans)
+    count = len(plans)
+    fills = {bar for bar in range(_FILL_BARS - 1, count - 1, _FILL_BARS) if not has_sections}
     return [
         replace(
             plan,
-            fill=plan.fill
-            or (not has_sections and not (index + 1) % _FILL_BARS and index + 1 < len(plans)),
+            fill=plan.fill or index in fills,
+            opens=plan.opens or index - 1 in fills,
             patterns=(
                 *plan.patterns,
                 *(
@@ -319,8 +399,7 @@ def plan_arrangement(score: Score, options: CompositionOptions) -> Arrangement:
         for index, (bar, own) in enumerate(zip(bars, chords, strict=True))
     ]
     if style is not None:
-        lengths = [steps_per_bar(bar.time_signature) for bar in bars]
-        plans = _follow_style(plans, style, instruments, lengths)
+        plans = _follow_style(plans, style, instruments, [bar.time_signature for bar in bars])
     return Arrangement(options, plans, melody, bars, program)
 
 

@@ -33,8 +33,8 @@ from segue.generate.compose.tokens import (
 )
 from segue.theory.instruments import DRUMS, is_bass, is_monophonic
 
-#: Penalties in nats of what departs from a bar that is repeated by plan, and from fills and the
-#: ending, which the network would hardly play of itself.
+#: Penalties in nats of what departs from a bar that is repeated by plan, at least, and from fills
+#: and the ending, which the network would hardly play of itself.
 _RETURN_PENALTY: Final = 5.0
 _PATTERN_PENALTY: Final = 14.0
 #: Bars that may be sources: so many of the latest.
@@ -217,8 +217,10 @@ class RepetitionModel:
             self._follow_patterns(factor, only_given=True)
             return
         if self._repeated is not None and self._repeated.time_signature == time_signature:
-            instruments = self._lately | self._repeated.instruments
-            self._follow(self._repeated.notes, instruments, _RETURN_PENALTY * factor)
+            planned = {each.instrument: each.penalty for each in plan.patterns}
+            for each in self._lately | self._repeated.instruments:
+                penalty = max(_RETURN_PENALTY, planned.get(each, 0.0)) * factor
+                self._follow(self._repeated.notes, {each}, penalty)
         elif self._strength * factor:
             self._choose_sources(time_signature, factor)
         self._follow_patterns(factor, only_given=self._repeated is not None)

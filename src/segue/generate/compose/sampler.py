@@ -15,7 +15,7 @@ import numpy as np
 
 from segue.errors import BadArgument
 from segue.generate.compose.biases import OUT_OF_SCALE, LogitBiases
-from segue.generate.compose.chords import ChordGuide
+from segue.generate.compose.chords import ChordGuide, adapt_notes
 from segue.generate.compose.grammar import (
     GrammarState,
     encode_bar,
@@ -300,6 +300,7 @@ class BarSampler:
             )
         self._header = header(sorted(heard), self._mode) + part_prefix(instrument)
         self._instruments = (instrument,)
+        self._biases.request({instrument})
         self._constrain_instruments(())
         self._refill()
         max_tokens = self._decoder.context // 2 - len(self._header)
@@ -330,8 +331,7 @@ class BarSampler:
         if self._guide is not None:
             self._guide.start_bar(plan, self._plan(1))
         if self._repetition is not None:
-            repeated = None if plan.repeats is None else self._repeated.get(plan.repeats)
-            self._repetition.start_bar(plan, repeated)
+            self._repetition.start_bar(plan, self._bar_to_repeat(plan))
         for attempt in range(_MAX_ATTEMPTS):
             length = self._decoder.length
             bar, tokens = self._attempt(signature, tempo, given, attempt, last=last)
@@ -363,6 +363,16 @@ class BarSampler:
             self._repeated[self._index] = bar
         self._index += 1
         return bar
+
+    def _bar_to_repeat(self, plan: BarPlan) -> Bar | None:
+        """Return the bar that is repeated by plan, moved to other chords where they differ."""
+        repeated = None if plan.repeats is None else self._repeated.get(plan.repeats)
+        if repeated is None or plan.repeats is None:
+            return None
+        chords = self._plans[plan.repeats].chords
+        if chords == plan.chords:
+            return repeated
+        return repeated._replace(notes=adapt_notes(repeated.notes, chords, plan.chords))
 
     def _attempt(
         self,

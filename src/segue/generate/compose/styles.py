@@ -12,16 +12,20 @@ for Segue, after what drum and piano methods teach of each style.
 """
 
 import difflib
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from segue.errors import BadArgument
-from segue.generate.compose.plan import BarChord
+from segue.generate.compose.plan import BarChord, BarPlan
 from segue.generate.compose.tokens import (
     DEFAULT_VELOCITY,
     DRUM_DURATION,
     STEPS_PER_QUARTER,
+    TIME_SIGNATURE_INDEX,
     TIME_SIGNATURES,
     Note,
 )
@@ -34,6 +38,11 @@ _DRUMS: Final = {
     "crash": 49, "ride": 51, "tambourine": 54, "cowbell": 56, "bongo": 60, "conga": 63,
     "low conga": 64, "timbale": 65, "shaker": 70, "claves": 75, "floor": 41,
 }  # fmt: skip
+#: Dynamic levels from which on sections are loud, up to which they are soft; what replaces drums in
+#: loud sections, and which are left out in soft ones.
+_LOUD_LEVEL, _SOFT_LEVEL = 1.0, -1.0
+_LOUD_DRUMS: Final = {"hat": "ride"}
+_LEFT_OUT: Final = ("snare", "clap", "timbale", "cowbell", "tambourine")
 #: Steps of the bass below its range, and the register that it moves in.
 _BASS_CENTRE: Final = 40
 
@@ -172,6 +181,13 @@ STYLES: Final = {
     )
 }  # fmt: skip
 
+#: Styles for bands of which none was asked, and the largest distance of their usual tempo from the
+#: requested one in octaves, where a nearer one is not needed.
+_SUGGESTED: Final = (
+    "pop", "rock", "soul", "funk", "disco", "bossa", "swing", "shuffle", "waltz", "jazz-waltz",
+)  # fmt: skip
+_TEMPO_TOLERANCE: Final = 0.3
+
 
 def find_style(name: str) -> Style:
     """Return a style by its name.
@@ -214,6 +230,40 @@ def default_style(time_signature: int) -> Style | None:
     return next((style for style in STYLES.values() if _fits(style, time_signature)), None)
 
 
+def suggest_style(
+    time_signature: int | None, tempo: float | None, rng: np.random.Generator
+) -> Style | None:
+    """Return a style for a band of which none was asked; None where there is none.
+
+    Parameters
+    ----------
+    time_signature : int, optional
+        Index of the time signature; 4/4 by default.
+    tempo : float, optional
+        Quarters a minute.
+    rng : numpy.random.Generator
+    """
+    signature = TIME_SIGNATURE_INDEX[4, 4] if time_signature is None else time_signature
+    usable = [STYLES[name] for name in _SUGGESTED if _fits(STYLES[name], signature)]
+    if tempo is not None and usable:
+        distances = [abs(math.log2(style.tempo / tempo)) for style in usable]
+        limit = max(min(distances), _TEMPO_TOLERANCE)
+        usable = [style for style, each in zip(usable, distances, strict=True) if each <= limit]
+    return usable[int(rng.integers(len(usable)))] if usable else None
+
+
+def chordal_instrument(instruments: Iterable[int], style: Style | None = None) -> int | None:
+    """Return the program of a band that plays the chords: that of the style, if it is there."""
+    chordal = [
+        each
+        for each in instruments
+        if each != DRUMS and not is_bass(each) and not is_monophonic(each)
+    ]
+    if style is not None and style.instruments[1] in chordal:
+        return style.instruments[1]
+    return chordal[0] if chordal else None
+
+
 def _fits(style: Style, time_signature: int) -> bool:
     signatures = {4: ((4, 4), (2, 2), (2, 4)), 3: ((3, 4),)}
     return TIME_SIGNATURES[time_signature] in signatures[style.beats]
@@ -222,7 +272,7 @@ def _fits(style: Style, time_signature: int) -> bool:
 def style_notes(
     style: Style,
     instruments: Sequence[int],
-    chords: Sequence[Sequence[BarChord]],
+    plans: Sequence[BarPlan],
     bar_lengths: Sequence[int],
 ) -> list[dict[int, tuple[Note, ...]]]:
     """Return what a style plays in each bar, by instrument.
@@ -231,16 +281,16 @@ def style_notes(
     ----------
     style : Style
     instruments : sequence of int
-        Programs and `DRUMS`; the first bass plays the bass, the first program of
-        those that play several notes at a time the chords.
-    chords : sequence of sequence of BarChord
-        Of each bar.
+        Programs and `DRUMS`; the first bass plays the bass, `chordal_instrument` the chords.
+    plans : sequence of BarPlan
+        Chords and dynamic level of each bar: loud sections have the ride cymbal for the closed
+        hi-hat, soft ones no snare.
     bar_lengths : sequence of int
         Steps of each bar.
     """
     bass = next((each for each in instruments if is_bass(each)), None)
-    pitched = [each for each in instruments if each != DRUMS and not is_bass(each)]
-    chordal = next((each for each in pitched if not is_monophonic(each)), None)
+    chordal = chordal_instrument(instruments, style)
+    chords = [plan.chords for plan in plans]
     voicings = _voicings(chords)
     bars: list[dict[int, tuple[Note, ...]]] = []
     before = _BASS_CENTRE
@@ -248,7 +298,7 @@ def style_notes(
         following = chords[index + 1] if index + 1 < len(chords) else own
         notes: dict[int, tuple[Note, ...]] = {}
         if DRUMS in instruments:
-            notes[DRUMS] = _drum_notes(style, index, length)
+            notes[DRUMS] = _drum_notes(style, index, length, plans[index].level)
         if bass is not None:
             notes[bass] = _bass_notes(style, index, length, own, following, bass, before)
             before = notes[bass][-1].pitch if notes[bass] else before
@@ -276,11 +326,14 @@ def _events(pattern: str, style: Style, length: int) -> list[tuple[int, int, str
     ]
 
 
-def _drum_notes(style: Style, index: int, length: int) -> tuple[Note, ...]:
+def _drum_notes(style: Style, index: int, length: int, level: float) -> tuple[Note, ...]:
     notes = []
-    for drum, patterns in style.drums.items():
-        for onset, _, name in _events(patterns[index % len(patterns)], style, length):
-            velocity = DEFAULT_VELOCITY + (name == "X") * _ACCENT + (name == "o") * _SOFT
+    for name, patterns in style.drums.items():
+        if level <= _SOFT_LEVEL and name in _LEFT_OUT:
+            continue
+        drum = _LOUD_DRUMS.get(name, name) if level >= _LOUD_LEVEL else name
+        for onset, _, hit in _events(patterns[index % len(patterns)], style, length):
+            velocity = DEFAULT_VELOCITY + (hit == "X") * _ACCENT + (hit == "o") * _SOFT
             notes.append(Note(onset, DRUMS, _DRUMS[drum], DRUM_DURATION, velocity))
     return tuple(sorted(notes))
 
