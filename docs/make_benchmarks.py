@@ -59,6 +59,7 @@ CHAPTERS = {
         "melody",
         "harmonise",
         "transcription",
+        "humming",
         "transcription_tuning",
         "chorales",
         "roll_vae_reconstruction",

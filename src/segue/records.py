@@ -15,10 +15,15 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 Medium = Literal["sound", "score", "lyrics"]
+Syllabic = Literal["single", "begin", "middle", "end"]
 
 
 def _no_pedals() -> NDArray[np.int32]:
     return np.empty((0, 2), np.int32)
+
+
+def _no_ticks() -> NDArray[np.int32]:
+    return np.empty(0, np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,28 @@ class Recording:
     codec: str
 
 
+@dataclass(frozen=True, slots=True)
+class Syllable:
+    """A sung syllable.
+
+    Attributes
+    ----------
+    tick : int
+        Onset of the note that it begins on.
+    text : str
+        With the punctuation of its word.
+    syllabic : {"single", "begin", "middle", "end"}
+        Its place in its word.
+    verse : int
+        From 1.
+    """
+
+    tick: int
+    text: str
+    syllabic: Syllabic = "single"
+    verse: int = 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """The notes of one instrument of a score.
@@ -78,6 +105,13 @@ class Part:
     pedals : ndarray, shape (p, 2), int32
         Tick and new state of the sustain pedal (1 down, 0 up), sorted by tick. It is up before
         the first row.
+    syllables : tuple of Syllable
+        Lyrics under the notes of a MusicXML file, verse by verse.
+    slurred : ndarray, shape (s,), int32
+        Onsets of notes that a slur joins to the note before; MIDI has none.
+    phrase_ends : ndarray, shape (e,), int32
+        Ends of notes after which the notation marks the end of a phrase: a breath, a fermata, the
+        end of a line of ABC.
     """
 
     name: str
@@ -85,6 +119,9 @@ class Part:
     is_drum: bool
     notes: NDArray[np.int32]
     pedals: NDArray[np.int32] = field(default_factory=_no_pedals)
+    syllables: tuple[Syllable, ...] = ()
+    slurred: NDArray[np.int32] = field(default_factory=_no_ticks)
+    phrase_ends: NDArray[np.int32] = field(default_factory=_no_ticks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -320,6 +357,29 @@ class LineHit(RenamedAttributes):
     similarity: float
     track: Track
     line: str
+
+
+@dataclass(frozen=True, slots=True)
+class MelodyHit:
+    """One result of a search for a melody.
+
+    Attributes
+    ----------
+    rank : int
+        From 1.
+    similarity : float
+        0 to 1; 1 if the track contains the very melody, in any key and at any tempo.
+    track : Track
+        A score or a recording.
+    start_s, end_s : float
+        Onsets of the first and the last note of the most similar passage, in seconds.
+    """
+
+    rank: int
+    similarity: float
+    track: Track
+    start_s: float
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,18 @@ from segue.errors import BadArgument
 if TYPE_CHECKING:
     from segue.generate.melody.candidates import MelodyCandidate
     from segue.generate.melody.model import MelodyModel
+    from segue.generate.melody.words import WordSetting
+    from segue.lyrics.spelling import Language
     from segue.records import Score
     from segue.theory.chord_charts import Chart
 
 _LONGEST_TITLE: Final = 60
 _MOST_UNKNOWN_SHOWN: Final = 5
-#: Where the chords are from: the command line, chord symbols of a score, or its notes.
-ChordSource = Literal["given", "written", "found"]
+#: Where the chords are from: the command line, chord symbols of a score, its notes, or a simple
+#: progression for words.
+ChordSource = Literal["given", "written", "found", "simple"]
+#: Bytes of words that are read.
+MAX_WORD_BYTES: Final = 1 << 16
 
 
 @command("Create")
@@ -37,12 +42,28 @@ def melody(
         ),
     ] = None,
     output: opt.MusicOutputs = [Path("melody.mid")],  # noqa: B006  # read only
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            help="Text file of words to sing: the melody has a note for each syllable, and "
+            "MusicXML has the words under the notes. Chords are optional.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    language: Annotated[
+        Literal["en", "de", "fr", "es", "it"] | None,
+        typer.Option(help="Language of --words; by default it is detected."),
+    ] = None,
     roman: Annotated[
         str | None,
         typer.Option(help='Roman numerals instead of chord symbols: "ii7 V7 | Imaj7".'),
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="Musical key of --roman: C, F#, Am, 'Bb minor'.")
+        str | None,
+        typer.Option(
+            help="Musical key of --roman, or of --words without chords: C, F#, Am, 'Bb minor'."
+        ),
     ] = None,
     time_signature: opt.TimeSignature = None,
     tempo: opt.Tempo = None,
@@ -112,11 +133,21 @@ def melody(
     without | every chord is a bar. Of a score with chord symbols, those are taken; else its chords
     are estimated from the notes. MusicXML and ABC files have the chords as symbols, too.
 
+    With --words, the rhythm follows the stress of the words, lines are phrases, and stanzas of
+    equal lines are verses of one melody. Chords are repeated to its end; without them, a simple
+    progression is written, and --form has a letter for each line.
+
     Example: segue melody "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7 | C6" --style pop -o tune.mid
+
+    Example: segue melody --words poem.txt --key G -o song.musicxml
     """
     outputs = music_outputs(output, wav=wav, png=png, report=report)
+    seed = seed_or_new(seed)
     with open_library(library, required=False) as lib:
-        given = _input(lib.scores.read, chords, roman, key, time_signature)
+        if words:
+            given = _word_input(words, language, chords, roman, key, time_signature, form, seed)
+        else:
+            given = _input(lib.scores.read, chords, roman, key, time_signature)
         use_threads(threads)
         from segue.nn.sampling import Sampling  # brings in torch: mistakes are reported before
 
@@ -135,22 +166,23 @@ def melody(
         from segue.score.timing import main_tempo_bpm
 
         quarters_per_minute = main_tempo_bpm(score)
-    seed = seed_or_new(seed)
     performance = HumaniseOptions(humanise, swing, seed)
+    shared: dict[str, Any] = {
+        "style": style or "",
+        "sampling": sampling,
+        "tempo_bpm": quarters_per_minute,
+        "seed": seed,
+        "max_copy_bars": max_copy,
+        "title": title if title is not None else _default_title(score),
+        "pitch_range": parse_range(pitch_range) if pitch_range is not None else None,
+    }
     with progress("writing"):
-        melodies = generate_melodies(
-            melody_model,
-            chart,
-            n,
-            style=style or "",
-            sampling=sampling,
-            tempo_bpm=quarters_per_minute,
-            seed=seed,
-            max_copy_bars=max_copy,
-            title=title if title is not None else _default_title(score),
-            form=form or "",
-            pitch_range=parse_range(pitch_range) if pitch_range is not None else None,
-        )
+        if given.setting:
+            from segue.generate.melody.words import melodies_for_words
+
+            melodies = melodies_for_words(melody_model, given.setting, n, **shared)
+        else:
+            melodies = generate_melodies(melody_model, chart, n, form=form or "", **shared)
     if no_accompaniment:
         melodies = [
             replace(item, score=replace(item.score, parts=item.score.parts[:1]))
@@ -203,12 +235,53 @@ class _Input:
         Score that they are from.
     unknown : tuple of str
         Symbols of the score that are no chords, and were left out.
+    setting : WordSetting, optional
+        Words to sing, with their rhythm.
     """
 
     chart: "Chart"
     source: ChordSource = "given"
     score: "Score | None" = None
     unknown: tuple[str, ...] = ()
+    setting: "WordSetting | None" = None
+
+
+def _word_input(
+    path: Path,
+    language: "Language | None",
+    chords: str | None,
+    roman: str | None,
+    key: str | None,
+    time_signature: str | None,
+    form: str | None,
+    seed: int,
+) -> _Input:
+    """Read words, and return their rhythm and chords."""
+    from segue.generate.melody.words import set_words
+    from segue.io.lyrics_text import TextOptions, apply_options, decode_text, normalise_layout
+    from segue.lyrics.spelling import detect_language
+
+    if roman is not None:
+        raise BadArgument("--roman and --words: write chord symbols, or leave chords out")
+    if chords and key:
+        raise BadArgument("--key is for words without chords: leave one of them out")
+    content = path.read_bytes()[: MAX_WORD_BYTES + 1]
+    if len(content) > MAX_WORD_BYTES:
+        raise BadArgument(
+            f"{display_path(path)}: words of more than {MAX_WORD_BYTES >> 10} KB; give one song"
+        )
+    text = apply_options(normalise_layout(decode_text(content)), TextOptions())
+    spoken = language or detect_language(text)
+    if spoken == "other":
+        raise BadArgument(
+            f"{display_path(path)}: the language of the words is not recognised; name it with "
+            "--language en, de, fr, es or it"
+        )
+    setting = set_words(
+        text, spoken, chords=chords or "", key=key or "C",
+        time_signature=_parse_time_signature(time_signature), form=form or "", seed=seed,
+    )  # fmt: skip
+    return _Input(setting.chart, "given" if chords else "simple", setting=setting)
 
 
 def _input(

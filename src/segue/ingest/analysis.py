@@ -145,7 +145,14 @@ class DecodeSamples:
     passage: Span | None = None
 
 
-Job = Identify | Decode | DecodeImage | ReadSidecars | ReadScore | DecodeSamples
+@dataclass(frozen=True, slots=True)
+class ReadMelodies:
+    """Asks for the melodic lines of all tunes of a score file."""
+
+    path: bytes
+
+
+Job = Identify | Decode | DecodeImage | ReadSidecars | ReadScore | ReadMelodies | DecodeSamples
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +243,14 @@ class DecodedSamples:
     tags: Tags
 
 
-Answer = Identity | DecodedFile | ByteArray | SidecarLyrics | Score | DecodedSamples
+@dataclass(frozen=True, slots=True)
+class Melodies:
+    """Melodic lines of each tune of a file, see `segue.search.melody.melody_table`."""
+
+    tables: tuple[FloatArray | Fault, ...]
+
+
+Answer = Identity | DecodedFile | ByteArray | SidecarLyrics | Score | DecodedSamples | Melodies
 
 
 def run_job(job: Job) -> Answer:
@@ -255,7 +269,7 @@ def run_job(job: Job) -> Answer:
         return _decode_samples(path, job.passage)
     if isinstance(job, ReadSidecars):
         return _read_words(path, job)
-    return _read_score(path, job.tune)
+    return _read_score(path, job.tune) if isinstance(job, ReadScore) else _read_melodies(path)
 
 
 def _identify(path: Path, root: Path, job: Identify) -> Identity:
@@ -393,6 +407,26 @@ def _decode_tune(score: Score | UnreadableTune) -> DecodedTrack | Fault:
         bars = np.empty((0, BAR_BYTES), np.uint8)
     vector, facts = description.vector, description.facts
     return DecodedTrack("score", bars, vector, facts, minhash(score), float(facts["duration_s"]))
+
+
+def _read_melodies(path: Path) -> Melodies:
+    from segue.score.lines import melodic_lines
+    from segue.score.timing import ticks_to_seconds
+    from segue.search.melody import melody_table
+
+    def table(score: Score) -> FloatArray:
+        ticks = score.ticks_per_quarter
+        return melody_table(
+            (ticks_to_seconds(score, np.rint(line.onset * ticks).astype(np.int64)), line.pitch)
+            for line in melodic_lines(score)
+        )
+
+    return Melodies(
+        tuple(
+            Fault(tune.reason) if isinstance(tune, UnreadableTune) else table(tune)
+            for tune in read_scores(path)
+        )
+    )
 
 
 def _decode_songs(path: Path, job: Decode) -> list[DecodedTrack | Fault]:

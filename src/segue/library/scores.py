@@ -1,5 +1,6 @@
 """The scores of a library: read, sampled, interpolated, reconstructed, composed."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from segue.generate.compose.composition import Composition
     from segue.generate.compose.options import CompositionOptions
     from segue.generate.compose.sketches import ComposedSketch
+    from segue.ingest.melodies import MelodySearch
     from segue.score.vae.model import RollModel
 
 Query = str | int | Path
@@ -128,6 +130,57 @@ class Scores(RenamedAttributes):
                 f"{str(query)!r} names {len(resolved)} {nouns[medium]}; give the id of one"
             )
         return path, tune, medium
+
+    def find_melody(
+        self,
+        query: str | Path,
+        n: int = 10,
+        *,
+        recordings: bool = False,
+        workers: int | None = None,
+        watch: Callable[[int, int], None] | None = None,
+    ) -> "MelodySearch":
+        """Find the scores and recordings that contain a melody, in any key and at any tempo.
+
+        Parameters
+        ----------
+        query : str or Path
+            A recording of a voice or whistle, of which the first minute is used; a score file; or
+            notes in ABC notation, as "C D E F".
+        n : int
+            Maximum number of hits.
+        recordings : bool
+            Transcribe the recordings of the library that are not transcribed yet. Without it,
+            those that are not are left out.
+        workers : int, optional
+            Number of decoding processes; one per core by default.
+        watch : callable, optional
+            Called with the number of files read, and the total number: scores are read when they
+            are first searched.
+
+        Raises
+        ------
+        BadArgument
+            The query has fewer than four notes, or is neither a file nor notes.
+        Unreadable
+            The file cannot be read.
+
+        Examples
+        --------
+        >>> found = lib.scores.find_melody("hum.wav")  # doctest: +SKIP
+        >>> found.hits[0].track.tags.title, found.hits[0].start_s  # doctest: +SKIP
+        ('Für Elise', 0.0)
+        """
+        from segue.ingest.melodies import search_melody  # imports the decoders
+
+        return search_melody(
+            self._store,
+            query,
+            n,
+            recordings=recordings,
+            workers=workers or os.cpu_count() or 1,
+            watch=watch,
+        )
 
     def sample(self, n: int = 4, *, space: str = ROLL_VAE, seed: int = 0) -> list[PianoRoll]:
         """Sample piano rolls of four bars from the autoencoder of a space.
