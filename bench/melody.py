@@ -37,7 +37,7 @@ from segue.theory.chord_charts import NO_ROOT, Chart, split_at_barlines
 
 STYLES: Final = CONFIG.styles
 #: Songs of each style that are written on, so many of their bars at most, and candidates of each.
-WRITTEN: Final = 14
+WRITTEN: Final = 6
 BARS: Final = 16
 CANDIDATES: Final = 16
 _SCALES: Final = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
@@ -258,8 +258,9 @@ def show(model: MelodyModel, found: Sequence[Song]) -> None:
             f"{model.metadata['epochs']}: {best['loss']:.3f} nats per event "
             f"in training (with dropout), {best['validation_loss']:.3f} in validation. Test: "
             f"{counts}, versions of one song in one set. The chords of pop are annotated "
-            "(POP909); those of folk are estimated from the tune itself, which therefore agrees "
-            "with them.\n",
+            "(POP909), those of songs are chord symbols (OpenEWLD), those of lieder are analysed "
+            "in Roman numerals or estimated from voice and piano; those of folk are estimated from "
+            "the tune itself, which therefore agrees with them.\n",
             "## Dependence on the chords\n\n"
             "Negative log-likelihood of the actual melody per event, in nats: pitch and "
             "duration; then per song with its chords, and with the chords of its bars permuted "

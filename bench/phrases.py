@@ -25,8 +25,8 @@ from segue.records import IntArray
 from segue.theory.chord_charts import NO_ROOT
 
 #: Songs of each style with sixteen bars, and melodies sampled for each.
-SONGS: Final = 12
-SAMPLES: Final = 4
+SONGS: Final = 8
+SAMPLES: Final = 2
 BARS: Final = 16
 FORM: Final = "AABA"
 PHRASE: Final = BARS // len(FORM)

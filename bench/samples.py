@@ -1,13 +1,14 @@
 """What `segue sample` writes, beside real excerpts and the sketches that it is composed from.
 
-    python -m bench.samples --data ../shared/data --work DIR [--samples 24] [--figure FILE]
+    python -m bench.samples --data ../shared/data [--samples 12] [--figure FILE]
 
 Statistics of passages of four bars: in how many passages each lies within the middle 80 % of real
 ones, and medians. And how near the latents are to the points that were drawn.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -15,25 +16,34 @@ import numpy as np
 import torch
 
 from bench.result_tables import table, write_table
-from bench.roll_vae_reconstruction import WINDOWS_PER_SONG, test_windows
-from recipes.datasets.piano_rolls import songs
+from bench.score_queries import FEWEST_BARS, starts
+from recipes.datasets.piano_rolls import Song, folk, multitrack, pop909
 from segue.evaluation.generated import roll_onsets, scale_consistency
 from segue.generate.compose.model import Composer
 from segue.generate.compose.sketches import ATTEMPTS, ComposedSketch, compose_sketch
 from segue.nn.sampling import Sampling
 from segue.records import BoolArray
-from segue.score.piano_roll import LOWEST_PITCH, STEPS_PER_BAR, WINDOW_STEPS, PianoRoll
+from segue.score.piano_roll import (
+    LOWEST_PITCH,
+    STEPS_PER_BAR,
+    WINDOW_BARS,
+    WINDOW_STEPS,
+    PianoRoll,
+    unpack_bars,
+)
 from segue.score.vae.model import RollModel, sample
 
 SEED: Final = 0
+#: Songs of each source that excerpts are drawn from, and excerpts of each song.
+SONGS: Final[dict[Callable[[Path], Iterator[Song]], int]] = {multitrack: 50, pop909: 40, folk: 40}
+WINDOWS: Final = 2
 _PITCHED: Final = slice(1, None)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--samples", type=int, default=12)
     parser.add_argument("--figure", type=Path, help="draw sketches and what is composed from them")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -45,20 +55,31 @@ def main() -> None:
     ]
     if options.figure:
         draw(composed, options.figure)
-    test = [song for song in songs(options.data, options.work) if song.side == "test"]
-    music = np.concatenate([test_windows(test, source) for source in WINDOWS_PER_SONG])
     columns = {
-        "music": music,
+        "music": excerpts(options.data / "scores"),
         "sketches": np.stack([sketch.cells for sketch in sketches]),
         "**composed**": np.stack([padded(each.roll) for each in composed]),
     }
     write_table("samples", "Samples of four bars", [similarities(model, composed), rows(columns)])
 
 
+def excerpts(scores: Path) -> BoolArray:
+    """Return windows of four bars of real music, shape (n, 4, 48, 84, 5)."""
+    rng = np.random.default_rng(SEED)
+    windows = []
+    for source, count in SONGS.items():
+        for song in islice(source(scores), count):
+            candidates = starts(song)
+            if len(song.bars) >= FEWEST_BARS and len(candidates):
+                chosen = rng.choice(candidates, min(WINDOWS, len(candidates)), replace=False)
+                windows += [song.bars[start : start + WINDOW_BARS] for start in chosen.tolist()]
+    return unpack_bars(np.stack(windows))
+
+
 def padded(roll: PianoRoll) -> BoolArray:
     """Return four bars of a roll; silent bars at the end are missing in it."""
-    cells = roll.cells[:4]
-    padded_cells: BoolArray = np.pad(cells, ((0, 4 - len(cells)), (0, 0), (0, 0), (0, 0)))
+    cells = roll.cells
+    padded_cells: BoolArray = np.pad(cells, ((0, WINDOW_BARS - len(cells)), (0, 0), (0, 0), (0, 0)))
     return padded_cells
 
 

@@ -1,5 +1,7 @@
 """Melodies written for chords: ranked, played, and the same for the same seed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,15 @@ def test_lead_sheets_are_taken_out_of_scores() -> None:
     assert found.chart.bars == 12
     assert found.melody[:, 1].sum() == found.chart.steps
     assert found.chart.names[-1] == "C"
+
+
+def test_lead_sheets_have_the_chord_symbols_of_the_score() -> None:
+    score = piece(1)
+    bar = 4 * score.ticks_per_quarter
+    symbols = ((0, "N.C."), (bar, "Em7"), (3 * bar, "not a chord"), (5 * bar + bar // 2, "A7"))
+    (found,) = extract_lead_sheets(replace(score, chords=symbols), "a piece", "own")
+    assert found.chart.names == ("N.C.", "Em7", "A7")
+    assert found.chart.chords[:, 0].tolist() == [0, 16, 88]
 
 
 def test_the_melody_is_the_part_called_so_else_the_highest_single_line() -> None:

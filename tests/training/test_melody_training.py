@@ -19,6 +19,7 @@ from segue.generate.melody.training import (
     note_onsets,
     train_library_melodies,
     train_melody,
+    with_styles,
 )
 from segue.nn.sampling import Sampling
 from segue.nn.split import train_validation_split
@@ -40,6 +41,15 @@ def test_it_learns_to_use_the_chords(tmp_path: Path) -> None:
     assert set(progress[-1].loss_terms) == {"symbols", "lengths"}
     # One of two tones is log 2 = 0.69 nats, a length that never changes none; 7.3 untaught.
     assert trained.best.validation_loss < 2.0
+
+
+def test_new_styles_begin_as_the_mean_of_the_known_ones() -> None:
+    net = network()
+    before, after = net.style_embedding.weight, with_styles(net, ("pop", "lied"))
+    assert after.config.styles == ("pop", "lied")
+    assert torch.equal(after.style_embedding.weight[0], before[1])
+    assert torch.allclose(after.style_embedding.weight[1], before.mean(dim=0))
+    assert torch.equal(after.symbol_head.weight, net.symbol_head.weight)
 
 
 def test_windows_have_their_own_chords() -> None:

@@ -82,7 +82,8 @@ def melody(
     style: Annotated[
         str | None,
         typer.Option(
-            help="Style of the melody: folk or pop, or one that your model was trained on."
+            help="Style of the melody: folk, pop, song or lied, or one that your model was trained "
+            "on."
         ),
     ] = None,
     form: Annotated[

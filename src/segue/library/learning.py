@@ -127,7 +127,7 @@ class Learning:
         Examples
         --------
         >>> lib.learning.melody_model().styles  # doctest: +SKIP
-        ('folk', 'pop')
+        ('folk', 'pop', 'song', 'lied')
         """
         from segue.training.models import MELODIES, load_model  # imports torch
 

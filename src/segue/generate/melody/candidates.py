@@ -55,6 +55,8 @@ class _Arrangement:
 _ARRANGEMENTS: Final = {
     "folk": _Arrangement("dance", 120.0, melody=110, chords=24, bass=32),
     "pop": _Arrangement("held", 92.0, melody=73, chords=4, bass=33),
+    "song": _Arrangement("dance", 108.0, melody=71, chords=0, bass=32),
+    "lied": _Arrangement("held", 80.0, melody=68, chords=0, bass=43),
 }
 _DEFAULT_ARRANGEMENT: Final = _Arrangement("held", 100.0, melody=73, chords=0, bass=32)
 
