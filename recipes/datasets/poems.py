@@ -1,7 +1,10 @@
 """The verse of data/lyrics as songs."""
 
 import csv
+import hashlib
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -58,3 +61,28 @@ def is_develop(songs: list[Lyrics]) -> list[bool]:
     for song in songs:
         counts[song.tags.artist] = counts.get(song.tags.artist, 0) + 1
     return [int(song.tags.title) <= counts[song.tags.artist] / 2 for song in songs]
+
+
+def foreign_verse(folder: Path) -> dict[str, list[Lyrics]]:
+    """Read the German, French, Spanish and Italian poems, by language, author by author."""
+    songs: dict[str, list[Lyrics]] = {}
+    with (folder / "lyrics" / "more_lyrics.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        text = decode_text((folder / "lyrics" / row["path"]).read_bytes())
+        for number, poem in enumerate(re.split(r"\n{3,}", text), start=1):
+            if any(map(str.isalpha, poem)):
+                clean = apply_options(normalise_layout(poem), TextOptions())
+                songs.setdefault(row["language"], []).append(
+                    Lyrics(clean, Tags(f"{number}", row["author"]))
+                )
+    return songs
+
+
+def hold_out_authors(songs: Iterable[Lyrics], fewest: int, count: int) -> list[str]:
+    """Return some authors of at least so many characters, in the order of a hash of their names."""
+    characters: Counter[str] = Counter()
+    for song in songs:
+        characters[song.tags.artist] += len(song.text)
+    names = [name for name, total in characters.items() if total >= fewest]
+    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())[:count]

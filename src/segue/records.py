@@ -15,10 +15,15 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 Medium = Literal["sound", "score", "lyrics"]
+Syllabic = Literal["single", "begin", "middle", "end"]
 
 
 def _no_pedals() -> NDArray[np.int32]:
     return np.empty((0, 2), np.int32)
+
+
+def _no_ticks() -> NDArray[np.int32]:
+    return np.empty(0, np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,28 @@ class Recording:
     codec: str
 
 
+@dataclass(frozen=True, slots=True)
+class Syllable:
+    """A sung syllable.
+
+    Attributes
+    ----------
+    tick : int
+        Onset of the note that it begins on.
+    text : str
+        With the punctuation of its word.
+    syllabic : {"single", "begin", "middle", "end"}
+        Its place in its word.
+    verse : int
+        From 1.
+    """
+
+    tick: int
+    text: str
+    syllabic: Syllabic = "single"
+    verse: int = 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
     """The notes of one instrument of a score.
@@ -78,6 +105,13 @@ class Part:
     pedals : ndarray, shape (p, 2), int32
         Tick and new state of the sustain pedal (1 down, 0 up), sorted by tick. It is up before
         the first row.
+    syllables : tuple of Syllable
+        Lyrics under the notes of a MusicXML file, verse by verse.
+    slurred : ndarray, shape (s,), int32
+        Onsets of notes that a slur joins to the note before; MIDI has none.
+    phrase_ends : ndarray, shape (e,), int32
+        Ends of notes after which the notation marks the end of a phrase: a breath, a fermata, the
+        end of a line of ABC.
     """
 
     name: str
@@ -85,6 +119,9 @@ class Part:
     is_drum: bool
     notes: NDArray[np.int32]
     pedals: NDArray[np.int32] = field(default_factory=_no_pedals)
+    syllables: tuple[Syllable, ...] = ()
+    slurred: NDArray[np.int32] = field(default_factory=_no_ticks)
+    phrase_ends: NDArray[np.int32] = field(default_factory=_no_ticks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -323,7 +360,7 @@ class LineHit(RenamedAttributes):
     similarity : float
         0 to 1; 1 if the line consists of the query.
     track : Track
-        Of any medium.
+        Track of any medium.
     line : str
         The line as written, or two lines joined by " / " where the query spans both.
     """

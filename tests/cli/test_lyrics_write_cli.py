@@ -8,6 +8,12 @@ from test_cli import answer, segue
 
 from segue.cli.lyrics import _locked_lines
 from segue.errors import BadArgument
+from segue.generate.lyrics.tune import read_tune
+from segue.io.abc_read import read_tune as read_abc_tune
+from segue.io.abc_read import split_tune_book
+from segue.io.musicxml_read import read_music_xml
+from segue.io.scores import write_score
+from segue.records import Score
 from verses import song
 
 
@@ -148,3 +154,52 @@ def test_locked_lines_must_be_in_the_draft(tmp_path: Path, lock: str) -> None:
     with pytest.raises(BadArgument, match="--lock"):
         _locked_lines(draft, lock)
     assert _locked_lines(draft, "1-2") == (((0, "The tide came in"), (1, "And went again")), 2)
+
+
+AIR = "X:1\nT:Air\nM:4/4\nL:1/4\nK:G\nD|GABG|c2 d|\nB|AGFE|D3|]\n"
+
+
+def test_words_for_a_tune_are_under_its_notes(tmp_path: Path) -> None:
+    (tmp_path / "air.abc").write_text(AIR)
+    target = tmp_path / "song.musicxml"
+    document = answer(
+        "write", "--tune", tmp_path / "air.abc", "--language", "de", "--seed", "1", "-o", target,
+        library=tmp_path / "none",
+    )  # fmt: skip
+    form = document["texts"][0]["form"]
+    assert form["syllables_kept"] == form["syllables_asked"] == 2
+    assert form["rhymes_kept"] == form["rhymes_asked"] == 1
+    part = read_music_xml(target.read_bytes()).parts[0]
+    assert [syllable.tick for syllable in part.syllables] == part.notes[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--lines", "4"], "--artist, or a language"),
+        (["--tune", "air.abc", "--form", "common"], "--tune gives the lines"),
+        (["--tune", "drums.abc"], "no melody"),
+        (["--tune", "two.abc"], "--part"),
+        (["--tune", "polish.musicxml"], "no language that is known"),
+        (["--tune", "air.abc", "-o", "x.mid"], ".musicxml"),
+    ],
+)
+def test_what_no_words_can_be_written_for(
+    options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("air.abc").write_text(AIR)
+    Path("drums.abc").write_text(AIR.replace("K:G", "%%MIDI channel 10\nK:G"))
+    chords = "X:1\nM:4/4\nL:1/4\nK:G\nV:1\n[GB][Ac][Bd][ce]|\nV:2\n[GB][Ac][Bd][ce]|\n"
+    Path("two.abc").write_text(chords)
+    tune = read_tune(read_abc(AIR))
+    polish = [["Bogurodzica dziewica", "Bogiem slawiena"]]
+    write_score(tune.with_words(polish, "other"), Path("polish.musicxml"))
+    done = segue("write", *options, library=tmp_path / "none")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().split("\n")) == 1
+
+
+def read_abc(text: str) -> Score:
+    return read_abc_tune(split_tune_book(text.encode())[0])

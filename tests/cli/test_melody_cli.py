@@ -11,6 +11,7 @@ from test_cli import answer, segue
 from conftest import little_score, write_score
 from midi_files import assert_conducted
 from segue.io.midi import read_midi
+from segue.io.musicxml_read import read_music_xml
 
 CHORDS = "Dm7 G7 | Cmaj7 | Am7 | Dm7 G7"
 
@@ -166,3 +167,35 @@ def test_a_user_trained_model_generates(tmp_path: Path) -> None:
     assert "--from belongs to --preset transformer and --preset melody" in again.stderr
     again = segue("train", "score", "--preset", "melody", "--encoder", "lstm", library=library)
     assert "belong to --preset roll-vae" in again.stderr
+
+
+def test_a_melody_for_words(tmp_path: Path) -> None:
+    words, target = tmp_path / "words.txt", tmp_path / "song.musicxml"
+    words.write_text("Am Brunnen vor dem Tore,\nDa steht ein Lindenbaum;\n", encoding="utf-8")
+    document = answer(
+        "melody", "--words", words, "--key", "G", "-n", "1", "--seed", "1", "-o", target,
+        library=tmp_path / "none",
+    )  # fmt: skip
+    assert document["chords_from"] == "simple"
+    part = read_music_xml(target.read_bytes()).parts[0]
+    assert "".join(each.text for each in part.syllables).startswith("AmBrunnenvordemTore,")
+    assert [each.tick for each in part.syllables] == part.notes[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("Lorem ipsum dolor sit amet", [], "--language"),
+        ("The sea, the sea", ["--roman", "I V"], "--roman and --words"),
+        ("The sea, the sea", ["C | G", "--key", "G"], "--key is for words"),
+        ("The sea " * 10_000, [], "64 KB"),
+    ],
+)
+def test_words_that_get_no_melody(
+    content: str, options: list[str], message: str, tmp_path: Path
+) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text(content)
+    done = segue("melody", *options, "--words", words, library=tmp_path / "none")
+    assert done.returncode == 2
+    assert message in done.stderr

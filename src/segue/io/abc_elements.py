@@ -285,13 +285,18 @@ _INHERITED: Final = ("octave", "transposition", "midi_transposition", "program",
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note in its bar: onset and duration in quarters, MIDI pitch, and a tie to the next."""
+    """A note in its bar: onset and duration in quarters, MIDI pitch, and a tie to the next.
+
+    `slurred` if a slur joins it to the note before, `line_end` if a line of music ends after it.
+    """
 
     onset: Fraction
     duration: Fraction
     pitch: int
     tied: bool
     name: tuple[str, int]  # letter and octave
+    slurred: bool = False
+    line_end: bool = False
 
 
 @dataclass(slots=True)
@@ -373,6 +378,8 @@ class Voice:
     broken_factor: Fraction = Fraction(1)  # of the next symbol, after a broken rhythm
     tuplet_factor: Fraction = Fraction(1)
     tuplet_left: int = 0
+    slurs: int = 0  # open ones
+    is_slur_begun: bool = False  # whether a note of the open slur has been read
     next_bar: dict[str, bool | int | str | float | frozenset[int]] = field(default_factory=dict)
     endings: frozenset[int] = frozenset()
     chord_symbol: str = ""  # of the next symbol
@@ -473,10 +480,14 @@ class Voice:
         bar = self.current_bar()
         self.place_chord_symbol(bar)
         scale = 4 * self.unit * self.broken_factor * self.tuplet_factor
+        slurred = self.is_slur_begun
         sounding = [
-            replace(note, onset=self.at, duration=own * scale) for note, own in notes if own > 0
+            replace(note, onset=self.at, duration=own * scale, slurred=slurred)
+            for note, own in notes
+            if own > 0
         ]
         bar.notes += sounding
+        self.is_slur_begun = self.slurs > 0 and (slurred or bool(sounding))
         self.tied = {note.name: note.pitch for note in sounding if note.tied}
         self.last_notes = len(sounding)
         self.last_length = length * scale
@@ -511,6 +522,18 @@ class Voice:
             tied = [replace(note, tied=True) for note in self.bar.notes[-self.last_notes :]]
             self.bar.notes[-self.last_notes :] = tied
             self.tied = {note.name: note.pitch for note in tied}
+
+    def slur(self, sign: str) -> None:
+        """Open or close a slur."""
+        self.slurs = max(self.slurs + (1 if sign == "(" else -1), 0)
+        self.is_slur_begun &= self.slurs > 0
+
+    def end_line(self) -> None:
+        """Mark the last note as the last of a line of music."""
+        for bar in (self.bar, *self.bars[-1:]):
+            if bar and bar.notes:
+                bar.notes[-1] = replace(bar.notes[-1], line_end=True)
+                return
 
     def break_rhythm(self, signs: str) -> None:
         """Lengthen one symbol and shorten the other: ``a>b`` dots the first, ``a<b`` the second."""

@@ -169,8 +169,8 @@ _TOKEN: Final = re.compile(
     | (?P<open>\[) | \](?P<close>\d*/*\d*)
     | \((?P<tuplet>\d)(?::(?P<into>\d*))?(?::(?P<over>\d*))?
     | (?P<broken>>{1,3}|<{1,3})
-    | (?P<tie>-) | (?P<overlay>&)
-    | (?P<silent>[\s\\().~$*`yH-Wh-w!]) | (?P<unknown>.)
+    | (?P<tie>-) | (?P<overlay>&) | (?P<slur>[()])
+    | (?P<silent>[\s\\.~$*`yH-Wh-w!]) | (?P<unknown>.)
     """,
     re.VERBOSE,
 )
@@ -229,6 +229,8 @@ class _TuneReader:
             self.field(match[1], match[2])
         elif self.in_music:
             self.music(line)
+            if not line.rstrip().endswith("\\"):
+                self.voice.end_line()
 
     def directive(self, text: str) -> None:
         """Read a directive, ``%%…`` or ``I:…``."""
@@ -338,6 +340,8 @@ class _TuneReader:
             self.chord[-1] = replace(note, tied=True), length
         elif kind == "tie":
             voice.tie()
+        elif kind == "slur":
+            voice.slur(match[0])
         elif kind == "overlay":
             voice.begin_overlay()
         elif kind == "field":
@@ -487,6 +491,8 @@ def _notated_bar(bar: Bar, per_quarter: int, *, is_drum: bool, is_longest: bool)
             drum=is_drum,
             tied_from=True,  # if a note of its pitch is tied to it
             tied_to=note.tied,
+            slurred=note.slurred,
+            phrase_end=note.line_end,
         )
         for note in bar.notes
     ]

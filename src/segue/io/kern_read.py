@@ -62,13 +62,18 @@ _PROGRAMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class KernNote:
-    """A note of a token; its duration is in units."""
+    """A note of a token; its duration is in units.
+
+    `slurred` if a slur joins it to the note before, `phrase_end` if a phrase ends with it.
+    """
 
     pitch: int
     duration: int
     tied_from: bool
     tied_to: bool
     drum: bool = False
+    slurred: bool = False
+    phrase_end: bool = False
 
 
 def parse_token(token: str) -> tuple[int | None, list[KernNote]]:
@@ -204,6 +209,7 @@ class SpinePart:
     name: str = ""
     code: str = ""  # of its instrument
     transposition: int = 0  # semitones that it is written above its sound
+    slurs: int = 0  # open ones
     key: tuple[int, int] | None = None  # sharps, and 1 for minor
     notes: list[tuple[int, KernNote]] = field(default_factory=list)
     time_signatures: list[tuple[int, tuple[int, int]]] = field(default_factory=list)
@@ -360,7 +366,7 @@ class SpineReader:
             if spine.part and cell != ".":
                 duration, notes = parse_token(cell)
                 if duration is not None:
-                    begun.append((spine, spine.part, duration, notes))
+                    begun.append((spine, spine.part, duration, notes, cell))
         if not begun:
             return
         at = max(spine.until for spine, *_ in begun)
@@ -369,13 +375,16 @@ class SpineReader:
             at = min(ends, default=self.now)
         self.place(at)
         self.now = at
-        for spine, part, duration, notes in begun:
+        for spine, part, duration, notes, cell in begun:
             spine.until = at + duration
             self.reached = max(self.reached, spine.until)
+            slurred, phrase_end = part.slurs > 0, "}" in cell or ";" in cell
+            part.slurs = max(part.slurs + cell.count("(") - cell.count(")"), 0)
             for note in notes:
                 pitch = note.pitch if note.drum else note.pitch - part.transposition
                 if 0 <= pitch <= 127:
-                    part.notes.append((at, replace(note, pitch=pitch)))
+                    marked = replace(note, pitch=pitch, slurred=slurred, phrase_end=phrase_end)
+                    part.notes.append((at, marked))
             self.notes += len(notes)
         if self.notes > MAX_NOTES:
             raise Unreadable(f"a score of more than {MAX_NOTES} notes")
@@ -477,6 +486,8 @@ def _divide_into_bars(part: SpinePart, starts: Sequence[int], ends: Sequence[int
                     drum=note.drum,
                     tied_from=note.tied_from or bar > first,
                     tied_to=note.tied_to or bar < last,
+                    slurred=note.slurred and bar == first,
+                    phrase_end=note.phrase_end and bar == last,
                 )
             )
     for at, time_signature in part.time_signatures:

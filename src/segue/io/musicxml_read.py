@@ -43,7 +43,7 @@ from segue.io.unfolding import (
     NotatedScore,
     unfold,
 )
-from segue.records import Score
+from segue.records import Score, Syllabic
 from segue.text import clean
 from segue.theory.keys import LETTER_SEMITONES
 
@@ -294,6 +294,10 @@ _PEDALS: Final = {
     "discontinue": (0,),
     "change": (0, 1),
 }
+#: Notations after which a phrase ends.
+_PHRASE_END_SIGNS: Final = ("fermata", "articulations/breath-mark", "articulations/caesura")
+_SYLLABICS: Final[tuple[Syllabic, ...]] = ("single", "begin", "middle", "end")
+_MAX_VERSES: Final = 99
 _RANGE: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:(?:[-–—]|to|bis|à)\s*(\d+(?:[.,]\d+)?))?")
 
 
@@ -379,6 +383,19 @@ def _units(root: ET.Element) -> int:
     return units
 
 
+def _lyrics(note: ET.Element) -> Iterator[tuple[int, str, Syllabic]]:
+    """Yield verse, text and place in the word of the syllables of a note."""
+    for number, lyric in enumerate(note.iterfind("lyric"), start=1):
+        texts = [(child.tag, clean(child.text or "")) for child in lyric]
+        text = "".join("‿" if tag == "elision" else text for tag, text in texts
+                       if tag in {"text", "elision"})  # fmt: skip
+        syllabic = (lyric.findtext("syllabic") or "single").strip()
+        verse = _whole(lyric.get("number", "")) or number
+        if text.strip("‿ ") and verse <= _MAX_VERSES:
+            kinds = [kind for kind in _SYLLABICS if kind == syllabic]
+            yield verse, text.strip(), kinds[0] if kinds else "single"
+
+
 class _PartReader:
     """Reads the bars of a part, one after another."""
 
@@ -398,6 +415,7 @@ class _PartReader:
         self.fifths = 0  # sharps between the written and the sounding key
         self.bar = NotatedBar()
         self.at = self.chord_at = 0
+        self.slurs: dict[str, set[str]] = {}  # numbers of the open ones by voice
         marks.begin_part()
         for number, measure in enumerate(measures, start=1):
             try:
@@ -463,6 +481,15 @@ class _PartReader:
         if not 0 <= key <= 127:
             return
         note = NotatedNote(on, on + length, key, _VELOCITY, is_drum)
+        self._performance(note, element)
+        self._tie(note, element, children)
+        if "notations" in children or any(self.slurs.values()):
+            self._slur(note, element)
+        note.lyrics = tuple(_lyrics(element)) if "lyric" in children else ()
+        self.bar.notes.append(note)
+
+    def _performance(self, note: NotatedNote, element: ET.Element) -> None:
+        """Read how a note is played: its velocity, and the deviations from its notated times."""
         for name, value in element.items():
             if name == "dynamics":
                 note.velocity = min(max(round(_decimal(value) * _VELOCITY_PER_PERCENT), 1), 127)
@@ -470,8 +497,6 @@ class _PartReader:
                 note.attack = round(_decimal(value) * self.unit)
             elif name == "release":
                 note.release = round(_decimal(value) * self.unit)
-        self._tie(note, element, children)
-        self.bar.notes.append(note)
 
     def _tie(self, note: NotatedNote, element: ET.Element, children: dict[str, ET.Element]) -> None:
         """Set the ties of a note: the sounding ones, else the notated ones."""
@@ -485,6 +510,22 @@ class _PartReader:
             kind = tie.get("type")
             note.tied_from |= kind in {"stop", "continue"}
             note.tied_to |= kind in {"start", "continue"}
+
+    def _slur(self, note: NotatedNote, element: ET.Element) -> None:
+        """Read the slurs that begin or end at a note, and signs that a phrase ends with it."""
+        voice = (element.findtext("voice") or "").strip()
+        own = self.slurs.setdefault(voice, set())
+        note.slurred = bool(own) and element.find("chord") is None
+        for slur in element.iterfind("notations/slur"):
+            number = slur.get("number", "1")
+            if slur.get("type") == "start":
+                own.add(number)
+            elif slur.get("type") == "stop":
+                for open_slurs in self.slurs.values():
+                    open_slurs.discard(number)
+        note.phrase_end = any(
+            element.find(f"notations/{sign}") is not None for sign in _PHRASE_END_SIGNS
+        )
 
     def _note_length(self, children: dict[str, ET.Element], dots: int) -> int:
         """Return a note's duration in units, else that of its note value."""

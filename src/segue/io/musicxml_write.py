@@ -32,7 +32,7 @@ from segue.io.notation import (
 from segue.io.note_values import QUARTER, Bar, NoteValue
 from segue.io.staves import Clef, drum_position
 from segue.io.unfolding import beat_duration
-from segue.records import Part, Score
+from segue.records import Part, Score, Syllable
 from segue.text import clean
 from segue.theory.instruments import DRUM_NAMES, PROGRAM_NAMES
 from segue.theory.keys import MODES, spell_pitch
@@ -46,6 +46,7 @@ _TIMESTAMP: Final = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal scores give eq
 _FORTE: Final = Fraction(90, 100)  # the velocity of one per cent
 _DRUM_CHANNEL: Final = 10
 _SMALL_CHANGE: Final = 0.03  # of a tempo
+_STACCATO: Final = "<articulations><staccato/></articulations>"
 
 
 def write_music_xml(score: Score) -> bytes:
@@ -62,7 +63,8 @@ def write_music_xml(score: Score) -> bytes:
     bytes
         `read_music_xml` gives the same notes, pedals, programs, tempos, bar lines and chord
         symbols, in ticks of 480 to the quarter; keys from the nearest bar line on. Of notes of one
-        part and key that begin at once, the longest is written.
+        part and key that begin at once, the longest is written. Slurs are written in parts that
+        have lyrics.
 
     Raises
     ------
@@ -139,6 +141,7 @@ def _part(
     score: Score, part: Part, number: int, bars: Sequence[Bar], staves: Sequence[Staff]
 ) -> Iterator[str]:
     directions = _directions(score, part, bars, is_first=number == 1)
+    sung = _Sung(score, part)
     keys = key_changes(score, bars)
     sharps = 0
     before: Bar | None = None
@@ -148,7 +151,7 @@ def _part(
             sharps = keys[index][0]
         yield from _attributes(part, staves, keys.get(index), bar, before)
         yield from directions[index]
-        yield from _music(part, number, staves, index, bar, sharps)
+        yield from _music(part, number, staves, index, bar, sharps, sung)
         if index == len(bars) - 1:  # in every part: MuseScore draws it where it is written
             yield '<barline location="right"><bar-style>light-heavy</bar-style></barline>'
         yield "</measure>"
@@ -257,8 +260,51 @@ def _tempo(bpm: float, bar: Bar, *, is_shown: bool) -> str:
 # ---- notes -------------------------------------------------------------------------------
 
 
+class _Sung:
+    """Lyrics and slurs of a part, by the onset of a note in ticks."""
+
+    def __init__(self, score: Score, part: Part) -> None:
+        self._ticks_per_quarter = score.ticks_per_quarter
+        self._syllables: dict[int, list[Syllable]] = {}
+        for syllable in part.syllables:
+            self._syllables.setdefault(syllable.tick, []).append(syllable)
+        slurred = {*part.slurred.tolist()} if part.syllables else set()
+        onsets = np.unique(part.notes[:, 0]).tolist()
+        following = [onset in slurred for onset in onsets[1:]] + [False]
+        self._continued = {
+            onset for onset, is_joined in zip(onsets, following, strict=True) if is_joined
+        }
+        self._slurred = slurred & {*onsets[1:]}
+
+    def notations(self, symbol: Symbol, bar: Bar) -> str:
+        """Return the slurs that begin or end at a symbol."""
+        tick = self._tick(symbol, bar)
+        is_from, is_to = tick in self._slurred, tick in self._continued
+        kind = "" if is_from == is_to else "stop" if is_from else "start"
+        return f'<slur type="{kind}"/>' if kind else ""
+
+    def lyrics(self, symbol: Symbol, bar: Bar) -> str:
+        """Return the syllables that begin at a symbol, a line after those of a melisma."""
+        tick = self._tick(symbol, bar)
+        return "".join(
+            f'<lyric number="{syllable.verse}"><syllabic>{syllable.syllabic}</syllabic>'
+            f"<text>{_text(syllable.text)}</text>"
+            + "<extend/>" * (tick in self._continued and syllable.syllabic in {"single", "end"})
+            + "</lyric>"
+            for syllable in self._syllables.get(tick, ())
+        )
+
+    def _tick(self, symbol: Symbol, bar: Bar) -> int:
+        """Return the onset of the notes that begin at a symbol, or -1."""
+        head = symbol.heads[0]
+        if head.tied_from:
+            return -1
+        onset = Fraction(bar.start + symbol.value.at, QUARTER) + head.attack
+        return round(onset * self._ticks_per_quarter)
+
+
 def _music(
-    part: Part, number: int, staves: Sequence[Staff], index: int, bar: Bar, sharps: int
+    part: Part, number: int, staves: Sequence[Staff], index: int, bar: Bar, sharps: int, sung: _Sung
 ) -> Iterator[str]:
     at = 0
     for staff_number, staff in enumerate(staves, start=1):
@@ -285,7 +331,11 @@ def _music(
                 )
             for n in shown:
                 yield from _move(symbols[n].value.at - at, place)
-                yield from _symbol(part, number, symbols[n], place, sharps, beams[n])
+                symbol = symbols[n]
+                marks = "", ""
+                if symbol.heads:
+                    marks = sung.notations(symbol, bar), sung.lyrics(symbol, bar)
+                yield from _symbol(part, number, symbol, place, sharps, beams[n], marks)
                 at = symbols[n].value.at + symbols[n].value.length
 
 
@@ -320,6 +370,7 @@ def _symbol(
     place: tuple[str, str],
     sharps: int,
     beams: tuple[str, ...],
+    sung: tuple[str, str],
 ) -> Iterator[str]:
     value = symbol.value
     duration = f"<duration>{value.length}</duration>"
@@ -333,7 +384,7 @@ def _symbol(
         )
     voice, staff = place
     if not symbol.heads:
-        notations = _notations(value, None, is_staccato=False)
+        notations = _notations(value, None)
         yield f"<note><rest/>{duration}{voice}{kind}{modified}{staff}{notations}</note>"
         return
     joined = "".join(
@@ -342,14 +393,13 @@ def _symbol(
     for n, head in enumerate(symbol.heads):
         pitch, instrument, notehead = _pitch(part, number, head, sharps)
         ties = '<tie type="stop"/>' * head.tied_from + '<tie type="start"/>' * head.tied_to
-        notations = _notations(
-            value if n == 0 else None, head, is_staccato=symbol.is_staccato and n == 0
-        )
+        marks = "" if n else sung[0] + _STACCATO * symbol.is_staccato
+        notations = _notations(None if n else value, head, marks)
         chord = "<chord/>" if n else ""
-        beamed = "" if n else joined
+        beamed, lyrics = ("", "") if n else (joined, sung[1])
         yield (
             f"<note{_played(head)}>{chord}{pitch}{duration}{ties}{instrument}{voice}{kind}"
-            f"{modified}{notehead}{staff}{beamed}{notations}</note>"
+            f"{modified}{notehead}{staff}{beamed}{notations}{lyrics}</note>"
         )
 
 
@@ -377,15 +427,14 @@ def _pitch(part: Part, number: int, head: NoteHead, sharps: int) -> tuple[str, s
     return f"<pitch><step>{letter}</step>{alter}<octave>{octave}</octave></pitch>", "", ""
 
 
-def _notations(value: NoteValue | None, head: NoteHead | None, *, is_staccato: bool) -> str:
+def _notations(value: NoteValue | None, head: NoteHead | None, marks: str = "") -> str:
     elements = ""
     if head:
         elements += '<tied type="stop"/>' * head.tied_from + '<tied type="start"/>' * head.tied_to
     if value and value.tuplet:
         elements += '<tuplet type="start"/>' * value.tuplet.opens
         elements += '<tuplet type="stop"/>' * value.tuplet.closes
-    if is_staccato:
-        elements += "<articulations><staccato/></articulations>"
+    elements += marks
     return f"<notations>{elements}</notations>" if elements else ""
 
 

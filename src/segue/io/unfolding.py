@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from segue.errors import Unreadable
 from segue.io.midi import MAX_NOTES, TEMPO_RANGE_BPM
 from segue.io.play_order import NavigationMarks, PlaybackOrder, play_order
-from segue.records import Part, Score
+from segue.records import Part, Score, Syllabic, Syllable
 
 # ---- bars --------------------------------------------------------------------------------
 
@@ -137,6 +137,9 @@ class NotatedNote:
     tied_to: bool = False
     attack: int = 0  # delay of its onset, as played
     release: int = 0  # and of its end
+    slurred: bool = False  # joined to the note before by a slur
+    phrase_end: bool = False
+    lyrics: tuple[tuple[int, str, Syllabic], ...] = ()  # verse, text, place in the word
 
 
 @dataclass(slots=True, eq=False)
@@ -275,10 +278,15 @@ class _Unfolding:
     def _played_part(self, part: NotatedPart) -> Iterator[Part]:
         sounding: tuple[list[list[int]], list[list[int]]] = ([], [])  # pitched, drums
         tied: dict[tuple[bool, int], list[list[int]]] = {}
+        sung = _SungMarks()
         for n, start in zip(self.order.bars, self.starts, strict=True):
             if n < len(part.bars):
                 for note in part.bars[n].notes:
-                    _add_note(note, start, sounding[note.drum], tied)
+                    begins = _add_note(note, start, sounding[note.drum], tied)
+                    if note.slurred or note.phrase_end or note.lyrics:
+                        onset = max(self._ticks(start + note.on + note.attack), 0)
+                        end = self._ticks(start + note.end + note.release)
+                        sung.add(note, onset, end, begins=begins)
             if len(sounding[0]) + len(sounding[1]) > MAX_NOTES:
                 raise Unreadable(f"a score of more than {MAX_NOTES} notes")
         pedals = self._pedals(part)
@@ -290,7 +298,8 @@ class _Unfolding:
             notes.sort(key=lambda row: (row[0], row[2], row[1]))
             if notes:
                 program = part.kit if is_drum else part.program
-                yield Part(part.name, program, is_drum, np.array(notes, np.int32), pedals)
+                marks = () if is_drum else sung.fields()
+                yield Part(part.name, program, is_drum, np.array(notes, np.int32), pedals, *marks)
 
     def _pedals(self, part: NotatedPart) -> Any:
         """Return the pedal changes of the staff that has most."""
@@ -371,13 +380,40 @@ def _time_signatures(columns: Sequence[Sequence[NotatedBar]]) -> Iterator[tuple[
         yield now
 
 
+@dataclass(slots=True)
+class _SungMarks:
+    """Syllables, slurs and phrase ends of a part as played, in ticks."""
+
+    syllables: dict[tuple[int, int], Syllable] = field(default_factory=dict)  # by verse and tick
+    slurred: set[int] = field(default_factory=set)
+    phrase_ends: set[int] = field(default_factory=set)
+
+    def add(self, note: NotatedNote, onset: int, end: int, *, begins: bool) -> None:
+        """Add the marks of a note; `begins` unless a tie makes it go on."""
+        if note.phrase_end:
+            self.phrase_ends.add(end)
+        if begins and note.slurred:
+            self.slurred.add(onset)
+        for verse, text, syllabic in note.lyrics if begins else ():
+            self.syllables[verse, onset] = Syllable(onset, text, syllabic, verse)
+
+    def fields(self) -> tuple[tuple[Syllable, ...], NDArray[np.int32], NDArray[np.int32]]:
+        """Return the last three fields of `Part`."""
+        syllables = tuple(self.syllables[key] for key in sorted(self.syllables))
+        return (
+            syllables,
+            np.array(sorted(self.slurred), np.int32),
+            np.array(sorted(self.phrase_ends), np.int32),
+        )
+
+
 def _add_note(
     note: NotatedNote,
     start: int,
     sounding: list[list[int]],
     tied: dict[tuple[bool, int], list[list[int]]],
-) -> None:
-    """Add a note, or extend the one that is tied to it."""
+) -> bool:
+    """Add a note, or extend the one that is tied to it; return whether it was added."""
     on, end = start + note.on, start + note.end
     key = note.drum, note.pitch
     row = None
@@ -391,8 +427,10 @@ def _add_note(
         if row:
             held.remove(row)
             row[1], row[4] = end, note.release
+    begins = row is None
     if row is None:
         row = [on + note.attack, end, note.pitch, note.velocity, note.release]
         sounding.append(row)
     if note.tied_to:
         tied.setdefault(key, []).append(row)
+    return begins

@@ -255,7 +255,7 @@ class Scores(RenamedAttributes):
 
         Examples
         --------
-        >>> rolls = lib.scores.interpolate("Für Elise", "rag.mid", steps=5)  # doctest: +SKIP
+        >>> rolls = lib.scores.interpolate("sonata.mid", "rag.mid", steps=5)  # doctest: +SKIP
         >>> len(rolls)  # doctest: +SKIP
         5
         """
@@ -269,7 +269,7 @@ class Scores(RenamedAttributes):
 
         Examples
         --------
-        >>> original, reconstruction = lib.scores.reconstruct("Für Elise")  # doctest: +SKIP
+        >>> original, reconstruction = lib.scores.reconstruct("sonata.mid")  # doctest: +SKIP
         """
         from segue.score.vae.model import reconstruct
 

@@ -22,9 +22,11 @@ from safetensors.numpy import load_file
 
 from segue.builtin_spaces import WEIGHTS
 from segue.lyrics.phonetics import count_syllables, rhyme_key, word_list
-from segue.lyrics.spelling import RULES, Language, sound_by_rules
+from segue.lyrics.spelling import FUNCTION_WORDS, RULES, Language, sound_by_rules
 
 ENGLISH: Final = WEIGHTS / "english.safetensors"
+#: Words of German, French, Spanish and Italian verse.
+VERSE_WORDS: Final = WEIGHTS / "verse-words.safetensors"
 #: ARPAbet phonemes as in the CMU Pronouncing Dictionary; the code of each is a character.
 PHONEMES: Final = tuple(
     word_list("B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH")
@@ -44,6 +46,8 @@ _ELISIONS: Final = (
     (re.compile(r"^e'er"), "air"), (re.compile(r"^'?t(is|was|were|will)$"), r"t\1"),
     (re.compile(r"v'n$"), "ven"), (re.compile(r"'d$"), "ed"), (re.compile(r"in'$"), "ing"),
 )  # fmt: skip
+#: Words such as "our" and "fire", whose last two vowels by the dictionary are sung as one.
+_DIPHTHONG_R: Final = re.compile("(?:our|ire|yre|oir)[sd]?$")
 #: Clusters of consonants that begin English syllables.
 _CLUSTERS: Final = frozenset(
     cluster.replace("-", " ")
@@ -62,6 +66,11 @@ UNSTRESSED: Final = frozenset(
         "into unto o' th' not no"
     )
 )
+
+
+def is_unstressed(word: str, language: Language) -> bool:
+    """Return whether a word in lower case is a function word, which a verse need not stress."""
+    return word in (UNSTRESSED if language == "en" else FUNCTION_WORDS.get(language, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +215,7 @@ class _English:
 
 def _unpack(packed: NDArray[np.uint8]) -> str:
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 28)
-    return decompressor.decompress(packed.tobytes(), max_length=_MAX_BYTES).decode("ascii")
+    return decompressor.decompress(packed.tobytes(), max_length=_MAX_BYTES).decode()
 
 
 def _possessive(phonemes: tuple[str, ...]) -> tuple[str, ...]:
@@ -239,13 +248,33 @@ def sound(word: str, language: Language = "en") -> Sound:
     """
     plain = word.lower().replace("’", "'").strip("'") or word
     if language == "en" and re.search("[a-z]", plain) and plain.isascii():
-        found = _english().phonemes(plain)
-        return sound_of_phonemes(found)
+        found = sound_of_phonemes(_english().phonemes(plain))
+        if _DIPHTHONG_R.search(plain) and found.stress[-2:] in {"10", "20"}:
+            return Sound(found.stress[:-1], found.rhyme, found.onset)
+        return found
     if language in RULES:
         return Sound(*sound_by_rules(plain, language))
     return Sound("1" + "0" * (count_syllables(word) - 1), rhyme_key(word), word[:1].lower())
 
 
-def verse_words() -> dict[str, int]:
-    """Return the words of English verse, alphabetically, with ten times the log of their counts."""
-    return _english().lexicon
+def vowel_phonemes(word: str) -> list[str]:
+    """Return the vowels of an English word in ARPAbet, such as "AH0"."""
+    return [phoneme for phoneme in _english().phonemes(word) if phoneme[-1].isdigit()]
+
+
+@cache
+def verse_words(language: Language) -> dict[str, int]:
+    """Return the words of verse, alphabetically, with ten times the log of their counts.
+
+    Parameters
+    ----------
+    language : {"en", "de", "fr", "es", "it", "other"}
+        Of another language no words are known.
+    """
+    if language == "en":
+        return _english().lexicon
+    if language not in RULES:
+        return {}
+    arrays = load_file(VERSE_WORDS)
+    words = _unpack(arrays[f"{language}.words"]).split("\n")
+    return dict(zip(words, arrays[f"{language}.counts"].tolist(), strict=True))

@@ -22,12 +22,12 @@ _FRENCH: Final[Rules] = (
     ("(?<=[aeiouéèê])s(?=[aeiouéèêy])", "z"), ("ss", "s"), ("h", ""),
     ("(?<=[aeou])il(?:l(?=[eaoi]))?", "J"), ("ill(?=[eaoé])", "iJ"), ("gn", "N"),
     ("(?:er|ez|ed)$", "é"), ("[tdpsxz]+$", ""), ("(?<=[^aeiouéèêy])ent$|es$|e$", "@"),
-    ("[tdpsxz]+$", ""), ("(?:eau|au)", "o"), ("oeu|eu", "2"), ("oû|où|ou", "u"), ("oi|oî|oy", "wa"),
+    ("[tdpsxz]+$", ""), ("(?:eau|au)", "o"), ("oeu|eu", "2"), ("oû|où|ou", "U"), ("oi|oî|oy", "wa"),
     ("(?:ain|ein|aim|in|im|yn|ym|un|um)(?![aeiouéèêynm@])", "5"),
     ("(?:an|en|am|em)(?![aeiouéèêynm@])", "3"), ("(?:on|om)(?![aeiouéèêynm@])", "4"),
     ("ai|ei|aî|è|ê|ë|et$", "e"), ("é", "e"), ("[âà]", "a"), ("[îïy]", "i"),
     ("ô", "o"), ("[ûù]", "y"),
-    ("(?<![aeo])u", "y"), ("([bcdfgklmnprstvz])\\1", r"\1"), ("[iy](?=[aeou2345])", "j"), ("@", ""),
+    ("u", "y"), ("([bcdfgklmnprstvz])\\1", r"\1"), ("[iy](?=[aeoU2345])", "j"), ("@", ""),
 )  # fmt: skip
 _SPANISH: Final[Rules] = (
     ("qu(?=[eiéí])", "k"), ("gu(?=[eiéí])", "g"), ("g(?=[eiéí])", "j"), ("c(?=[eiéí])", "s"),
@@ -49,7 +49,7 @@ _GERMAN: Final[Rules] = (
     ("g(?=s?t?$)", "k"), ("h(?=[^aeiouöü789]|$)", ""),
 )  # fmt: skip
 _VOWELS: Final[dict[str, str]] = {
-    "fr": "aeiouy2345",
+    "fr": "aeiouyU2345",
     "es": "aeiou",
     "it": "aeiou",
     "de": "aeiouöü789",
@@ -72,6 +72,30 @@ _COMMON_WORDS: Final[dict[Language, frozenset[str]]] = {
     "it": frozenset(word_list("il di e che non per gli della nel mio si è dei con più lo ch")),
 }
 _MIN_COMMON: Final = 0.04
+#: Articles, pronouns, prepositions, conjunctions and auxiliaries, which carry no stress and end no
+#: line; those of English are in `segue.lyrics.pronunciation` and `segue.generate.lyrics.lexicon`.
+FUNCTION_WORDS: Final[dict[Language, frozenset[str]]] = {
+    "de": frozenset(word_list(
+        "der die das den dem des ein eine einen einem einer eines und oder aber doch denn in im an "
+        "am auf aus bei beim mit nach von vom zu zum zur für durch um ohne gegen über unter vor "
+        "ist sind war waren sei hat hab habe wird will kann soll muß ich du er es sie wir ihr mich "
+        "dich sich mir dir ihm ihn uns euch mein dein sein meine deine seine wie als wenn daß dass "
+        "ob so nur noch nicht was wo wer da")),
+    "fr": frozenset(word_list(
+        "le la les l un une des du de d au aux à en dans par pour sur sous avec sans et ou mais "
+        "ni car que qu qui dont où si ne n pas se s me m te t ce c cet cette ces il elle ils elles "
+        "on nous vous je tu lui leur leurs mon ma mes ton ta tes son sa ses notre votre nos vos "
+        "est sont était ont a ai as es suis comme plus très tout quand y")),
+    "es": frozenset(word_list(
+        "el la los las lo un una unos unas de del a al en con por para sin sobre y e o u ni que "
+        "si no se me te le les nos os mi tu su mis tus sus es son era ha han he fue como más muy "
+        "cuando donde yo tú él")),
+    "it": frozenset(word_list(
+        "il lo la i gli le l un uno una di d del dello della dei degli delle a al allo alla ai "
+        "agli alle da dal dalla in nel nella nei con per su sul sulla tra fra e ed o ma né che ch "
+        "chi se non mi ti si ci vi ne mio mia tuo tua suo sua è son sono era ha ho come più quando "
+        "io tu")),
+}  # fmt: skip
 
 
 def sound_by_rules(word: str, language: Language) -> tuple[str, str, str]:

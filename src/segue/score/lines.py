@@ -141,7 +141,7 @@ def extract_melody(score: Score, part_name: str = "") -> Part:
         if not part.is_drum and len(part.notes)
     ]
     if not pitched:
-        raise BadArgument("there is no note with a pitch in it, so no melody to harmonise")
+        raise BadArgument("there is no note with a pitch in it, so no melody")
     part = _part_by_name(pitched, part_name) if part_name else _melody_part(pitched)
     return skyline(part, score.ticks_per_quarter)
 

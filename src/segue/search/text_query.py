@@ -109,7 +109,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class TextDescription:
     """A description of music.
 
     Attributes
@@ -147,7 +147,7 @@ def split_comparison(text: str) -> tuple[str, str]:
     return match["base"].strip(), match["text"].strip()
 
 
-def parse_description(text: str) -> Description:
+def parse_description(text: str) -> TextDescription:
     """Read a description.
 
     Raises
@@ -166,7 +166,7 @@ def parse_description(text: str) -> Description:
     return description
 
 
-def parse_words(text: str) -> Description:
+def parse_words(text: str) -> TextDescription:
     """Read a description of which no word need be known; see `parse_description`."""
     if len(text) > MAX_CHARACTERS:
         raise BadArgument(f"a description has at most {MAX_CHARACTERS} characters")
@@ -180,7 +180,7 @@ def parse_words(text: str) -> Description:
             previous = terms.setdefault(term.concept.name, term)
             if previous.weight * term.weight < 0:
                 raise BadArgument(f"{previous.words!r} and {term.words!r} cancel each other out")
-    return Description(text.strip(), tuple(terms.values()), tuple(unknown))
+    return TextDescription(text.strip(), tuple(terms.values()), tuple(unknown))
 
 
 def _parse_clause(clause: str) -> Iterator[Term | str]:
@@ -226,14 +226,14 @@ class Reading:
     ----------
     names : tuple of str, int or Path
         Queries that name tracks or files.
-    description : Description, optional
+    description : TextDescription, optional
         What the other queries describe.
     remark : str
         The reading in a sentence; "" for names that describe nothing.
     """
 
     names: tuple[Query, ...]
-    description: Description | None
+    description: TextDescription | None
     remark: str
 
 
@@ -298,7 +298,7 @@ def _describes(text: str) -> bool:
 
 def rank_queries(
     store: Store,
-    description: Description | None,
+    description: TextDescription | None,
     query_set: QuerySet,
     space: str | None = None,
     metric: Metric = "cosine",
@@ -310,7 +310,7 @@ def rank_queries(
     ----------
     store : Store
         Database of the library.
-    description : Description, optional
+    description : TextDescription, optional
         What results have, or what they have more of than the queries.
     query_set : QuerySet
         Tracks and files; none for a description alone.
@@ -343,7 +343,7 @@ def rank_queries(
 
 def rank_by_description(
     store: Store,
-    description: Description,
+    description: TextDescription,
     medium: Medium,
     relative_to: Sequence[int] = (),
 ) -> Ranking:
@@ -353,7 +353,7 @@ def rank_by_description(
     ----------
     store : Store
         Database of the library.
-    description : Description
+    description : TextDescription
         Concepts.
     medium : {"sound", "score"}
         Medium of the results.

@@ -11,10 +11,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from segue.errors import NotFound
-from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.adapter import StyleModel, load_style_model
+from segue.generate.lyrics.language_model import VERSE_STYLES, LanguageModel
+from segue.generate.lyrics.network import UNCONDITIONAL
+from segue.lyrics.spelling import Language, detect_language
 from segue.nn.checkpoint import read_metadata
 from segue.records import Lyrics, Tags
 from segue.store import Store
@@ -30,6 +33,7 @@ from segue.training.models import (
 #: Default name of a model of all artists; "lyrics" is the name of a bundled space.
 ALL_ARTISTS_MODEL: Final = "my-lyrics"
 _MAX_SUGGESTIONS: Final = 3
+_LANGUAGE_CHARACTERS: Final = 100_000
 
 
 def library_songs(store: Store) -> list[Lyrics]:
@@ -87,6 +91,27 @@ def resolve_artist(name: str, songs_of: Counter[str]) -> str:
     )
 
 
+def base_of(store: Store, name: str, artist: str) -> str:
+    """Return the name of a model to fine-tune: of the bundled bases, the one of the language.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+        As a user gave it: "base" or "shipped" leaves the language to the artist's songs.
+    artist : str
+        See `resolve_artist`; "" for all.
+    """
+    if name not in (LYRICS.bundled_name, BUNDLED) or name in model_names(store, LYRICS):
+        return name
+    songs = library_songs(store)
+    if artist:
+        full = resolve_artist(artist, songs_by_artist(store))
+        songs = [song for song in songs if song.tags.artist == full]
+    language = detect_language("\n".join(song.text for song in songs)[:_LANGUAGE_CHARACTERS])
+    return f"base-{language}" if language in VERSE_STYLES else name
+
+
 def model_name(store: Store, artist: str) -> str:
     """Return the default name of an artist's model, such as "lyrics-robert-burns".
 
@@ -126,17 +151,20 @@ class TrainedStyle:
     ----------
     artist : str
         Full name.
-    model : LanguageModel
+    model : LanguageModel or AdaptedModel
     index : int
         Style index in the model.
     file : ModelFile
         File of the model.
+    language : str
+        Language of a style of verse in general; else "".
     """
 
     artist: str
-    model: LanguageModel
+    model: StyleModel
     index: int
     file: ModelFile
+    language: Language | Literal[""] = ""
 
 
 def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
@@ -146,7 +174,7 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
     ----------
     store : Store
     artist : str
-        See `resolve_artist`.
+        See `resolve_artist`; or a style of verse in general, such as "German verse".
     name : str
         Name of a model; "" for the most specific one: a model of the artist, then the library's
         model of all artists, then the bundled one, and last those fine-tuned for other artists;
@@ -157,6 +185,12 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
     NotFound
         No model knows the artist.
     """
+    verse = next((lang for lang, each in VERSE_STYLES.items() if each == artist), None)
+    if verse and not name:
+        file = find_model(store, LYRICS, f"base-{verse}")
+        base = LanguageModel.load(file.path)
+        index = base.style_index(artist) if artist in base.artists else UNCONDITIONAL
+        return TrainedStyle(artist, base, index, file, verse)
     names = [name] if name else [*model_names(store, LYRICS), BUNDLED]
     files = [find_model(store, LYRICS, each) for each in names]
     metadata = {file: read_metadata(file.path) for file in files}
@@ -179,5 +213,5 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
         return trained_for != resolved, bool(trained_for), not file.from_library, newest_first
 
     file = min((file for file in files if resolved in metadata[file]["voices"]), key=preference)
-    model = LanguageModel.load(file.path)
+    model = load_style_model(file.path)
     return TrainedStyle(resolved, model, model.style_index(resolved), file)

@@ -7,7 +7,7 @@ state of an interrupted run.
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -16,6 +16,7 @@ from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, BadCheckpoint, NotFound
 from segue.generate.compose import model as composing
 from segue.generate.lyrics import language_model as lyrics
+from segue.generate.lyrics.adapter import load_style_model
 from segue.generate.melody import model as melodies
 from segue.generate.notes import network as notes
 from segue.nn.checkpoint import MODEL as SPACE_FILE
@@ -30,7 +31,10 @@ from segue.training.listens import SPACE as LISTENS
 BUNDLED: Final = "shipped"
 #: Names that users cannot give to models: those of bundled models, "scratch" for none of them to
 #: start from, and those of the parts of a blend.
-BUNDLED_NAMES: Final = (BUNDLED, "note-lstm", "melody", "composer", "base", "scratch")
+BUNDLED_NAMES: Final = (
+    BUNDLED, "note-lstm", "melody", "composer", "base", "scratch",
+    *(f"base-{language}" for language in lyrics.VERSE_STYLES),
+)  # fmt: skip
 BLEND_NAMES: Final = (LISTENS, METADATA)
 
 M = TypeVar("M")
@@ -56,6 +60,8 @@ class ModelKind(Generic[M]):
         Name of the bundled model.
     bundled : Path
         Its file.
+    more : mapping of str to Path
+        Further bundled models by name.
     """
 
     name: str
@@ -66,6 +72,7 @@ class ModelKind(Generic[M]):
     use_command: str
     bundled_name: str
     bundled: Path
+    more: Mapping[str, Path] = field(default_factory=dict)
 
 
 NOTES: Final = ModelKind(
@@ -101,12 +108,16 @@ MELODIES: Final = ModelKind(
 LYRICS: Final = ModelKind(
     "lyrics",
     lyrics.MODEL_FILE,
-    lyrics.LanguageModel.load,
+    load_style_model,
     "that writes lyrics",
     "segue train lyrics",
     "segue lyrics write",
     "base",
     lyrics.PRETRAINED,
+    {
+        f"base-{language}": lyrics.PRETRAINED if language == "en" else lyrics.LANGUAGES_BASE
+        for language in lyrics.VERSE_STYLES
+    },
 )
 MODEL_KINDS: Final = {kind.name: kind for kind in (NOTES, COMPOSING, MELODIES, LYRICS)}
 
@@ -178,7 +189,9 @@ def find_model(store: Store, kind: ModelKind[Any], name: str) -> ModelFile:
         return ModelFile(name, path, from_library=True)
     if name == kind.bundled_name:
         return ModelFile(name, kind.bundled, from_library=False)
-    existing = ", ".join(sorted({kind.bundled_name, *model_names(store, kind)}))
+    if name in kind.more:
+        return ModelFile(name, kind.more[name], from_library=False)
+    existing = ", ".join(sorted({kind.bundled_name, *kind.more, *model_names(store, kind)}))
     raise NotFound(
         f"there is no model {name!r} {kind.purpose}; there are: {existing}. Train one on your "
         f"library with `{kind.train_command}`"
@@ -307,6 +320,12 @@ def list_models(store: Store) -> list[ModelInfo]:
     bundled = [
         ModelInfo(kind.bundled_name, kind.name, from_library=False, used_by=kind.use_command)
         for kind in MODEL_KINDS.values()
+    ] + [
+        ModelInfo(
+            name, kind.name, from_library=False, used_by=kind.train_command + f" --from {name}"
+        )
+        for kind in MODEL_KINDS.values()
+        for name in kind.more
     ]
     spaces = {info.space.name: info for info in store.spaces.known() if info.trained}
     folder = store.folder / "models"

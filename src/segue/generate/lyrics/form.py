@@ -33,7 +33,7 @@ class LineForm:
     meter : str
         A character for each syllable; "" if their number is free.
     rhyme : str
-        Letter of the rhyme; "-" for none.
+        Letter of the rhyme, or another name; "-" for none.
     """
 
     meter: str = ""

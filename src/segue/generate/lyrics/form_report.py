@@ -7,7 +7,7 @@ from typing import Final
 from segue.generate.lyrics.form import LineForm
 from segue.generate.lyrics.lexicon import stress_pattern
 from segue.lyrics.phonetics import normalised_words
-from segue.lyrics.pronunciation import sound
+from segue.lyrics.pronunciation import is_unstressed, sound
 from segue.lyrics.spelling import Language
 
 RHYME_REACH: Final = 4  # lines after a line within which a rhyme counts
@@ -90,6 +90,16 @@ def meter_agreement(line: str, meter: str, language: Language) -> list[bool]:
         for syllable, position in zip(syllables, meter, strict=False)
         if "x" not in (syllable, position)
     ]
+
+
+def stress_clashes(line: str, meter: str, language: Language) -> int:
+    """Count the function words of one syllable on strong positions."""
+    at = clashes = 0
+    for word in normalised_words(line):
+        count = len(sound(word, language).stress)
+        clashes += count == 1 and meter[at : at + 1] == "s" and is_unstressed(word, language)
+        at += count
+    return clashes
 
 
 def count_rhymes(lines: Sequence[str], language: Language, *, lines_before: int = 0) -> int:

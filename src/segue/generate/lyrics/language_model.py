@@ -11,7 +11,7 @@ import lzma
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Protocol, Self
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from segue.generate.lyrics.vocabulary import (
     Tokens,
     encode_song,
 )
+from segue.lyrics.spelling import Language
 from segue.nn.checkpoint import Checkpoint, SavedModel, save_model
 from segue.nn.quantization import (
     dequantize_weights,
@@ -47,11 +48,18 @@ CHECKPOINT_KIND: Final = "lyrics"
 VERSION: Final = 1
 MODEL_FILE: Final = "lyrics.safetensors"
 PRETRAINED: Final = WEIGHTS / MODEL_FILE
+#: The base of German, French, Spanish and Italian verse.
+LANGUAGES_BASE: Final = WEIGHTS / "lyrics-languages.safetensors"
+#: Names of the styles of verse in general, by language.
+VERSE_STYLES: Final[Mapping[Language, str]] = {
+    "en": "English verse", "de": "German verse", "es": "Spanish verse", "fr": "French verse",
+    "it": "Italian verse",
+}  # fmt: skip
 #: Length of the longest n-gram, the predicted character included.
 ORDER: Final = 6
 #: Lower bound of the discounts, so that unseen characters keep some probability.
 _MIN_DISCOUNT: Final = 0.1
-_SONGS_TENSOR: Final = "known.songs"
+SONGS_TENSOR: Final = "known.songs"
 _CORPUS_TENSOR: Final = "known.corpus"
 _MAX_SONG_BYTES: Final = 1 << 30  # uncompressed
 
@@ -241,6 +249,27 @@ class EnsembleLM:
         return token_nll(log_probs, tokens)
 
 
+class Decoder(Protocol):
+    """Decodes several texts at once.
+
+    Attributes
+    ----------
+    log_probs : Tensor, shape (B, V)
+        Log-probabilities of the next token of each text.
+    """
+
+    log_probs: Tensor
+
+    def append(self, tokens: Tensor) -> None:
+        """Append tokens, shape (B, T), to the texts."""
+
+    def fork(self, rows: Tensor) -> Self:
+        """Return a decoder of some of the texts, each as often as its index is in `rows`."""
+
+    def select(self, rows: Tensor) -> None:
+        """Replace each text by the one at an index, in place."""
+
+
 class EnsembleDecoder:
     """Decodes several texts at once with an `EnsembleLM`.
 
@@ -375,7 +404,7 @@ class LanguageModel(SavedModel):
         metadata, tensors = checkpoint.metadata, dict(checkpoint.tensors)
         if metadata["letters"] != len(CHARACTERS):
             raise ValueError(f"{metadata['letters']} characters, expected {len(CHARACTERS)}")
-        songs = _decompress(tensors.pop(_SONGS_TENSOR))
+        songs = decompress_songs(tensors.pop(SONGS_TENSOR))
         corpus = tensors.pop(_CORPUS_TENSOR, None)
         config = metadata["config"]
         config = CharNetworkConfig(**config | {"ngram_sizes": tuple(config["ngram_sizes"])})
@@ -402,23 +431,25 @@ class LanguageModel(SavedModel):
         path : Path
         quantize : bool
             Whether to store matrices in 8 bits with a scale per row: a quarter of the size. Of a
-            transformer, only 6 bits are used, and 5 of n-gram embeddings, so that a wheel is
-            smaller: that costs two thousandths of a bit per character.
+            transformer, only 6 bits are used, and 5 of the n-gram embeddings of a base, so that
+            a wheel is smaller: that costs two thousandths of a bit per character.
 
         Raises
         ------
         DiskFull
         """
         tensors = float_state_dict(self.network)
-        if quantize and self.network.config.core == "transformer":
+        if quantize:
+            is_base = self.corpus is not None
             ngrams = {name for name in tensors if name.startswith("ngrams.")}
+            bits = 6 if self.network.config.core == "transformer" else 8
             tensors = {
-                **quantize_weights({name: tensors[name] for name in tensors.keys() - ngrams}, 6),
-                **quantize_weights({name: tensors[name] for name in ngrams}, 5),
+                **quantize_weights({name: tensors[name] for name in tensors.keys() - ngrams}, bits),
+                **quantize_weights(
+                    {name: tensors[name] for name in ngrams}, 5 if is_base else bits
+                ),
             }
-        elif quantize:
-            tensors = quantize_weights(tensors)
-        tensors[_SONGS_TENSOR] = _compress(self.training_songs)
+        tensors[SONGS_TENSOR] = compress_songs(self.training_songs)
         if self.corpus is not None:
             tensors[_CORPUS_TENSOR] = torch.from_numpy(self.corpus.compress())
         about = {
@@ -474,7 +505,8 @@ def _load_network(config: CharNetworkConfig, tensors: dict[str, Tensor]) -> Char
     return network.eval().requires_grad_(False)
 
 
-def _compress(songs: tuple[Lyrics, ...]) -> Tensor:
+def compress_songs(songs: tuple[Lyrics, ...]) -> Tensor:
+    """Return songs with titles and artists as a tensor of bytes."""
     document = json.dumps(
         [[song.tags.title, song.tags.artist, song.text] for song in songs], ensure_ascii=False
     )
@@ -482,7 +514,14 @@ def _compress(songs: tuple[Lyrics, ...]) -> Tensor:
     return torch.from_numpy(np.frombuffer(compressed, np.uint8).copy())
 
 
-def _decompress(compressed: Tensor) -> tuple[Lyrics, ...]:
+def decompress_songs(compressed: Tensor) -> tuple[Lyrics, ...]:
+    """Return the songs of `compress_songs`.
+
+    Raises
+    ------
+    ValueError
+        They are damaged, or too many.
+    """
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 28)
     document = decompressor.decompress(compressed.numpy().tobytes(), max_length=_MAX_SONG_BYTES)
     if not decompressor.eof:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from segue.lyrics.phonetics import normalised_words, word_list
 from segue.lyrics.pronunciation import Sound, sound, verse_words
-from segue.lyrics.spelling import Language
+from segue.lyrics.spelling import FUNCTION_WORDS, Language
 
 #: English words that are never on a strong position.
 _ARTICLES: Final = frozenset({"a", "an", "the"})
-#: Words that end no line, although they are frequent.
+#: English words that end no line, although they are frequent.
 _NO_ENDINGS: Final = frozenset(
     word_list(
         "a an the of and to in on at by for from with as but or nor if that than my thy "
@@ -86,6 +86,7 @@ class Lexicon:
             f"'{word}" if language == "en" and word in _ELIDED else word: word for word in counts
         }
         self.language: Language = language
+        self._no_endings = _NO_ENDINGS if language == "en" else FUNCTION_WORDS.get(language, ())
         self.words = sorted(elided)
         self.sounds = [sound(word, language) for word in self.words]
         self.counts = np.array([counts[elided[word]] for word in self.words], np.int64)
@@ -96,10 +97,13 @@ class Lexicon:
         self.patterns = sorted({pattern for pattern in patterns if len(pattern) <= _MAX_SYLLABLES})
         index = {pattern: at for at, pattern in enumerate(self.patterns)}
         self._pattern_of = np.array([index.get(pattern, -1) for pattern in patterns])
+        self._unstressed_ends = np.array(
+            [len(of_word.stress) - len(of_word.stress.rstrip("0")) for of_word in self.sounds]
+        )
         self._nodes: dict[str, Node] = {}
         self._rhymes: dict[str, list[int]] = {}
         for at, of_word in enumerate(self.sounds):
-            if self.words[at] not in _NO_ENDINGS:
+            if self.words[at] not in self._no_endings:
                 self._rhymes.setdefault(of_word.rhyme, []).append(at)
 
     def node(self, prefix: str) -> Node:
@@ -139,7 +143,21 @@ class Lexicon:
 
     def endings(self) -> NDArray[np.bool_]:
         """Return which words may end a line that need not rhyme."""
-        return np.array([word not in _NO_ENDINGS for word in self.words])
+        return np.array([word not in self._no_endings for word in self.words])
+
+    def ending_all(self, meters: Iterable[str]) -> NDArray[np.bool_]:
+        """Return which words have rhymes that may end lines of all of some metres.
+
+        Words that rhyme have as many unstressed syllables at their ends, which are on weak
+        positions; words of one syllable may be anywhere.
+        """
+        allowed = {0, 1, 2, 3}
+        for meter in meters:
+            allowed &= {0} | {
+                count for count in (1, 2, 3)
+                if count < len(meter) and fits("1" + "0" * count, meter[-count - 1 :])
+            }  # fmt: skip
+        return np.isin(self._unstressed_ends, [*allowed])
 
     def rhyming(self, with_words: Iterable[str]) -> NDArray[np.bool_]:
         """Return which words rhyme perfectly with all of some words; frequent ones if there are."""
@@ -200,7 +218,7 @@ def fits(pattern: str, meter: str) -> bool:
 
 
 def build_lexicon(texts: Iterable[str], language: Language) -> Lexicon:
-    """Return the words of an artist's songs, and in English those of English verse.
+    """Return the words of an artist's songs, and those of verse in their language.
 
     Parameters
     ----------
@@ -213,6 +231,4 @@ def build_lexicon(texts: Iterable[str], language: Language) -> Lexicon:
         for word, count in own.items()
         if word.replace("'", "").isalpha()
     }
-    if language == "en":
-        counts = {**verse_words(), **counts}
-    return Lexicon(counts, language)
+    return Lexicon({**verse_words(language), **counts}, language)

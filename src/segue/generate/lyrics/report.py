@@ -16,6 +16,7 @@ import numpy as np
 
 from segue.errors import BadArgument, NotFound
 from segue.generate.copying import KnownSong, SharedPassage, SongIndex
+from segue.generate.lyrics.adapter import AdaptedModel, StyleModel
 from segue.generate.lyrics.form_report import count_rhymes, count_syllables, form_figures
 from segue.generate.lyrics.language_model import LanguageModel
 from segue.generate.lyrics.network import UNCONDITIONAL
@@ -26,6 +27,7 @@ from segue.generate.lyrics.sampler import (
     LyricsOptions,
     TurnBy,
     blend_styles,
+    language_of,
     sample_lyrics,
     take_turns,
 )
@@ -33,7 +35,7 @@ from segue.generate.lyrics.vocabulary import encode_song
 from segue.io.lyrics_text import sung_lines
 from segue.lyrics.features import standardise_style, style_features
 from segue.lyrics.phonetics import split_words
-from segue.lyrics.spelling import detect_language
+from segue.lyrics.spelling import Language, detect_language
 from segue.records import DoubleArray, FloatArray, Lyrics
 
 if TYPE_CHECKING:
@@ -586,17 +588,24 @@ class GeneratedLyrics:
         }
         if self.options.is_formed:
             report["form"] = asdict(
-                form_figures(self._stanzas(), self.options.line_forms, detect_language(text))
+                form_figures(self.stanzas, self.options.line_forms, self.language)
             )
         if any(map(str.isalpha, text)):
             report["bits_per_character"] = bits_per_character(self.styles[0], text)
             songs = [song for model in _models(self.styles) for song in model.training_songs]
             line_artists = [artists[AUTHOR_LETTERS.index(line.voices[0])] for line in generated]
-            report["figures"] = self._statistics(text, line_artists, index_songs(songs))
+            if {*artists} <= {song.tags.artist for song in songs}:  # not of verse in general
+                report["figures"] = self._statistics(text, line_artists, index_songs(songs))
         return report
 
-    def _stanzas(self) -> list[list[str]]:
-        """Return the lines of each stanza, without repetitions."""
+    @property
+    def language(self) -> Language:
+        """Language of the styles."""
+        return language_of(self.styles)
+
+    @property
+    def stanzas(self) -> list[list[str]]:
+        """Lines of each stanza, without repetitions."""
         stanzas: list[list[str]] = [[]]
         for line in self.lines:
             if not line.text:
@@ -630,11 +639,13 @@ def bits_per_character(style: ArtistStyle, text: str) -> float:
     return float(nll.mean()) / math.log(2)
 
 
-def _models(styles: Sequence[ArtistStyle]) -> list[LanguageModel]:
+def _models(styles: Sequence[ArtistStyle]) -> list[StyleModel]:
     return list({id(style.model): style.model for style in styles}.values())
 
 
-def _base_model(styles: Sequence[ArtistStyle]) -> LanguageModel:
+def _base_model(styles: Sequence[ArtistStyle]) -> StyleModel:
     """Return the base of the contrast: the model common to both styles, or the bundled one."""
     models = _models(styles)
-    return models[0] if len(models) == 1 else LanguageModel.pretrained()
+    bases = {model.base if isinstance(model, AdaptedModel) else None for model in models}
+    is_common = len(models) == 1 or (len(bases) == 1 and None not in bases)
+    return models[0] if is_common else LanguageModel.pretrained()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.errors import BadArgument, check_seed
+from segue.generate.lyrics.adapter import StyleModel
 from segue.generate.lyrics.form import (
     FORMS,
     LINES_PER_STANZA,
@@ -28,7 +29,8 @@ from segue.generate.lyrics.form import (
     parse_syllables,
     stanza_forms,
 )
-from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.form_report import stress_clashes
+from segue.generate.lyrics.language_model import Decoder
 from segue.generate.lyrics.lexicon import Lexicon, build_lexicon
 from segue.generate.lyrics.line_search import (
     Combine,
@@ -57,6 +59,8 @@ BLEND_MODES: Final[tuple[BlendMode, ...]] = ("mixture", "product", "contrast")
 GUIDANCE_SCALE: Final = 0.5
 #: Weight of the difference from the base model in "contrast".
 CONTRAST: Final = 1.5
+#: What is taken from the logarithm of a line's weight for each function word that a tune stresses.
+_CLASH: Final = 1.0
 #: Candidates of a line that must keep a form or a theme; of another line there is one.
 CANDIDATES: Final = 12
 #: Of a line that nothing but rejected candidates were found for: attempts, and the factor of the
@@ -108,6 +112,9 @@ class LyricsOptions:
         number of lines at most.
     about : str
         Theme: words or phrases, such as "the sea, leaving home".
+    forms : tuple of LineForm
+        Lines of a stanza, as a tune asks for them; instead of `meter`, `syllables`, `form` and
+        `rhyme`.
     locked : tuple of (int, str)
         Lines that are given: their index among the lines, and their text. `seed_line` is line 0.
 
@@ -129,6 +136,7 @@ class LyricsOptions:
     form: str = ""
     about: str = ""
     locked: tuple[tuple[int, str], ...] = ()
+    forms: tuple[LineForm, ...] = ()
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
@@ -187,6 +195,8 @@ class LyricsOptions:
     @property
     def line_forms(self) -> tuple[LineForm, ...]:
         """Lines of a stanza; () if their number is free."""
+        if self.forms:
+            return self.forms
         if self.form in FORMS:
             return stanza_forms(FORMS[self.form].rhyme, FORMS[self.form].meters)
         meters = parse_meter(self.meter) or parse_syllables(self.syllables)
@@ -239,20 +249,23 @@ class ArtistStyle:
     Attributes
     ----------
     artist : str
-    model : LanguageModel
+    model : LanguageModel or AdaptedModel
     index : int
         Style index in the model.
     guidance_scale : float
         See `segue.generate.lyrics.language_model.EnsembleLM`.
     source : str
         Description of the model's origin.
+    language : str
+        Language of the style; "" if the artist's songs tell it.
     """
 
     artist: str
-    model: LanguageModel
+    model: StyleModel
     index: int = UNCONDITIONAL
     guidance_scale: float = GUIDANCE_SCALE
     source: str = ""
+    language: Language | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +375,7 @@ class _Sampler:
         self._options = options
         self._by = by
         self._single = len(styles) == 1 or combine is not take_turns
-        self._decoders = [
+        self._decoders: list[Decoder] = [
             style.model.ensemble(style.index, style.guidance_scale).decoder() for style in styles
         ]
         self._generator = torch.Generator().manual_seed(options.seed)
@@ -375,6 +388,7 @@ class _Sampler:
             self._locked[0] = options.seed_line
         self._theme = Theme.of(options.about, _training_texts(styles)) if options.about else None
         self._forms = options.line_forms
+        self._meter = ""  # of the line that is written, if a tune gives it
         self._lexicon: Lexicon | None = None
         self._masks: dict[tuple[str, ...], NDArray[np.bool_]] = {}
         if options.is_formed:
@@ -385,7 +399,7 @@ class _Sampler:
             self._author,
             by == "word" and not self._single,
             self._is_rejected,
-            self._theme.bonus if self._theme else lambda _: 0.0,
+            self._bonus,
         )
 
     def sample(self) -> Iterator[LyricLine]:
@@ -430,8 +444,9 @@ class _Sampler:
             endings = self._endings(index, stanza)
             meter = self._forms[len(stanza)].meter
             values = self._theme.values(self._lexicon.words) if self._theme else None
-            constraint = FormedLine(self._lexicon, meter, endings, values)
+            constraint = self._formed_line(meter, endings, values)
         count = CANDIDATES if self._lexicon or self._theme else 1
+        self._meter = self._forms[len(stanza)].meter if self._options.forms else ""
         particle = self._find(constraint, count)
         by_word = self._by == "word" and not self._single
         text = particle.text.strip()
@@ -441,6 +456,22 @@ class _Sampler:
         if self._theme:
             self._theme.use(text)
         return LyricLine(text, particle.voices if by_word else particle.voices[:1])
+
+    def _formed_line(
+        self, meter: str, endings: NDArray[np.bool_], values: NDArray[np.float32] | None
+    ) -> FormedLine:
+        """Return the constraint of a line; of a tune's, the metre yields where no words fit."""
+        assert self._lexicon  # noqa: S101
+        try:
+            return FormedLine(self._lexicon, meter, endings, values)
+        except BadArgument:
+            if not self._options.forms:
+                raise
+        free = "x" * len(meter)
+        try:
+            return FormedLine(self._lexicon, free, endings, values)
+        except BadArgument:
+            return FormedLine(self._lexicon, free, self._ending_mask(()), values)
 
     def _find(self, constraint: Constraint, count: int) -> Particle:
         """Search for a line, at a higher temperature each time that all candidates are rejected."""
@@ -457,6 +488,13 @@ class _Sampler:
             "--max-copy or --temperature"
         )
 
+    def _bonus(self, line: str) -> float:
+        """Return what is added to the logarithm of a line's weight, for its theme and stress."""
+        bonus = self._theme.bonus(line) if self._theme else 0.0
+        if self._meter and self._lexicon:
+            bonus -= _CLASH * stress_clashes(line, self._meter, self._lexicon.language)
+        return bonus
+
     def _author(self, turn: int) -> str:
         return "A" if self._single else "ABCDEFGH"[turn % len(self._styles)]
 
@@ -471,7 +509,7 @@ class _Sampler:
         """Return the words for lines of a form; lines that only rhyme get a number of syllables."""
         songs = list(_training_texts(self._styles))
         own = [text for style in self._styles for text in _artist_texts(style)] or songs
-        language = detect_language("\n".join(own)[:_LANGUAGE_CHARACTERS])
+        language = language_of(self._styles)
         lexicon = build_lexicon(songs if language == "en" else own, language)
         letters = sum(bool(len(encode(word)) == len(word)) for word in lexicon.words)
         if letters < min(_MIN_LEXICON, len(lexicon.words)) or not letters:
@@ -513,7 +551,10 @@ class _Sampler:
         ]
         partners = tuple(words[-1] for text in given if (words := normalised_words(text)))
         if not partners:
+            meters = [form.meter for form in self._forms if form.rhyme == letter]
             mask = self._ending_mask((), partners=letters.count(letter))
+            if (fitting := mask & self._lexicon.ending_all(meters)).any():
+                mask = fitting
             others = [normalised_words(line.text)[-1:] for line in stanza]
             return mask & ~self._lexicon.sharing_rhyme([word for end in others for word in end])
         mask = self._ending_mask(partners)
@@ -587,6 +628,14 @@ class _Sampler:
 def _artist_texts(style: ArtistStyle) -> list[str]:
     songs = style.model.training_songs
     return [song.text for song in songs if song.tags.artist == style.artist]
+
+
+def language_of(styles: Sequence[ArtistStyle]) -> Language:
+    """Return the language of styles: their own, or that of the artists' songs."""
+    if styles[0].language:
+        return styles[0].language
+    own = [text for style in styles for text in _artist_texts(style)]
+    return detect_language("\n".join(own or _training_texts(styles))[:_LANGUAGE_CHARACTERS])
 
 
 def _training_texts(styles: Sequence[ArtistStyle]) -> Iterator[str]:

@@ -103,11 +103,13 @@ def rank_takes(reports: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def _take_score(report: dict[str, Any]) -> float:
-    if "figures" not in report:
+    if "bits_per_character" not in report:
         return -math.inf
-    figures, form = report["figures"], report.get("form", {})
-    score = -report["bits_per_character"] - figures["figures"]["repeated_lines"]
-    if figures["taken"]:
+    figures, form = report.get("figures"), report.get("form", {})
+    score = -report["bits_per_character"]
+    if figures:
+        score -= figures["figures"]["repeated_lines"]
+    if figures and figures["taken"]:
         score += sum(figures["taken"].values()) / len(figures["taken"])
     for name in ("rhymes", "syllables", "stresses"):
         if form.get(f"{name}_asked"):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from segue.errors import TrainingFailed
 from segue.generate.lyrics.language_model import (
     MODEL_FILE,
+    VERSE_STYLES,
     LanguageModel,
     mix_log_linear,
     network_log_probs,
@@ -26,6 +27,7 @@ from segue.generate.lyrics.language_model import (
 )
 from segue.generate.lyrics.network import UNCONDITIONAL, CharNetwork, CharNetworkConfig
 from segue.generate.lyrics.vocabulary import Tokens, encode_song
+from segue.lyrics.spelling import Language, detect_language
 from segue.nn.lm_training import IGNORED, LMTrainingConfig, fit_lm
 from segue.nn.quantization import float_state_dict
 from segue.nn.split import MIN_PIECES, train_validation_test_split
@@ -335,7 +337,8 @@ def train_lyrics(
         recipe = replace(recipe, learning_rate=training.learning_rate)
     elif start:
         recipe = replace(recipe, learning_rate=FINE_TUNING_RATE * recipe.learning_rate)
-    network, styles = _initial_network(recipe.config, artists, start, training.seed)
+    language = detect_language("\n".join(song.lyrics.text for song in split.train))
+    network, styles = _initial_network(recipe.config, artists, start, training.seed, language)
     windows = WindowSampler(split.train, styles, recipe)
     settings = LMTrainingConfig(
         recipe.context,
@@ -441,9 +444,16 @@ def tune_ngram_weights(
 
 
 def _initial_network(
-    config: CharNetworkConfig, artists: Sequence[str], start: LanguageModel | None, seed: int
+    config: CharNetworkConfig,
+    artists: Sequence[str],
+    start: LanguageModel | None,
+    seed: int,
+    language: Language,
 ) -> tuple[CharNetwork, list[str]]:
-    """Return a network for these artists; new styles begin as the unconditional one."""
+    """Return a network for these artists.
+
+    New styles begin as that of verse in their language, or as the unconditional one.
+    """
     torch.manual_seed(seed)
     styles = [*start.artists] if start else []
     styles += [artist for artist in artists if artist not in styles]
@@ -454,7 +464,9 @@ def _initial_network(
         network.load_state_dict(weights, strict=False)
         with torch.no_grad():
             network.styles.weight[: len(known)] = known
-            network.styles.weight[len(known) :] = known[UNCONDITIONAL]
+            verse = VERSE_STYLES.get(language)
+            first = start.style_index(verse) if verse and verse in start.artists else UNCONDITIONAL
+            network.styles.weight[len(known) :] = known[first]
     return network, styles
 
 

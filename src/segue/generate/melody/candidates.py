@@ -157,14 +157,10 @@ def generate_melodies(
     check_seed(seed)
     style = style or model.styles[0]
     model.style_index(style)
-    if tempo_bpm is None:  # the same number of beats, whatever a beat is
-        arrangement = _ARRANGEMENTS.get(style, _DEFAULT_ARRANGEMENT)
-        tempo_bpm = arrangement.tempo_bpm * float(beat_duration(*chart.time_signature))
+    tempo_bpm = usual_tempo(style, chart) if tempo_bpm is None else tempo_bpm
     if not 1 <= count <= MAX_CANDIDATES:
         raise BadArgument(f"{count} melodies; from 1 to {MAX_CANDIDATES} can be written at once")
-    low, high = _TEMPO_RANGE_BPM
-    if not low <= tempo_bpm <= high:
-        raise BadArgument(f"a tempo of {tempo_bpm:g}; it is from {low:g} to {high:g} a minute")
+    check_tempo(tempo_bpm)
     if not max_copy_bars >= 0:
         raise BadArgument(f"{max_copy_bars:g} bars may be copied at most; from 0 on that works")
     sampling = sampling or Sampling(top_p=0.95)
@@ -180,6 +176,30 @@ def generate_melodies(
         form=form,
         pitch_range=pitch_range,
     )
+    return rank_melodies(model, chart, sampled, style, tempo_bpm, title)[:count]
+
+
+def rank_melodies(
+    model: "MelodyModel",
+    chart: Chart,
+    sampled: Sequence[IntArray],
+    style: str,
+    tempo_bpm: float,
+    title: str = "",
+) -> list[MelodyCandidate]:
+    """Return melodies for a chart, the most typical first, with an accompaniment each.
+
+    Parameters
+    ----------
+    model : MelodyModel
+    chart : Chart
+    sampled : sequence of ndarray, each of shape (m, 2), int64
+        Duplicates are left out.
+    style : str
+    tempo_bpm : float
+        Quarter notes per minute.
+    title : str
+    """
     melodies = list({melody.tobytes(): melody for melody in sampled}.values())
     nll = model.nll([chart] * len(melodies), melodies, style)
     candidates = []
@@ -188,7 +208,20 @@ def generate_melodies(
         log_likelihood = -float(each.sum(axis=1).mean())
         candidates.append(_evaluate(model, chart, melody, style, log_likelihood, score))
     candidates.sort(key=lambda each: (each.deviation, -each.log_likelihood))
-    return [replace(each, rank=rank) for rank, each in enumerate(candidates[:count], start=1)]
+    return [replace(each, rank=rank) for rank, each in enumerate(candidates, start=1)]
+
+
+def check_tempo(tempo_bpm: float) -> None:
+    """Raise `BadArgument` for a tempo that nobody plays."""
+    low, high = _TEMPO_RANGE_BPM
+    if not low <= tempo_bpm <= high:
+        raise BadArgument(f"a tempo of {tempo_bpm:g}; it is from {low:g} to {high:g} a minute")
+
+
+def usual_tempo(style: str, chart: Chart) -> float:
+    """Return a style's quarter notes per minute: as many beats, whatever a beat is."""
+    arrangement = _ARRANGEMENTS.get(style, _DEFAULT_ARRANGEMENT)
+    return arrangement.tempo_bpm * float(beat_duration(*chart.time_signature))
 
 
 def _evaluate(
