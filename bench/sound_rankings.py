@@ -1,13 +1,11 @@
 """Rankings in the space `sound`, in two folds: hubness correction, averaging with neighbours.
 
-    python -m bench.sound_rankings --data ../shared/data --cache DIR [--sisters FILE]
+    python -m bench.sound_rankings --data ../shared/data --cache DIR
 
 Folds and cache are those of `bench/sound_space.py`. Averaging with neighbours (DBA: Arandjelović
 and Zisserman, CVPR 2012) adds to each vector of the library, or also of the query, a weight
 times the mean of its k nearest. Weights and k are chosen inside each training fold: the projection
-is fitted on a half of its packages and judged on the other. `--sisters` names activations of other
-networks of the PyPI package `musicnn` 0.1.0 on the same clips; they are projected by the same
-discriminant, each beside `sound`.
+is fitted on a half of its packages and judged on the other.
 """
 
 import argparse
@@ -19,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import scipy.linalg
 import torch
 
 from bench.result_tables import table, write_table
@@ -91,7 +88,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--sisters", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     clips = read_clips(options.data / "audio" / "tracks.csv")
@@ -109,50 +105,7 @@ def main() -> None:
             )
         return fitted[key]
 
-    fits: dict[str, Fit] = {"`sound`": sound}
-    if options.sisters:
-        fits |= with_sisters(options.sisters, sound)
-    sections = [section(fits, clips)]
-    write_table("sound_rankings", "Rankings of recordings", sections)
-
-
-def with_sisters(file: Path, sound: Fit) -> dict[str, Fit]:
-    """Return spaces of `sound` beside projections of other networks, at weights 0.3 and 0.6."""
-    fits: dict[str, Fit] = {}
-    with np.load(file) as arrays:
-        names = [name for name in arrays.files if not name.endswith("_tracks")]
-        blocks = {name: (arrays[name], arrays[f"{name}_tracks"]) for name in names}
-    for (name, (patches, tracks)), weight in product(blocks.items(), (0.3, 0.6)):
-
-        def beside(
-            train: BoolArray,
-            patches: FloatArray = patches,
-            tracks: np.ndarray = tracks,
-            weight: float = weight,
-        ) -> tuple[FloatArray, None]:
-            other = discriminant(patches, tracks, train)
-            return unit(np.concatenate([sound(train)[0], weight * other], axis=1)), None
-
-        fits[f"`sound` and {name} at {weight:g}"] = beside
-    return fits
-
-
-def discriminant(patches: FloatArray, tracks: np.ndarray, train: BoolArray) -> FloatArray:
-    """Project the mean patches of tracks as `sound` does, without degraded copies."""
-    counts = np.bincount(tracks)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    means = np.add.reduceat(patches.astype(np.float64), starts, axis=0) / counts[:, None]
-    inside = train[tracks]
-    mean_, scale = means[train].mean(axis=0), patches[inside].std(axis=0) + 1e-4
-    standard = (means - mean_) / scale
-    residuals = (patches[inside] - means[tracks[inside]]) / scale
-    scatter = residuals.T @ residuals / (len(residuals) - train.sum())
-    scatter = 0.5 * scatter + 0.5 * np.eye(len(scatter)) * np.trace(scatter) / len(scatter)
-    centroids = standard[train] - standard[train].mean(axis=0)
-    solved = scipy.linalg.cho_solve(scipy.linalg.cho_factor(scatter), centroids.T)
-    values, vectors = scipy.linalg.eigh(centroids @ solved)
-    order = np.argsort(values)[::-1][:160]
-    return unit(standard @ (solved @ (vectors[:, order] / np.sqrt(values[order]))))
+    write_table("sound_rankings", "Rankings of recordings", [section(sound, clips)])
 
 
 def half_of(clips: Clips) -> BoolArray:
@@ -178,42 +131,40 @@ def chosen(fit: Fit, clips: Clips, train: BoolArray, *, csls: bool, queries_too:
     return best
 
 
-def section(fits: dict[str, Fit], clips: Clips) -> str:
+def section(fit: Fit, clips: Clips) -> str:
     columns = (
-        "vectors", "ranking", "P@1 (95 % over albums)", "P@5", "mAP", "P@1 − `sound` by cosine",
+        "ranking", "P@1 (95 % over albums)", "P@5", "mAP", "P@1 − `sound` by cosine",
         "P@5 −", "mAP −", "degraded query P@1", "chosen in the two training folds",
     )  # fmt: skip
     rows = []
     base: tuple[RetrievalMetrics, ...] = ()
-    for name, fit in fits.items():
-        for csls, averaging in product((False, True), ("", "library", "library and query")):
-            results, degraded, choices = [], [], []
-            for fold in (0, 1):
-                train, test = clips.folds != fold, np.flatnonzero(clips.folds == fold)
-                ranking = Ranking("", csls=csls)
-                if averaging:
-                    both = averaging != "library"
-                    ranking = chosen(fit, clips, train, csls=csls, queries_too=both)
-                    choices.append(f"{ranking.weight:g} × {ranking.k}")
-                clean, changed = fit(train)
-                labels = [clips.packages[i] for i in test]
-                results.append(ranking.evaluate(clean[test], None, labels))
-                if changed is not None:
-                    degraded.append(ranking.evaluate(clean[test], changed[test], labels))
-            base = base or tuple(results)
-            label = "CSLS" if csls else "cosine"
-            label += f", DBA of the {averaging}" if averaging else ""
-            differences = [
-                ranged(bootstrap_difference(tuple(results), base, figure), "+")
-                for figure in FIGURES
-            ]
-            rows.append(
-                (
-                    name, label, ranged(bootstrap_interval(tuple(results))),
-                    *(mean(results, figure) for figure in FIGURES[1:]), *differences,
-                    mean(degraded, "precision_at_1"), ", ".join(choices) or "–",
-                )
-            )  # fmt: skip
+    for csls, averaging in product((False, True), ("", "library", "library and query")):
+        results, degraded, choices = [], [], []
+        for fold in (0, 1):
+            train, test = clips.folds != fold, np.flatnonzero(clips.folds == fold)
+            ranking = Ranking("", csls=csls)
+            if averaging:
+                both = averaging != "library"
+                ranking = chosen(fit, clips, train, csls=csls, queries_too=both)
+                choices.append(f"{ranking.weight:g} × {ranking.k}")
+            clean, changed = fit(train)
+            labels = [clips.packages[i] for i in test]
+            results.append(ranking.evaluate(clean[test], None, labels))
+            if changed is not None:
+                degraded.append(ranking.evaluate(clean[test], changed[test], labels))
+        base = base or tuple(results)
+        label = "CSLS" if csls else "cosine"
+        label += f", DBA of the {averaging}" if averaging else ""
+        differences = [
+            ranged(bootstrap_difference(tuple(results), base, figure), "+") for figure in FIGURES
+        ]
+        rows.append(
+            (
+                label, ranged(bootstrap_interval(tuple(results))),
+                *(mean(results, figure) for figure in FIGURES[1:]), *differences,
+                mean(degraded, "precision_at_1"), ", ".join(choices) or "–",
+            )
+        )  # fmt: skip
     return "\n" + table(columns, rows)
 
 

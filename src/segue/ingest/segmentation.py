@@ -26,7 +26,8 @@ HOP_S: Final = 47 * MUSICNN_HOP / MUSICNN_RATE_HZ  # 0.752
 CHUNK_S: Final = 800 * HOP_S  # ten minutes
 CHUNK_LIMIT_S: Final = 120.0
 MAX_DURATION_S: Final = 24 * 3600.0
-MAX_TRACK_S: Final = 3600.0
+#: Longer tracks are put together afterwards, so that the time is linear in the duration.
+MAX_TRACK_S: Final = 1200.0
 #: Cost of a segment as a share of the minimum length in excerpts: two segments of that length are
 #: two tracks if the squared distance of their means is at least twice the share
 #: (bench/mix_boundaries.py).
@@ -79,7 +80,7 @@ def segment_recording(
             f"at least {min_length_s:g} s; ask for fewer, or give a lower --min-length"
         )
     else:
-        boundaries = segment_into(unit, count, least, len(unit))
+        boundaries = segment_into(unit, count, least, max(most, least, 4 * len(unit) // count))
     # A boundary lies between the middles of two excerpts.
     starts = [0.0, *(index * HOP_S + (PATCH_S - HOP_S) / 2 for index in boundaries), duration_s]
     return Segmentation(duration_s, tuple(Span(a, b) for a, b in pairwise(starts)))
