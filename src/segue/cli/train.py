@@ -233,8 +233,10 @@ def train_lyrics(
         typer.Option(
             "--from",
             help="Model to fine-tune: base, the bundled one of the language of the songs; base-en, "
-            "base-de, base-es, base-fr or base-it; or the name of yours; scratch for none. By "
-            "default base for an artist with the default preset, else scratch.",
+            "base-de, base-es, base-fr or base-it; or the name of yours; scratch for none; or a "
+            "language model of another maker: hf:OWNER/NAME of the Hugging Face Hub, the path of "
+            "its folder, or gguf:PATH. By default base for an artist with the default preset, else "
+            "scratch.",
         ),
     ] = None,
     name: Annotated[
@@ -256,29 +258,41 @@ def train_lyrics(
     Without --artist, the training set is all lyrics of the library, and the model can then write in
     the style of each artist; with it, a bundled model in the artist's language is fine-tuned to
     that style in a minute or two. A tenth of the songs is the validation set, another the test set.
-    A run that was interrupted goes on with --resume, with the same result.
+    A run that was interrupted goes on with --resume, with the same result. A language model of
+    another maker, as GPT-2 or Llama, gets an adapter of the artist's style (LoRA); that needs the
+    extra segue[llm]. Models of the Hub are downloaded, by this command alone. A model of llama.cpp
+    is not trained: it writes after a prompt of the artist's songs.
 
     Example: segue train lyrics --artist "Robert Burns"
     """
+    from segue.generate.lyrics.adapter_training import AdapterTraining
     from segue.generate.lyrics.training import LyricsTraining
+    from segue.nn.pretrained import parse_base
 
+    shared: dict[str, Any] = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "minutes": minutes,
+        "device": device,
+        "seed": seed,
+    }
+    base = parse_base(start) if start else None
+    if base and preset != "default":
+        raise BadArgument("--preset is the architecture of Segue's models: leave it or --from out")
+    run = _Run(resume, restart, None, library, json)
+    training: TrainingOptions
     with open_library(library) as lib:
         if artist:  # the user may have given a part of the name
             artist = lib.lyrics.artist(artist)
         model_name = name or lib.lyrics.model_name(artist)
-    if start is None:
-        start = "base" if artist and preset == "default" else "scratch"
-    training = LyricsTraining(
-        preset=preset,
-        artist=artist,
-        start={"scratch": "", "shipped": "base"}.get(start, start),
-        epochs=epochs,
-        learning_rate=learning_rate,
-        minutes=minutes,
-        device=device,
-        seed=seed,
-    )
-    _train(model_name, training, _Run(resume, restart, None, library, json), "songs")
+    if base:
+        training = AdapterTraining(artist=artist, base=str(base), **shared)
+    else:
+        if start is None:
+            start = "base" if artist and preset == "default" else "scratch"
+        start = {"scratch": "", "shipped": "base"}.get(start, start)
+        training = LyricsTraining(preset=preset, artist=artist, start=start, **shared)
+    _train(model_name, training, run, "songs")
 
 
 @dataclass(frozen=True, slots=True)

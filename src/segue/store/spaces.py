@@ -30,6 +30,8 @@ LOAD_ERRORS: Final = (
 _BLOCK_ROWS: Final = 16_384  # normalised at once, to limit the memory
 #: The fact that was added last: recordings without it were analysed by an older version.
 NEWEST_FACT: Final = "sound_kind"
+#: Beginning of the names of files that are derived from texts; no space is called so.
+_TEXTS: Final = "texts"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]{0,63}")
 #: The state of a space is a random number, redrawn with each change of its vectors: derived files
 #: name it, and a counter would repeat in a restored backup or a copied library.
@@ -313,6 +315,14 @@ class Spaces:
         """Load arrays derived from the current state of a space; None if there are none."""
         _, space_id, changes = self._find(name)
         return load_derived(self._derived, name, f"{space_id}-{changes}", what)
+
+    def of_texts(self, what: str) -> dict[str, NDArray[Any]] | None:
+        """Load arrays derived from texts that they name, whatever the state of the library."""
+        return load_derived(self._derived, _TEXTS, _TEXTS, what)
+
+    def save_of_texts(self, what: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Save arrays derived from texts that they name."""
+        save_derived(self._derived, _TEXTS, _TEXTS, what, arrays)
 
     def save_derived(self, name: str, what: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Save arrays derived from the current state of a space."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from segue.errors import NotFound
+from segue.generate.lyrics.adapter import StyleModel, load_style_model
 from segue.generate.lyrics.language_model import VERSE_STYLES, LanguageModel
 from segue.generate.lyrics.network import UNCONDITIONAL
 from segue.lyrics.spelling import Language, detect_language
@@ -150,7 +151,7 @@ class TrainedStyle:
     ----------
     artist : str
         Full name.
-    model : LanguageModel
+    model : LanguageModel or AdaptedModel
     index : int
         Style index in the model.
     file : ModelFile
@@ -160,7 +161,7 @@ class TrainedStyle:
     """
 
     artist: str
-    model: LanguageModel
+    model: StyleModel
     index: int
     file: ModelFile
     language: Language | Literal[""] = ""
@@ -187,9 +188,9 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
     verse = next((lang for lang, each in VERSE_STYLES.items() if each == artist), None)
     if verse and not name:
         file = find_model(store, LYRICS, f"base-{verse}")
-        model = LanguageModel.load(file.path)
-        index = model.style_index(artist) if artist in model.artists else UNCONDITIONAL
-        return TrainedStyle(artist, model, index, file, verse)
+        base = LanguageModel.load(file.path)
+        index = base.style_index(artist) if artist in base.artists else UNCONDITIONAL
+        return TrainedStyle(artist, base, index, file, verse)
     names = [name] if name else [*model_names(store, LYRICS), BUNDLED]
     files = [find_model(store, LYRICS, each) for each in names]
     metadata = {file: read_metadata(file.path) for file in files}
@@ -212,5 +213,5 @@ def find_style(store: Store, artist: str, name: str = "") -> TrainedStyle:
         return trained_for != resolved, bool(trained_for), not file.from_library, newest_first
 
     file = min((file for file in files if resolved in metadata[file]["voices"]), key=preference)
-    model = LanguageModel.load(file.path)
+    model = load_style_model(file.path)
     return TrainedStyle(resolved, model, model.style_index(resolved), file)

@@ -16,6 +16,7 @@ from segue.deprecation import RenamedAttributes
 from segue.errors import BadArgument, BadCheckpoint, NotFound
 from segue.generate.compose import model as composing
 from segue.generate.lyrics import language_model as lyrics
+from segue.generate.lyrics.adapter import load_style_model
 from segue.generate.melody import model as melodies
 from segue.generate.notes import network as notes
 from segue.nn.checkpoint import MODEL as SPACE_FILE
@@ -107,7 +108,7 @@ MELODIES: Final = ModelKind(
 LYRICS: Final = ModelKind(
     "lyrics",
     lyrics.MODEL_FILE,
-    lyrics.LanguageModel.load,
+    load_style_model,
     "that writes lyrics",
     "segue train lyrics",
     "segue lyrics write",

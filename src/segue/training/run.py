@@ -19,7 +19,12 @@ from segue.generate.compose.training import (
     make_piece,
     train_composer,
 )
-from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.adapter import AdaptedModel, StyleModel
+from segue.generate.lyrics.adapter_training import (
+    NOT_TRAINED,
+    AdapterTraining,
+    train_adapter,
+)
 from segue.generate.lyrics.training import (
     LyricsTraining,
     split_by_artist,
@@ -33,6 +38,7 @@ from segue.generate.notes.training import NoteTraining, Piece, train_notes
 from segue.ingest.analysis import PIANO_ROLLS, Representation
 from segue.ingest.cache import fill_cache
 from segue.nn.checkpoint import MODEL as SPACE_FILE
+from segue.nn.pretrained import download, parse_base
 from segue.nn.split import split_group, train_validation_split
 from segue.nn.trainer import (
     FitResult,
@@ -209,8 +215,8 @@ def train_model(
         Database of the library.
     name : str
         Name of the space or model; one of that name is replaced when training is complete.
-    options : SoundTraining, ScoreTraining, NoteTraining, MelodyTraining, ComposerTraining or
-        LyricsTraining
+    options : SoundTraining, ScoreTraining, NoteTraining, MelodyTraining, ComposerTraining,
+        LyricsTraining or AdapterTraining
         The type selects the kind of model.
     resume : bool
         Whether to resume an interrupted run.
@@ -352,9 +358,14 @@ def _collect_songs(request: Request) -> TrainingData:
 
 
 def _resolve_lyrics_options(
-    store: Store, options: LyricsTraining, start: LanguageModel | None
+    store: Store, options: LyricsTraining, start: StyleModel | None
 ) -> LyricsTraining:
     """Check that the preset is that of the model to fine-tune, and resolve the artist."""
+    if isinstance(start, AdaptedModel):
+        raise BadArgument(
+            f"the model {options.start!r} is an adapter of {start.base}: train another of that, "
+            f"with --from {start.base}"
+        )
     preset = start.metadata["training"]["preset"] if start else options.preset
     if preset != options.preset:
         raise BadArgument(
@@ -366,7 +377,31 @@ def _resolve_lyrics_options(
     return replace(options, artist=resolve_artist(options.artist, songs_by_artist(store)))
 
 
-def _lyrics_command(_name: str, options: LyricsTraining) -> str:
+def _resolve_adapter_options(
+    store: Store, options: AdapterTraining, _start: None
+) -> AdapterTraining:
+    """Resolve the artist, and download the base model if it is one of the Hub."""
+    artist = resolve_artist(options.artist, songs_by_artist(store))
+    base = parse_base(options.base)
+    if base is not None and base.kind == "hf":
+        download(base)
+    return replace(options, artist=artist)
+
+
+def _adapter_remark(model: AdaptedModel, _options: AdapterTraining) -> str:
+    """Return the bits per character, which compare with those of Segue's own models."""
+    figures = model.metadata
+    if model.base.kind == "gguf":
+        return (
+            f"{NOT_TRAINED} ({figures['bits_held_out']:.3f} bits per character of a held-out one)"
+        )
+    return (
+        f"bits per character of held-out songs: {figures['bits_held_out']:.3f}, before training "
+        f"{figures['bits_before']:.3f}"
+    )
+
+
+def _lyrics_command(_name: str, options: LyricsTraining | AdapterTraining) -> str:
     if options.artist:
         return f'segue lyrics write --artist "{options.artist}"'
     return "segue lyrics duet ARTIST ARTIST"
@@ -423,5 +458,14 @@ RECIPES: Final[dict[type[TrainingOptions], Recipe]] = {
     ),
     LyricsTraining: Recipe(
         _collect_songs, train_lyrics, _lyrics_command, LYRICS, resolve=_resolve_lyrics_options
+    ),
+    AdapterTraining: Recipe(
+        _collect_songs,
+        train_adapter,
+        _lyrics_command,
+        LYRICS,
+        label=lambda options: str(options.base),
+        resolve=_resolve_adapter_options,
+        remark=_adapter_remark,
     ),
 }

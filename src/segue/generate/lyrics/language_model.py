@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Any, ClassVar, Final, Protocol, Self, cast
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ _MAX_DRAFTS: Final = 6
 _DRAFTED: Final = math.log(0.4)
 #: Contexts whose distribution an n-gram model keeps; each takes a kilobyte.
 _CACHED_CONTEXTS: Final = 1 << 14
-_SONGS_TENSOR: Final = "known.songs"
+SONGS_TENSOR: Final = "known.songs"
 _CORPUS_TENSOR: Final = "known.corpus"
 _MAX_SONG_BYTES: Final = 1 << 30  # uncompressed
 
@@ -277,6 +277,27 @@ class EnsembleLM:
         return token_nll(log_probs, tokens)
 
 
+class Decoder(Protocol):
+    """Decodes several texts at once.
+
+    Attributes
+    ----------
+    log_probs : Tensor, shape (B, V)
+        Log-probabilities of the next token of each text.
+    """
+
+    log_probs: Tensor
+
+    def append(self, tokens: Tensor) -> None:
+        """Append tokens, shape (B, T), to the texts."""
+
+    def branch(self, count: int) -> Self:
+        """Return a decoder of `count` continuations of the one text that is decoded so far."""
+
+    def select(self, rows: Tensor) -> None:
+        """Replace the texts by those at some indices, in place."""
+
+
 class EnsembleDecoder:
     """Decodes several texts at once with an `EnsembleLM`.
 
@@ -472,7 +493,7 @@ class LanguageModel(SavedModel):
         metadata, tensors = checkpoint.metadata, dict(checkpoint.tensors)
         if metadata["letters"] != len(CHARACTERS):
             raise ValueError(f"{metadata['letters']} characters, expected {len(CHARACTERS)}")
-        songs = _decompress(tensors.pop(_SONGS_TENSOR))
+        songs = decompress_songs(tensors.pop(SONGS_TENSOR))
         corpus = tensors.pop(_CORPUS_TENSOR, None)
         config = metadata["config"]
         config = CharNetworkConfig(**config | {"ngram_sizes": tuple(config["ngram_sizes"])})
@@ -517,7 +538,7 @@ class LanguageModel(SavedModel):
                     {name: tensors[name] for name in ngrams}, 5 if is_base else bits
                 ),
             }
-        tensors[_SONGS_TENSOR] = _compress(self.training_songs)
+        tensors[SONGS_TENSOR] = compress_songs(self.training_songs)
         if self.corpus is not None:
             tensors[_CORPUS_TENSOR] = torch.from_numpy(self.corpus.compress())
         about = {
@@ -573,7 +594,8 @@ def _load_network(config: CharNetworkConfig, tensors: dict[str, Tensor]) -> Char
     return network.eval().requires_grad_(False)
 
 
-def _compress(songs: tuple[Lyrics, ...]) -> Tensor:
+def compress_songs(songs: tuple[Lyrics, ...]) -> Tensor:
+    """Return songs with titles and artists as a tensor of bytes."""
     document = json.dumps(
         [[song.tags.title, song.tags.artist, song.text] for song in songs], ensure_ascii=False
     )
@@ -581,7 +603,14 @@ def _compress(songs: tuple[Lyrics, ...]) -> Tensor:
     return torch.from_numpy(np.frombuffer(compressed, np.uint8).copy())
 
 
-def _decompress(compressed: Tensor) -> tuple[Lyrics, ...]:
+def decompress_songs(compressed: Tensor) -> tuple[Lyrics, ...]:
+    """Return the songs of `compress_songs`.
+
+    Raises
+    ------
+    ValueError
+        They are damaged, or too many.
+    """
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=1 << 28)
     document = decompressor.decompress(compressed.numpy().tobytes(), max_length=_MAX_SONG_BYTES)
     if not decompressor.eof:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.errors import BadArgument
-from segue.generate.lyrics.language_model import EnsembleDecoder
+from segue.generate.lyrics.language_model import Decoder
 from segue.generate.lyrics.lexicon import Child, Lexicon
 from segue.generate.lyrics.vocabulary import (
     CHARACTERS,
@@ -293,7 +293,7 @@ class LineSearch:
     @torch.inference_mode()
     def run(
         self,
-        decoders: Sequence[EnsembleDecoder],
+        decoders: Sequence[Decoder],
         constraint: Constraint,
         turn: int,
         count: int,
@@ -303,7 +303,7 @@ class LineSearch:
 
         Parameters
         ----------
-        decoders : sequence of EnsembleDecoder
+        decoders : sequence of Decoder
             One for each style, of the one text before the line; they are left as they are.
         constraint : Constraint
         turn : int
@@ -342,7 +342,7 @@ class LineSearch:
 
     def _sample(
         self,
-        forks: Sequence[EnsembleDecoder],
+        forks: Sequence[Decoder],
         constraint: Constraint,
         particles: Sequence[Particle],
         generator: torch.Generator,

@@ -16,6 +16,7 @@ import numpy as np
 
 from segue.errors import BadArgument, NotFound
 from segue.generate.copying import KnownSong, SharedPassage, SongIndex
+from segue.generate.lyrics.adapter import AdaptedModel, StyleModel
 from segue.generate.lyrics.form_report import count_rhymes, count_syllables, form_figures
 from segue.generate.lyrics.language_model import LanguageModel
 from segue.generate.lyrics.network import UNCONDITIONAL
@@ -638,11 +639,13 @@ def bits_per_character(style: ArtistStyle, text: str) -> float:
     return float(nll.mean()) / math.log(2)
 
 
-def _models(styles: Sequence[ArtistStyle]) -> list[LanguageModel]:
+def _models(styles: Sequence[ArtistStyle]) -> list[StyleModel]:
     return list({id(style.model): style.model for style in styles}.values())
 
 
-def _base_model(styles: Sequence[ArtistStyle]) -> LanguageModel:
+def _base_model(styles: Sequence[ArtistStyle]) -> StyleModel:
     """Return the base of the contrast: the model common to both styles, or the bundled one."""
     models = _models(styles)
-    return models[0] if len(models) == 1 else LanguageModel.pretrained()
+    bases = {model.base if isinstance(model, AdaptedModel) else None for model in models}
+    is_common = len(models) == 1 or (len(bases) == 1 and None not in bases)
+    return models[0] if is_common else LanguageModel.pretrained()

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segue.errors import BadArgument, check_seed
+from segue.generate.lyrics.adapter import StyleModel
 from segue.generate.lyrics.form import (
     FORMS,
     LINES_PER_STANZA,
@@ -31,7 +32,7 @@ from segue.generate.lyrics.form import (
     stanza_forms,
 )
 from segue.generate.lyrics.form_report import stress_clashes
-from segue.generate.lyrics.language_model import LanguageModel
+from segue.generate.lyrics.language_model import Decoder
 from segue.generate.lyrics.lexicon import Lexicon, build_lexicon
 from segue.generate.lyrics.line_search import (
     Combine,
@@ -250,7 +251,7 @@ class ArtistStyle:
     Attributes
     ----------
     artist : str
-    model : LanguageModel
+    model : LanguageModel or AdaptedModel
     index : int
         Style index in the model.
     guidance_scale : float
@@ -262,7 +263,7 @@ class ArtistStyle:
     """
 
     artist: str
-    model: LanguageModel
+    model: StyleModel
     index: int = UNCONDITIONAL
     guidance_scale: float = GUIDANCE_SCALE
     source: str = ""
@@ -376,7 +377,7 @@ class _Sampler:
         self._options = options
         self._by = by
         self._single = len(styles) == 1 or combine is not take_turns
-        self._decoders = [
+        self._decoders: list[Decoder] = [
             style.model.ensemble(style.index, style.guidance_scale).decoder() for style in styles
         ]
         self._generator = torch.Generator().manual_seed(options.seed)
@@ -643,7 +644,7 @@ def training_texts(styles: Sequence[ArtistStyle]) -> Iterator[str]:
 
 
 @lru_cache(maxsize=4)
-def _ngram_hashes(model: LanguageModel, n: int) -> frozenset[int]:
+def _ngram_hashes(model: StyleModel, n: int) -> frozenset[int]:
     """Return the hashes of the word n-grams of a model's training songs."""
     return frozenset(
         hash(tuple(words[at : at + n]))
@@ -655,7 +656,7 @@ def _ngram_hashes(model: LanguageModel, n: int) -> frozenset[int]:
 
 @lru_cache(maxsize=4)
 def _lexicon(
-    models: tuple[LanguageModel, ...], artists: tuple[str, ...], language: Language
+    models: tuple[StyleModel, ...], artists: tuple[str, ...], language: Language
 ) -> Lexicon:
     """Return the words of some artists' training songs, or of all songs without artists."""
     songs = [song for model in models for song in model.training_songs]
