@@ -57,7 +57,7 @@ class TokenCosts:
 
     @property
     def row(self) -> list[float]:
-        """All frames, those with an onset, those that only repeat."""
+        """Mean loss of all frames, of those with an onset, and of those that only repeat."""
         return [
             float(self.costs.mean()),
             float(self.costs[self.onsets].mean()),
@@ -145,7 +145,7 @@ def _training(name: str, config: ChoraleConfig, training: LMTrainingConfig, fold
 def n_gram(
     pieces: dict[str, list[Piece]], moves: Sequence[int]
 ) -> tuple[int, float, NDArray[np.float64]]:
-    """Return the best context's length, what validation costs, and what each test token costs."""
+    """Return the best context length, the validation loss, and the loss of each test token."""
     known = [
         moved
         for piece in pieces["train"]
@@ -163,7 +163,7 @@ def n_gram(
 
 
 def onsets_of(pieces: Sequence[Piece]) -> NDArray[np.bool_]:
-    """Tell in which frames a voice's pitch is another than before; a first frame is one."""
+    """Return in which frames a voice's pitch differs from the frame before; the first one does."""
     return np.concatenate(
         [
             np.concatenate([[True], (piece.tokens[1:] != piece.tokens[:-1]).any(axis=1)])

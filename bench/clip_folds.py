@@ -20,7 +20,7 @@ def folds(clips: game_music.Clips) -> np.ndarray:
 
 
 def divided(clips: game_music.Clips, fold: int) -> tuple[list[Example], list[Example]]:
-    """Name the clips by number; return those outside a fold, to learn from, and those inside."""
+    """Return the indices of the clips outside a fold (training set) and inside (test set)."""
     examples = [
         Example(str(number), package, artist)
         for number, (package, artist) in enumerate(zip(clips.packages, clips.artists, strict=True))

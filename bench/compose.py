@@ -21,7 +21,7 @@ import torch
 from bench import result_tables
 from recipes.composer import Pieces, by_side
 from recipes.datasets import pop909
-from segue.generate.compose.chords import chord_fit
+from segue.generate.compose.biases import chord_fit
 from segue.generate.compose.composition import Composition
 from segue.generate.compose.grammar import encode_bar
 from segue.generate.compose.model import Composer

@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def held_out(songs: Sequence[Lyrics]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Divide songs: two thirds of each artist's to learn from, a third to ask about."""
+    """Split the songs of each artist: two thirds for training, a third for the test."""
     learns: dict[str, list[str]] = {}
     asks: dict[str, list[str]] = {}
     by_artist: dict[str, list[str]] = {}

@@ -43,7 +43,7 @@ Below = Callable[[IntArray, int], IntArray]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What was written, held against Bach.
+    """Comparison of generated voices with those of Bach.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Held:
 
     @property
     def row(self) -> list[object]:
-        """What the table says of it."""
+        """Row of the table."""
         per = 100 / self.led.frames
         return [
             self.same, self.same_bass, self.vocabulary, self.nats, self.led.parallels_per_100,
@@ -137,7 +137,7 @@ def keep(rows: list[list[object]], own: Sequence[IntArray]) -> None:
 
 
 def usual() -> str:
-    """Describe the default sampling of voices."""
+    """Return the default sampling of voices in words."""
     choir = ParticleFilterOptions()
     return (
         f"K = {choir.particles} particles, temperature {choir.sampling.temperature:g}, top-p "
@@ -155,7 +155,7 @@ def written(own: Sequence[IntArray], below: Below, network: ChoraleTransformer) 
 def held(
     own: Sequence[IntArray], found: Sequence[IntArray], seconds: float, network: ChoraleTransformer
 ) -> Held:
-    """Hold what was written against what Bach wrote."""
+    """Compare generated voices with those of Bach."""
     one, other = np.concatenate(own), np.concatenate(found)
     same = np.mean([_classes(a) == _classes(b) for a, b in zip(one, other, strict=True)])
     bass = np.mean(one[:, 3] % 12 == other[:, 3] % 12)

@@ -62,7 +62,7 @@ AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """A space's vectors of all clips, one array per fold: learned on the other folds."""
+    """Vectors of all clips in a space, one array per fold, trained on the other folds."""
 
     name: str
     by_fold: tuple[FloatArray, ...]
@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def learn_all(options: argparse.Namespace) -> None:
-    """Run what is not there yet, each a process of its own."""
+    """Train the spaces that are missing, each in a process of its own."""
     waiting = [
         (preset, fold)
         for fold in range(FOLDS)
@@ -247,7 +247,7 @@ def numbered(clips: game_music.Clips) -> np.ndarray:
 def contrasted(
     heads: Sequence[Head], clips: game_music.Clips, clean: game_music.Version, *, labels: bool
 ) -> Space:
-    """Learn a head on MusiCNN's activations by contrast, from `sound` on."""
+    """Train a head on MusiCNN's activations by a contrastive loss, initialised with `sound`."""
     fold_of = folds(clips)
     patches = clean.patches
     starts = np.searchsorted(patches.tracks, np.arange(len(fold_of) + 1))
@@ -356,7 +356,7 @@ def qualities(spaces: Sequence[Space], clips: game_music.Clips) -> str:
 
 
 def confusions(spaces: Sequence[Space], clips: game_music.Clips, production: FloatArray) -> str:
-    """Tell how much likelier than by chance neighbours share a production number."""
+    """Return how much likelier than by chance neighbours share a production number."""
     fold_of = folds(clips)
     names = ("loudness", "bandwidth", "noise floor")
     columns = [production[:, PRODUCTION[name]] for name in names]

@@ -119,7 +119,7 @@ def _voice_bits(name: str, parts: Split, base: LanguageModel, folder: Path) -> f
 
 
 def three_minutes(songs: Sequence[Lyrics], work: Path) -> None:
-    """Hold the default against nanoGPT's recipe, on one text, for three minutes each."""
+    """Compare the default with nanoGPT's recipe, on one text, for three minutes each."""
     parts = split_songs([one for one in songs if one.tags.artist in THREE])
     learned, test = (
         "".join(f"{one.lyrics.text}\n" for one in some) for some in (parts.train, parts.test)
@@ -143,7 +143,7 @@ def three_minutes(songs: Sequence[Lyrics], work: Path) -> None:
 
 
 def authors(songs: Sequence[Lyrics], work: Path) -> None:
-    """Foretell the test songs of each author, also from a base that never saw any of theirs."""
+    """Measure the test songs of each author, also from a base without the author."""
     small = small_artists(songs)
     RECIPES["char-lstm-4x256"] = replace(PUBLISHED, last_only=False)
     for author in dict.fromkeys([*small, *(one.tags.artist for one in songs)]):
@@ -190,14 +190,14 @@ def _base_without(author: str, others: Sequence[Lyrics], work: Path) -> Language
 
 
 def _new_letters(known: Sequence[str], others: Sequence[Lyrics]) -> str:
-    """Return the letters of an author that no other has, those that come often first."""
+    """Return the characters of an author that no other has, the most frequent first."""
     seen = set().union(*(one.text for one in others))
     counts = Counter("".join(known))
     return "".join(letter for letter, _ in counts.most_common() if letter not in seen)
 
 
 def race(songs: Sequence[Lyrics], work: Path) -> None:
-    """Train the published network until it gets no better, and the default, on one author.
+    """Train the published network until it stops improving, and the default, on one author.
 
     As published, it is told one letter of each window of 40, which takes hours until it gets no
     better; told every letter, the same network is there in minutes: that is who is raced against.
@@ -458,7 +458,7 @@ def _shown_keras(one: Results) -> str:
 
 
 def draw_race(found: Results) -> None:
-    """Draw what both networks cost on validation while they learn."""
+    """Draw the validation losses of both networks during training."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -501,7 +501,7 @@ def _learned(training: LyricsTraining, parts: Split, folder: Path) -> LanguageMo
 
 
 class _results:  # noqa: N801  # reads like a function
-    """What is measured, read from the work folder and written back."""
+    """Results so far, read from the work folder and written back."""
 
     def __init__(self, work: Path) -> None:
         self._path = work / "results.json"

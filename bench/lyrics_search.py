@@ -39,7 +39,7 @@ NEAREST: Final = 60
 
 @dataclass(frozen=True)
 class Question:
-    """A line as somebody remembers it, and the songs that have it."""
+    """A line with errors of memory, and the songs that have it."""
 
     kind: str
     asked: str

@@ -183,7 +183,7 @@ def _runs() -> Any:
 
 
 def _told(model: Any, given: NDArray[Any], authors: Labels) -> Labels:
-    """Tell each fold by a model of the others."""
+    """Classify each fold by a model of the others."""
     fold, predicted = _folds(authors), np.empty_like(authors)
     for number in range(FOLDS):
         model.fit(given[fold != number], authors[fold != number])

@@ -145,7 +145,7 @@ def random_in_key(sheet: LeadSheet, key: ScoreKey, lengths: IntArray, seed: int)
 
 
 def nearest_chord_tones(sheet: LeadSheet, key: ScoreKey, lengths: IntArray, seed: int) -> Melody:
-    """Walk through the scale by small steps; what begins a beat goes to the nearest chord tone."""
+    """Walk through the scale by small steps; a note on a beat moves to the nearest chord tone."""
     rng = np.random.default_rng(seed)
     scale = [(key.tonic + step) % 12 for step in _SCALES[key.mode]]
     events, at, pitch = [], 0, 67
@@ -166,7 +166,7 @@ def nearest_chord_tones(sheet: LeadSheet, key: ScoreKey, lengths: IntArray, seed
 def compared(
     name: str, some: Sequence[LeadSheet], keys: Sequence[ScoreKey], written: Sequence[Melody]
 ) -> list[object]:
-    """Hold melodies against the real ones on the same chords."""
+    """Compare melodies with the real ones on the same chords."""
     on_strong = np.array(
         [
             count_chord_tones(sheet.chart, melody)
@@ -279,7 +279,7 @@ def show(model: MelodyModel, found: Sequence[Song]) -> None:
 def written_on(
     model: MelodyModel, style: str, some: Sequence[Song], train: Sequence[LeadSheet]
 ) -> list[str]:
-    """Write on the chords of songs, and make the table of it."""
+    """Generate melodies for the chords of songs, and make the table."""
     chosen = [beginning(song) for song in some[:WRITTEN]]
     keys = [estimate_key(melody_score(each.chart, each.melody, style, 100)) for each in chosen]
     known = np.concatenate([each.melody for each in train if each.style == style])

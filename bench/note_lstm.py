@@ -31,7 +31,7 @@ BATCHES: Final = 8
 
 
 def by_heart(train: list[Piece], others: list[Piece], minutes: float) -> list[object]:
-    """Train on a few pieces for some minutes, without stopping where others get worse."""
+    """Train on a few pieces for some minutes, without early stopping."""
     vocabularies = {
         name: Vocabulary.build(getattr(piece.words, name) for piece in train) for name in STREAMS
     }
@@ -66,7 +66,7 @@ def by_heart(train: list[Piece], others: list[Piece], minutes: float) -> list[ob
 
 
 def unigrams(model: NoteModel, held_out: Sequence[Piece]) -> list[object]:
-    """Guess each word by how often it was met in training, one added to each."""
+    """Predict each token by its frequency in the training set, with add-one smoothing."""
     row: list[object] = ["unigram"]
     for name in STREAMS:
         known = model.vocabularies[name]
@@ -82,7 +82,7 @@ def _four(model: NoteModel) -> list[object]:
 
 
 def theory_tables(model: NoteModel) -> list[str]:
-    """Return what `segue explain --theory` tells, as Markdown."""
+    """Return the output of `segue explain --theory` as Markdown."""
     report = evaluate_claims(model)
     columns = ("claim", "tokens", "pairs", "network", "p", "counts", "p", "95 % of shuffles below")
     lines = "\n".join(f"- **{c.name}** ({c.says}): {c.sentence}" for c in report.claims)

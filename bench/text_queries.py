@@ -33,7 +33,7 @@ from segue.library import Library
 from segue.records import FloatArray, Medium, Score
 from segue.search.descriptions import Concept
 from segue.search.text_query import (
-    Description,
+    TextDescription,
     parse_description,
     rank_by_description,
 )
@@ -169,7 +169,7 @@ def average_precision(similarity: NDArray[np.floating], relevant: NDArray[np.boo
 
 def by_parts(
     collection: Collection,
-    description: Description,
+    description: TextDescription,
     keep: Callable[[str], bool],
     spread: bool = False,
 ) -> FloatArray | None:
@@ -187,7 +187,7 @@ def by_parts(
     return spread_tags(collection, restricted) if spread else ranking.scores
 
 
-def by_tag_names(collection: Collection, description: Description) -> FloatArray | None:
+def by_tag_names(collection: Collection, description: TextDescription) -> FloatArray | None:
     """Rank by the tags whose names are words of the query."""
     text = f" {normalise(description.text)} "
     return by_parts(
@@ -195,7 +195,7 @@ def by_tag_names(collection: Collection, description: Description) -> FloatArray
     )
 
 
-def spread_tags(collection: Collection, description: Description) -> FloatArray:
+def spread_tags(collection: Collection, description: TextDescription) -> FloatArray:
     """Rank by tags and by those that occur with them, in proportion to their correlations."""
     unit = collection.store.spaces.matrix("tags").unit
     standard = (unit - unit.mean(axis=0)) / unit.std(axis=0)
@@ -215,7 +215,7 @@ def is_instrument(part: str) -> bool:
     return part in INSTRUMENTS and not is_tag(part)
 
 
-RANKINGS: Final[dict[str, Callable[[Collection, Description], FloatArray | None]]] = {
+RANKINGS: Final[dict[str, Callable[[Collection, TextDescription], FloatArray | None]]] = {
     "tags": by_tag_names,
     "synonyms": partial(by_parts, keep=is_tag),
     "spread": partial(by_parts, keep=is_tag, spread=True),

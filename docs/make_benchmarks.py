@@ -15,6 +15,7 @@ TARGET = Path(__file__).parent / "benchmarks.md"
 CHAPTERS = {
     "Search and similarity": (
         "sound_space",
+        "sound_rankings",
         "learned_spaces",
         "hubness",
         "score_retrieval",
@@ -33,6 +34,7 @@ CHAPTERS = {
         "sound_kinds",
         "audio_fingerprints",
         "version_identification",
+        "mix_boundaries",
         "score_fingerprints",
     ),
     "Reading files": (

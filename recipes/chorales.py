@@ -276,7 +276,7 @@ def transpose(tokens: Tokens, semitones: int) -> Tokens | None:
 
 
 def train(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
-    """Learn, going on where an earlier run stopped."""
+    """Train a network, or resume an interrupted run."""
     config, training = RUNS[name]
     torch.manual_seed(training.seed)
     network = ChoraleTransformer(config)
@@ -297,7 +297,7 @@ def train(name: str, pieces: dict[str, list[Piece]], work: Path) -> None:
 
 
 class _Student(ChoraleTransformer):
-    """Learns what some networks hold likely on average, and what came."""
+    """A network trained on the mean distribution of teachers (distillation), and on the data."""
 
     def __init__(self, config: ChoraleConfig, teachers: Sequence[ChoraleTransformer]) -> None:
         super().__init__(config)

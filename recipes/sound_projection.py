@@ -123,7 +123,7 @@ class Described:
 def fit_head(
     clean: Patches, degraded: Sequence[Patches], described: Described, config: SoundSpaceConfig
 ) -> Head:
-    """Learn the space.
+    """Fit the space.
 
     Parameters
     ----------

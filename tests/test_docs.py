@@ -1,7 +1,14 @@
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from segue.cli import load_program
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -53,3 +60,24 @@ def test_every_recording_of_the_collection_is_attributed(collection: Path) -> No
     lines = [line for line in text.splitlines() if ".ogg |" in line]
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == files
     assert all(cell.strip() for line in lines for cell in line.strip("|").split("|"))
+
+
+PAGES = [
+    DOCS.parent / "README.md",
+    *sorted(DOCS.glob("[!bg]*.md")),
+    *sorted(DOCS.glob("how-to/*.md")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_the_pages_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ").replace("\\|", "|")
+    for line in re.findall(r"^segue .+|(?<=`)segue [^`]+", text, re.MULTILINE):
+        words = shlex.split(line, comments=True)[1:]
+        command: Any = typer.main.get_command(load_program())
+        while words and hasattr(command, "commands"):
+            assert words[0] in command.commands or not re.match("[a-z]", words[0]), line
+            command = command.commands.get(words.pop(0), command)
+        options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+        given = {word.partition("=")[0] for word in words if re.match("--?[a-z]", word)}
+        assert given <= options, line

@@ -78,7 +78,7 @@ class Timed:
 
 
 def timed(data: Path, cache: Path) -> list[Timed]:
-    """Return all of it, from the folder `cache` where that has it."""
+    """Return all pieces, from the folder `cache` where they are cached."""
     cache.mkdir(parents=True, exist_ok=True)
     pieces = []
     for source, read in _SOURCES.items():

@@ -65,7 +65,7 @@ def songs(archive: Path, half: Half) -> Iterator[Song]:
 
 
 def chord_index(label: str) -> int:
-    """Return a chord's number: of "Bb:maj7/5"."""
+    """Return the index of a chord label such as "Bb:maj7/5"."""
     if label == "N":
         return NO_CHORD_INDEX
     root, quality = label.partition("/")[0].split(":")

@@ -51,7 +51,7 @@ class Sounds:
 
 
 def sounds(data: Path, folder: Path, path: Path) -> Sounds:
-    """Return all of it, from the file `kept` where that is there."""
+    """Return all sounds, from the file `kept` if it exists."""
     if not path.exists():
         generated = [
             (source, label, side, standardise(describe(as_recording(samples)).vector))

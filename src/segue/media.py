@@ -44,7 +44,7 @@ _SLOWEST_TEXT: Final = 1e4  # texts are analysed whole; the machine may be busy
 
 MEDIA: Final[Mapping[Medium, MediumInfo]] = MappingProxyType({
     "sound": MediumInfo(
-        "recording", "recordings", "recording",
+        "recording", "recordings", "track",
         frozenset([
             ".mp3", ".m4a", ".m4b", ".aac", ".flac", ".ogg", ".oga", ".opus", ".wav", ".aif",
             ".aiff", ".aifc", ".wma", ".mp4", ".m4v", ".mov", ".mkv", ".mka", ".ts", ".wv",

@@ -272,7 +272,8 @@ class Analysis:
 class Track:
     """One item of a library. Copies of a file are tracks of their own.
 
-    `tune` is its number in a file of several tunes or songs, from 1, or 0 for a whole file.
+    `tune` is its number in a file of several tunes, songs or tracks of a cue sheet, from 1, or 0
+    for a whole file.
     """
 
     id: int
@@ -284,6 +285,19 @@ class Track:
     missing: bool = False
     facts: dict[str, float | str] = field(default_factory=dict)
     tune: int = 0
+
+    @property
+    def content_key(self) -> str:
+        """Key of its content: the hash of the file, with the number in a file of several."""
+        return f"{self.content_hash}t{self.tune}" if self.tune else self.content_hash
+
+    @property
+    def passage(self) -> Span | None:
+        """The part of its recording that the track is; None for a whole file."""
+        if self.kind != "sound" or not self.tune:
+            return None
+        start_s = float(self.facts.get("start_s", 0.0))
+        return Span(start_s, start_s + self.duration_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +360,7 @@ class LineHit(RenamedAttributes):
     similarity : float
         0 to 1; 1 if the line consists of the query.
     track : Track
-        Of any medium.
+        Track of any medium.
     line : str
         The line as written, or two lines joined by " / " where the query spans both.
     """

@@ -29,6 +29,11 @@ def normalise(text: str) -> str:
     return " ".join(words.split())
 
 
+def fold_name(name: str) -> str:
+    """Fold case and Unicode normalisation of a file name, for comparing."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def clean(text: str) -> str:
     """Sanitise a text from a file: printable, one line, at most `MAX_LENGTH` characters.
 

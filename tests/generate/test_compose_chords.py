@@ -5,7 +5,7 @@ import torch
 
 from conftest import little_score
 from segue.errors import BadArgument
-from segue.generate.compose.chords import adapt_notes, chord_fit
+from segue.generate.compose.biases import adapt_notes, chord_fit
 from segue.generate.compose.composition import Composition
 from segue.generate.compose.model import Composer
 from segue.generate.compose.options import CompositionOptions

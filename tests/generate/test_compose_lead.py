@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import little_score
-from segue.generate.compose.dynamics import shape_dynamics
+from segue.generate.compose.humanise import shape_dynamics
 from segue.generate.compose.lead import LEAD_PENALTY, add_lead, lead_instrument
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.plan import BarPlan, Section, parse_sections, plan_bars

@@ -8,8 +8,8 @@ import torch
 from conftest import little_score
 from segue.errors import BadArgument
 from segue.generate.compose.composition import Composition
+from segue.generate.compose.lead import develop, read_motif
 from segue.generate.compose.model import Composer
-from segue.generate.compose.motif import develop, read_motif
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.plan import parse_form
 from segue.generate.compose.tokens import (

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from conftest import little_score
 from segue.errors import BadArgument, BadCheckpoint
@@ -21,6 +22,7 @@ from segue.generate.compose.options import (
 from segue.generate.compose.sampler import MAX_BARS, BarSampler
 from segue.generate.compose.tokens import (
     DEFAULT_VELOCITY,
+    END,
     TIME_SIGNATURE_INDEX,
     VOCABULARY_SIZE,
     Bar,
@@ -37,7 +39,7 @@ from segue.io.midi import read_midi, write_midi
 from segue.io.musicxml_write import write_music_xml
 from segue.nn.sampling import Sampling
 from segue.nn.transformer import StackConfig, Transformer, TransformerConfig
-from segue.records import Score
+from segue.records import BoolArray, Score
 from segue.score.features import describe_score
 from segue.score.harmony import estimate_chords, with_estimated_key
 from segue.theory.instruments import DRUMS, parse_instrument, pitch_range, tessitura
@@ -59,6 +61,19 @@ def options(seed: int = 0, **wished: object) -> CompositionOptions:
 
 def playing(bars: list[Bar]) -> set[int]:
     return set().union(*(bar.instruments for bar in bars))
+
+
+def test_an_added_part_rests_for_two_bars_at_most_where_others_play(
+    composer: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = BarSampler._sample
+
+    def resting(self: BarSampler, logits: Tensor, allowed: BoolArray, attempt: int) -> int:
+        return END if allowed[END] else sample(self, logits, allowed, attempt)
+
+    monkeypatch.setattr(BarSampler, "_sample", resting)
+    piece = Composition(composer, options(), prompt=little_score(1, 8), added=73)
+    assert [bool(bar.notes) for bar in piece] == [False, False, True] * 2 + [False] * 2
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0, 50.0])

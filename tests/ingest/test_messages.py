@@ -71,7 +71,7 @@ def same(first: Any, second: Any) -> bool:
         np.array([np.nan, np.inf, -0.0], np.float32),
         np.arange(24, dtype=np.int16).reshape(2, 3, 4).T,
         np.array([True, False]),
-        (Decode(b"/a\xff", "sound", passage=Span(1.0, 2.5)), 30.0),
+        (Decode(b"/a\xff", "sound", passages=(Span(1.0, 2.5),)), 30.0),
         ReadSidecars(b"/a", "sound", (b"/b", b"/c"), given=Tags("t", year=1999)),
         DecodeImage(b"/a", Representation("mel", stereo=True)),
         Fault("gone", transient=True),

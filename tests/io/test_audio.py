@@ -3,6 +3,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import soundfile
 
 from conftest import FORMATS, tune, write_sound
 from segue.audio.spectrogram import SAMPLE_RATE_HZ, spans_to_analyse
@@ -129,3 +130,14 @@ def test_a_video_without_sound(tmp_path: Path) -> None:
 def test_gone_and_forbidden(tmp_path: Path) -> None:
     assert reason(tmp_path / "not-there.mp3") == "the file is gone"
     assert reason(tmp_path) == "a folder, not a file"
+
+
+def test_channels_in_opposite_phase_do_not_cancel(tmp_path: Path) -> None:
+    path = tmp_path / "phase.wav"
+    mono = tune(0, 2.0)
+    soundfile.write(path, np.stack([mono, -mono], axis=1), 44_100)
+    expected = read(write_sound(tmp_path / "mono.wav", mono))
+    assert read(path).excerpts[0] == pytest.approx(expected.excerpts[0], abs=1e-3)
+    soundfile.write(path, np.zeros((88_200, 2)), 44_100)
+    with pytest.raises(Unreadable, match="silence"):
+        read(path)

@@ -1,5 +1,6 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,6 +39,41 @@ def with_hub(n: int, dimension: int, seed: int = 0, spread: float = 0.4) -> Floa
     vectors[:, 0] += 0.6 * dimension**0.5
     vectors[0, 1:] *= spread
     return vectors
+
+
+def test_in_a_large_library_only_new_tracks_are_computed(
+    lib: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "_MAX_REFERENCES", 40)
+    store, rng, computed = lib._store, np.random.default_rng(3), []
+    compute = neighbours._neighbour_means
+
+    def count(unit: FloatArray, *rest: Any) -> FloatArray:
+        computed.append(len(unit))
+        return compute(unit, *rest)
+
+    monkeypatch.setattr(neighbours, "_neighbour_means", count)
+
+    def change(tracks: Sequence[int]) -> FloatArray:
+        with store.transaction():
+            for track in tracks:
+                vector = rng.standard_normal(builtin_spaces()["sound"].dimension)
+                store.spaces.put("sound", track, vector.astype(np.float32))
+        return hubness_corrections(store, store.spaces.matrix("sound"))
+
+    before = hubness_corrections(store, store.spaces.matrix("sound"))
+    after = change([8])
+    assert computed == [80, 1]
+    others = np.arange(80) != 7
+    assert np.ptp((after - before)[others]) < 1e-6  # the mean of all is subtracted
+    assert after[7] != pytest.approx(before[7])
+    lib.remove([9])
+    assert len(hubness_corrections(store, store.spaces.matrix("sound"))) == 79
+    assert computed == [80, 1]
+    exact = change(range(10, 20))  # more than a tenth: everything again
+    assert computed == [80, 1, 79]
+    unit = np.asarray(store.spaces.matrix("sound").unit)
+    assert exact == pytest.approx(compute_hubness_corrections(unit, max_references=40), abs=1e-6)
 
 
 @pytest.fixture

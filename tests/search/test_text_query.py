@@ -150,6 +150,7 @@ def test_a_name_stays_a_name(lib: Library) -> None:
 
 def test_results_differ_from_a_track_as_asked(lib: Library) -> None:
     assert split_comparison("Dusk but happier") == ("Dusk", "happier")
+    assert split_comparison("nothing but piano") == ("", "nothing but piano")
     assert split_comparison("12 aber trauriger, schneller") == ("12", "trauriger, schneller")
     for queries in (("Dusk but happier",), ("Dusk", "happier"), (3, "text:happier")):
         reading = lib.read_queries(*queries)

@@ -254,7 +254,7 @@ def fourier_signature(chroma: ByteArray) -> FloatArray:
     Returns
     -------
     ndarray, shape (448,), float32
-        Of norm 1; similar for versions of similar tempo.
+        Unit vector; similar for versions of similar tempo.
     """
     shares = chroma / np.float32(255)
     if len(shares) < _PATCH_FRAMES:

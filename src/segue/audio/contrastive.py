@@ -112,7 +112,7 @@ class TileEncoder(nn.Module):
         Returns
         -------
         Tensor, shape (B, dimension), float32
-            Of norm 1.
+            Unit vectors.
 
         Raises
         ------
@@ -224,7 +224,7 @@ class ActivationHead(nn.Module):
         Returns
         -------
         Tensor, shape (B, pooled_dimension + features_dimension), float32
-            Of norm 1.
+            Unit vectors.
 
         Raises
         ------
@@ -270,7 +270,7 @@ class StereoPair(nn.Module):
     Parameters
     ----------
     left, right : Autoencoder
-        Of one configuration; each reads half of the channels.
+        Autoencoders of one configuration; each reads half of the channels.
     """
 
     def __init__(self, left: Autoencoder, right: Autoencoder) -> None:

@@ -225,7 +225,7 @@ class ContrastiveTraining:
     batch : int
         Number of tracks in a batch, each with two excerpts.
     temperature : float
-        Of the softmax; a low temperature emphasises hard negatives.
+        Temperature of the softmax; a low temperature emphasises hard negatives.
     label_weight : float
         Weight of the supervised loss, 0 to 1.
     augmentation : Augmentation
@@ -411,7 +411,7 @@ def contrastive_loss(vectors: Tensor, labels: Tensor, config: ContrastiveTrainin
     Parameters
     ----------
     vectors : Tensor, shape (2 B, D), float32
-        Of norm 1; rows i and B + i are of one track.
+        Unit vectors; rows i and B + i are of one track.
     labels : Tensor of int, shape (B,)
         -1 for none.
 

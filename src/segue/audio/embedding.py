@@ -82,7 +82,7 @@ class Head:
         Returns
         -------
         ndarray, shape (dimension,), float32
-            Of norm 1.
+            Unit vector.
 
         Raises
         ------
@@ -108,6 +108,21 @@ class Head:
                 self.blend[1] * _normalise(standard.astype(np.float64) @ self.features_map),
             ]
         ).astype(np.float32)
+
+    def project_patches(self, pooled: FloatArray) -> FloatArray:
+        """Project the pooled activations of single patches to unit vectors, without features.
+
+        Parameters
+        ----------
+        pooled : ndarray, shape (patches, 1506), float32
+
+        Returns
+        -------
+        ndarray, shape (patches, m), float32
+        """
+        projected = self.standardise_pooled(pooled) @ self.pooled_map
+        lengths = np.linalg.norm(projected, axis=1, keepdims=True)
+        return np.asarray(projected / np.maximum(lengths, _TINY), np.float32)
 
     def standardise_pooled(self, pooled: FloatArray) -> FloatArray:
         """Standardise pooled activations, into the embedding space `musicnn`.
@@ -285,6 +300,10 @@ class SoundModel:
             "features": standardise(raw_features),
             "tags": standardise_tags(logits.mean(axis=0)),
         }
+
+    def embed_excerpts(self, patches: FloatArray) -> FloatArray:
+        """Embed patches of shape (patches, 187, 96) one by one; see `Head.project_patches`."""
+        return self._head.project_patches(self.activations(patches)[0])
 
     def activations(self, patches: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Run MusiCNN.

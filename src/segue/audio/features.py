@@ -164,7 +164,7 @@ def classify_sound_kinds(probabilities: FloatArray) -> list[SoundKind]:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class RecordingFeatures:
     """Facts and features of a recording.
 
     Attributes
@@ -179,7 +179,7 @@ class Description:
     vector: FloatArray
 
 
-def describe(recording: Recording, genre: str = "") -> Description:
+def describe(recording: Recording, genre: str = "") -> RecordingFeatures:
     """Describe a recording.
 
     Parameters
@@ -209,7 +209,7 @@ def describe(recording: Recording, genre: str = "") -> Description:
     facts = _facts(recording, measured)
     facts["sound_kind"] = classify_sound_kinds(probabilities[None])[0]
     facts["music_probability"] = float(probabilities[SOUND_KINDS.index("music")])
-    return Description(facts, vector)
+    return RecordingFeatures(facts, vector)
 
 
 def feature_vector(measured: Measurements) -> FloatArray:

@@ -76,6 +76,23 @@ def musicnn_patches(recording: Recording) -> FloatArray:
     return np.concatenate([_patches(musicnn_log_mel(x)) for x in recording.excerpts])
 
 
+def overlapping_patches(recording: Recording, hop_s: float) -> FloatArray:
+    """Cut a contiguous recording into MusiCNN's patches, one every `hop_s` seconds.
+
+    Returns
+    -------
+    ndarray, shape (patches, 187, 96), float32
+        As those of `musicnn_patches`; one at least.
+    """
+    log_mel = musicnn_log_mel(recording.excerpts[0])
+    if len(log_mel) < PATCH_FRAMES:
+        return _patches(log_mel)
+    frames_per_s = MUSICNN_RATE_HZ / MUSICNN_HOP
+    count = 1 + int((len(log_mel) - PATCH_FRAMES) / (hop_s * frames_per_s))
+    starts = np.round(np.arange(count) * hop_s * frames_per_s).astype(np.int64)
+    return np.stack([log_mel[start : start + PATCH_FRAMES] for start in starts])
+
+
 def musicnn_log_mel(samples: FloatArray) -> FloatArray:
     """Compute MusiCNN's log-mel spectrogram.
 

@@ -28,10 +28,8 @@ _OUTPUT_FAILED: Final = "OutputFailed"
 _RESUMED: Final = frozenset({"add", "listens", "tags", "train"})
 #: Modules of the commands, in the order in which help lists them.
 _MODULES: Final = (
-    "add", "show", "taste", "like", "find", "playlist", "play", "explore", "models", "explain",
-    "compose",
-    "melody", "harmonise", "lyrics", "transcribe", "train", "sample", "share",
-    "serve",
+    "add", "split", "show", "taste", "like", "find", "playlist", "play", "explore", "models",
+    "explain", "compose", "melody", "lyrics", "train", "sample", "share", "serve",
 )  # fmt: skip
 
 

@@ -66,7 +66,8 @@ def add(
     others; the exit code is then 1. After an interruption, the same command goes on where it
     stopped.
 
-    A .lrc or .txt file beside a recording of the same name holds its lyrics. Artist and album are
+    A recording with a cue sheet beside it, or in its tags, is added as the tracks of the sheet. A
+    .lrc or .txt file beside a recording of the same name holds its lyrics. Artist and album are
     those in a file's tags; names of folders are not used as albums. The artist of a text is the one
     it names, or else --artist, or else the folder that it is in below the one that is added. Tracks
     that you removed stay out, and so do files that a .segueignore file names, with the patterns of

@@ -1,31 +1,30 @@
 """The library as a whole: `map`, `groups`, `dendrogram`, `outliers` and `duplicates`."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress
-from segue.cli.output import count_of, display_path, print_json, print_table, say, track_fields
-from segue.cli.output_files import check_target, make_folder, write_playlist
+from segue.cli.output import (
+    count_of,
+    display_path,
+    failure_fields,
+    format_duration,
+    print_json,
+    print_table,
+    say,
+    track_fields,
+)
+from segue.cli.output_files import check_playlist, check_target, make_folder, write_playlist
 from segue.errors import BadArgument
 from segue.render import PAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from segue.explore.clusters import Cluster, Clustering
-    from segue.records import Track
-import os
-from typing import TYPE_CHECKING, Any, Final
-
-from segue.cli.output import (
-    failure_fields,
-    format_duration,
-)
-from segue.cli.output_files import check_playlist
-
-if TYPE_CHECKING:
     from segue.explore.outliers import DuplicatePair, SameTune
     from segue.explore.version_identification import VersionReport
     from segue.records import Span, Track

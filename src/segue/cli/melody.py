@@ -1,27 +1,38 @@
-"""The command `melody`."""
+"""Commands that write notes for notes: `melody`, `harmonise` and `transcribe`."""
 
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from segue.cli import options as opt
-from segue.cli.app import command, open_library, progress, seed_or_new, use_threads
-from segue.cli.output import JSON_VERSION, display_path, print_json, print_table, say
-from segue.cli.output_files import music_outputs, numbered, write_music, write_report
+from segue.cli.app import command, count_progress, open_library, progress, seed_or_new, use_threads
+from segue.cli.output import (
+    JSON_VERSION,
+    chord_rows,
+    count_of,
+    display_path,
+    print_json,
+    print_table,
+    say,
+)
+from segue.cli.output_files import keep_input, music_outputs, numbered, write_music, write_report
 from segue.errors import BadArgument
 
 if TYPE_CHECKING:
+    from segue.generate.harmony.harmonise import ChoraleHarmony, ChordHarmony
     from segue.generate.melody.candidates import MelodyCandidate
     from segue.generate.melody.model import MelodyModel
     from segue.generate.melody.words import WordSetting
     from segue.lyrics.spelling import Language
     from segue.records import Score
+    from segue.score.harmony import Chord
     from segue.theory.chord_charts import Chart
+
 
 _LONGEST_TITLE: Final = 60
 _MOST_UNKNOWN_SHOWN: Final = 5
@@ -30,6 +41,7 @@ _MOST_UNKNOWN_SHOWN: Final = 5
 ChordSource = Literal["given", "written", "found", "simple"]
 #: Bytes of words that are read.
 MAX_WORD_BYTES: Final = 1 << 16
+Style = Literal["chords", "chorale"]
 
 
 @command("Create")
@@ -229,7 +241,7 @@ class _Input:
     chart : Chart
         The chords, bar by bar.
     source : str
-        Where they are from.
+        Source of the chords.
     score : Score, optional
         Score that they are from.
     unknown : tuple of str
@@ -414,3 +426,261 @@ def _print_melodies(
 
 def _format_share(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.0%}"
+
+
+@command("Create")
+def harmonise(
+    melody: opt.Score,
+    output: opt.MusicOutputs,
+    style: Annotated[
+        Style,
+        typer.Option(
+            help="Style of the harmony: chords with an accompaniment, or a four-part chorale."
+        ),
+    ] = "chords",
+    n: Annotated[
+        int, typer.Option("-n", min=1, help="Number of harmonisations, the most probable first.")
+    ] = 1,
+    part: Annotated[
+        str, typer.Option(help="Part that is the melody: its number, or words of its name.")
+    ] = "",
+    temperature: Annotated[
+        float | None,
+        typer.Option(help=f"{opt.TEMPERATURE}; by default 0.7 for chords, 0.78 for chorales."),
+    ] = None,
+    top_p: opt.TopP = 0.95,
+    humanise: opt.Humanise = 0.0,
+    swing: opt.Swing = 0.5,
+    seed: opt.NewSeed = None,
+    threads: opt.Threads = 1,
+    title: opt.Title = None,
+    png: opt.Png = False,
+    wav: opt.Wav = False,
+    report: opt.Report = None,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """Harmonise a melody with chords or as a chorale.
+
+    The melody is not changed. Chords, one or two to a bar, come from a model trained on pop songs,
+    lead sheets and lieder; the three voices below it from one trained on Bach's chorales, with
+    lookahead, so that they fit what the melody does next; where it repeats a note, they may hold
+    theirs. The melody is the only part, the part with that name, or else the highest monophonic
+    one.
+
+    Example: segue harmonise tune.mid --style chorale -o sung.mid
+    """
+    from segue.generate.compose.humanise import HumaniseOptions
+
+    outputs = music_outputs(output, wav=wav, png=png, report=report)
+    keep_input(melody, outputs)
+    with open_library(library, required=False) as lib:
+        score = lib.scores.read(melody)
+    use_threads(threads)
+    seed = seed_or_new(seed)
+    performance = HumaniseOptions(humanise, swing, seed)
+    if title is not None:
+        score = replace(score, title=title)
+    results, temperature = _harmonise(score, style, n, temperature, top_p, part, seed)
+    fields: dict[str, Any] = {"style": style, "seed": seed, "temperature": temperature}
+    if style == "chorale":
+        fields["top_p"] = top_p
+    fields["made"] = []
+    for index, result in enumerate(results):
+        files = numbered(outputs, index + 1) if index else outputs
+        for file in files:
+            write_music(result.score, file, performance=performance)
+        fields["made"].append(_harmony_fields(result, files))
+    write_report(report, _versions() | fields)
+    if json:
+        print_json("harmonise", fields)
+        return
+    for result, result_fields in zip(results, fields["made"], strict=True):
+        _print_result(result)
+        for file in result_fields["files"]:
+            say(f"wrote {file}")
+    for result_fields in fields["made"]:
+        _print_shared_passage(result_fields)
+    if len(results) < n:
+        say(f"no more than {len(results)} different ones found; a higher --temperature dares more")
+    say(f"seed {seed}: the same again with --seed {seed}")
+
+
+def _harmonise(
+    score: "Score",
+    style: Style,
+    n: int,
+    temperature: float | None,
+    top_p: float,
+    part: str,
+    seed: int,
+) -> "tuple[Sequence[ChordHarmony | ChoraleHarmony], float]":
+    """Return the harmonisations, and the temperature at which they were sampled."""
+    if style == "chords":
+        from segue.generate.harmony.harmonise import CHORD_TEMPERATURE, harmonise_chords
+
+        temperature = CHORD_TEMPERATURE if temperature is None else temperature
+        return harmonise_chords(
+            score, n, temperature=temperature, part=part, seed=seed
+        ), temperature
+    from segue.generate.harmony.harmonise import harmonise_chorale
+    from segue.generate.harmony.particle_filter import DEFAULT_SAMPLING, ParticleFilterOptions
+    from segue.nn.sampling import Sampling
+
+    temperature = DEFAULT_SAMPLING.temperature if temperature is None else temperature
+    choir = ParticleFilterOptions(Sampling(temperature, top_p=top_p))
+    with count_progress("singing") as watch:
+        results = harmonise_chorale(score, n, options=choir, part=part, seed=seed, watch=watch)
+    return results, temperature
+
+
+def _chords(result: "ChordHarmony | ChoraleHarmony") -> "Sequence[Chord]":
+    from segue.generate.harmony.harmonise import ChordHarmony
+    from segue.score.harmony import estimate_chords
+
+    return result.chords if isinstance(result, ChordHarmony) else estimate_chords(result.score)
+
+
+def _harmony_fields(
+    result: "ChordHarmony | ChoraleHarmony", files: Sequence[Path]
+) -> dict[str, Any]:
+    from segue.generate.harmony.harmonise import ChordHarmony
+
+    fields: dict[str, Any] = {"files": [display_path(file) for file in files]}
+    if isinstance(result, ChordHarmony):
+        fields |= {"key": result.key, "likelihood": result.log_likelihood}
+    else:
+        from segue.generate.harmony.chorale_frames import KnownChorales
+
+        fields |= {"nats": result.nll, "voice_leading": asdict(result.voice_leading)}
+        fields["longest_passage_shared"] = KnownChorales.load().report(result.pitches)
+    fields["statistics"] = _statistics(result.score)
+    fields["chords"] = [{"bar": chord.bar + 1, "name": chord.name} for chord in _chords(result)]
+    return fields
+
+
+def _statistics(score: "Score") -> dict[str, float | None] | None:
+    """Return statistics of the bars; None in a time signature that these are not defined for."""
+    from segue.generate.compose.composition import statistics
+    from segue.generate.compose.tokens import score_to_bars
+
+    try:
+        bars = score_to_bars(score)
+    except BadArgument:
+        return None
+    return statistics(bars)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    from segue import __version__
+
+    return {"segue": __version__, "torch": version("torch")}
+
+
+def _print_result(result: "ChordHarmony | ChoraleHarmony") -> None:
+    from segue.generate.harmony.harmonise import ChordHarmony
+
+    chords = _chords(result)
+    cadence = " – ".join(chord.name for chord in chords[-2:])
+    if isinstance(result, ChordHarmony):
+        title = f"chords in {result.key}, ending {cadence}"
+    else:
+        faults = result.voice_leading
+        title = (
+            f"four voices, ending {cadence}; parallel fifths, octaves or unisons: "
+            f"{faults.parallels}; voice crossings: {faults.crossings}, out of "
+            f"range: {faults.out_of_range}, of {4 * faults.frames} sixteenths"
+        )
+    print_table(title, ("", ""), chord_rows(chords))
+
+
+def _print_shared_passage(fields: dict[str, Any]) -> None:
+    """Print the longest passage that a voice shares with a chorale of the training set."""
+    shared = fields.get("longest_passage_shared")
+    if shared and shared["notes"]:
+        say(
+            f"{fields['files'][0]}: longest passage shared with the training set: "
+            f"{shared['notes']} notes of the {shared['voice'].lower()}, with {shared['chorale']}"
+        )
+
+
+@command("Create")
+def transcribe(
+    recording: opt.Track,
+    output: opt.MusicOutputs,
+    at: Annotated[
+        str | None, typer.Option(help="Passage that is transcribed, as 1:20-1:35; by default all.")
+    ] = None,
+    lead_sheet: Annotated[
+        bool, typer.Option("--lead-sheet", help="Melody alone, with chord symbols above it.")
+    ] = False,
+    title: opt.Title = None,
+    threads: opt.Threads = 1,
+    library: opt.Library = None,
+    json: opt.Json = False,
+) -> None:
+    """Transcribe a recording to notes: melody, chords and bass.
+
+    Notes are found by the network Basic Pitch, in music of any instrument but drums; one instrument
+    or voice is heard best. Beats, tempo, time signature, key and chord symbols are estimated from
+    the recording. MIDI keeps the times that were played; notation is quantised to the beats.
+
+    Example: segue transcribe song.mp3 -o song.mid -o song.musicxml
+    """
+    from segue.ingest.transcription import notated
+
+    outputs = music_outputs(output, wav=False, png=False, report=None)
+    keep_input(recording, outputs)
+    passage = opt.parse_time_span(at) if at else None
+    use_threads(threads)
+    with (
+        open_library(library, required=False) as lib,
+        count_progress("listening") as watch,
+    ):
+        score = lib.scores.transcribe(recording, passage, watch)
+    if title is not None:
+        score = replace(score, title=title)
+    if lead_sheet:
+        melody = tuple(part for part in score.parts if part.name == "Melody")
+        if not melody:
+            raise BadArgument("no melody was found in the recording; leave --lead-sheet out")
+        score = replace(score, parts=melody)
+    for file in outputs:
+        is_notation = file.suffix.lower() in (".musicxml", ".mxl", ".abc")
+        write_music(notated(score) if is_notation else score, file)
+    fields = _transcription_fields(score)
+    if json:
+        print_json("transcribe", {"files": [display_path(file) for file in outputs]} | fields)
+        return
+    for warning in score.warnings:
+        say(warning)
+    parts = ", ".join(
+        f"{name.lower()} {count_of(notes, 'note')}" for name, notes in fields["parts"].items()
+    )
+    say(f"{fields['key']}, {fields['time_signature']}, {fields['tempo_bpm']:.0f} bpm: {parts}")
+    for file in outputs:
+        say(f"wrote {display_path(file)}")
+
+
+def _transcription_fields(score: "Score") -> dict[str, Any]:
+    import numpy as np
+
+    from segue.score.timing import bar_grid, main_tempo_bpm, main_time_signature
+    from segue.theory.keys import MODES, fifths_name
+
+    _, sharps, is_minor = score.keys[0].tolist()
+    grid = bar_grid(score)
+    ticks = np.array([tick for tick, _ in score.chords], np.int64)
+    return {
+        "key": f"{fifths_name(sharps + 3 * is_minor)} {MODES[is_minor]}",
+        "tempo_bpm": main_tempo_bpm(score),
+        "time_signature": "/".join(map(str, main_time_signature(score))),
+        "parts": {part.name: len(part.notes) for part in score.parts},
+        "chords": [
+            {"bar": bar + 1, "name": name}
+            for bar, (_, name) in zip(grid.index_of(ticks).tolist(), score.chords, strict=True)
+        ],
+        "warnings": list(score.warnings),
+    }

@@ -29,7 +29,9 @@ PIPED_WIDTH: Final = 160
 CLEAR_CONFIDENCE: Final = 0.7
 Facts = Mapping[str, float | str]
 #: Facts that are shown in the row of another one.
-FACTS_IN_OTHER_ROWS: Final = ("tempo_confidence", "tempo_other_bpm", "key_confidence", "tonic")
+FACTS_IN_OTHER_ROWS: Final = (
+    "tempo_confidence", "tempo_other_bpm", "key_confidence", "tonic", "start_s",
+)  # fmt: skip
 _BARS_PER_ROW: Final = 8
 #: Largest share of a similarity that reasons without a name may have, where there are others.
 _LARGEST_UNNAMED: Final = 0.25
@@ -111,6 +113,8 @@ def track_fields(track: "Track") -> dict[str, Any]:
         "duration_s": track.duration_s,
         "missing": track.missing,
         "tune": track.tune,
+        "start_s": track.passage.start_s if track.passage else None,
+        "end_s": track.passage.end_s if track.passage else None,
     }
 
 

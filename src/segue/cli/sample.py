@@ -1,5 +1,6 @@
 """The commands of latent spaces: `sample`, `interpolate`, `reconstruct` and `filters`."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
@@ -10,23 +11,14 @@ import typer
 
 from segue.cli import options as opt
 from segue.cli.app import command, open_library, progress, seed_or_new, use_threads
-from segue.cli.output import display_path, print_json, say, skipped_bars_text
-from segue.cli.output_files import make_folder
-
-if TYPE_CHECKING:
-    from segue.records import Score
-    from segue.score.piano_roll import PianoRoll
-import os
-from typing import TYPE_CHECKING
-
-from segue.cli.output import track_label
-from segue.cli.output_files import MUSIC_SUFFIXES, check_target, write_music
+from segue.cli.output import display_path, print_json, say, skipped_bars_text, track_label
+from segue.cli.output_files import MUSIC_SUFFIXES, check_target, make_folder, write_music
 from segue.errors import BadArgument
 from segue.render import FIGURE_SUFFIXES
 
 if TYPE_CHECKING:
     from segue.library import Library
-    from segue.records import BoolArray
+    from segue.records import BoolArray, Score
     from segue.score.piano_roll import PianoRoll
 
 

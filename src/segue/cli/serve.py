@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from segue.web.accounts import Accounts
 
 serve_app = command_group(
-    "Share", "serve", "Serve the library to players.", invoke_without_command=True
+    "Share",
+    "serve",
+    """Serve the library to players such as Feishin, Symfonium, Supersonic and Amperfy.
+
+    Players log in at http://127.0.0.1:4040 with a user of `segue serve users add`. They browse,
+    search and stream the recordings, keep playlists, and ask what sounds alike; plugins of
+    AudioMuse-AI ask the same server. Only this machine reaches it unless --host says otherwise. No
+    music file is changed: stars become loved tracks, ratings of 1 or 2 skipped ones, and plays are
+    kept as listens. Ctrl-C stops the server.
+
+    Example: segue serve --host 0.0.0.0
+    """,
+    invoke_without_command=True,
 )
 users_app = typer.Typer(
     help="Manage the users of the server, their passwords and API keys.", no_args_is_help=True
@@ -43,16 +55,7 @@ def serve(
     ] = None,
     library: opt.Library = None,
 ) -> None:
-    """Serve the library to players such as Feishin, Symfonium, Supersonic and Amperfy.
-
-    Players log in at http://127.0.0.1:4040 with a user of `segue serve users add`. They browse,
-    search and stream the recordings, keep playlists, and ask what sounds alike; plugins of
-    AudioMuse-AI ask the same server. Only this machine reaches it unless --host says otherwise. No
-    music file is changed: stars become loved tracks, ratings of 1 or 2 skipped ones, and plays are
-    kept as listens. Ctrl-C stops the server.
-
-    Example: segue serve --host 0.0.0.0
-    """
+    """Start the server, unless a command of the group is called."""
     if context.invoked_subcommand is not None:
         return
     from segue.web.server import Server, is_loopback, listen, run

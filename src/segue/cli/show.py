@@ -248,7 +248,8 @@ def _print_track(item: "Description") -> None:
         "genre": tags.genre,
         "year": tags.year,
         "file": display_path(item.track.path) + (" (missing)" if item.track.missing else ""),
-        "tune": item.track.tune,
+        "tune" if item.track.kind != "sound" else "track of the file": item.track.tune,
+        "part": _part(item.track),
         "words from": sanitize(item.words_from),
     }
     rows = [(name, str(value)) for name, value in named.items() if value]
@@ -259,6 +260,13 @@ def _print_track(item: "Description") -> None:
         likeliest = sorted(item.tags.items(), key=lambda tag: -tag[1])[:5]
         rows.append(("described as", ", ".join(f"{name} {p:.0%}" for name, p in likeliest)))
     print_table(f"{item.track.id or 'not in the library:'}  {tags.title}", ("", ""), rows)
+
+
+def _part(track: "Track") -> str:
+    """Return the part of its file that a track of a cue sheet is; "" for a whole file."""
+    if not (part := track.passage):
+        return ""
+    return f"{format_duration(part.start_s)} to {format_duration(part.end_s)}"
 
 
 def _print_score(score: "Score", *, with_facts: bool) -> None:

@@ -231,13 +231,16 @@ class Quality:
 
 
 def file_quality(track: Track) -> Quality:
-    """Estimate the quality of a recording from the name, size and duration of its file."""
+    """Estimate the quality of a recording from the name, size and duration of its file.
+
+    The bit rate of a part of a longer file is not known, and 0.
+    """
     suffix = track.path.suffix.lower()
     try:
         size = os.stat(track.path).st_size
     except OSError:
         size = 0
-    rate = 8e-3 * size / track.duration_s if track.duration_s else 0.0
+    rate = 8e-3 * size / track.duration_s if track.duration_s and not track.passage else 0.0
     lossless = suffix in _LOSSLESS or (suffix in _MP4 and rate >= _LOSSLESS_MP4_KBPS)
     return Quality(suffix.removeprefix("."), size, rate, lossless)
 
@@ -246,8 +249,11 @@ def better_file(first: Track, second: Track) -> Literal["first", "second", ""]:
     """Return which of two files of one recording is better; "" if neither clearly is.
 
     Complete files are better than cut ones, lossless ones than lossy ones; then the higher sampling
-    rate (lossless), or the higher bit rate in MP3 equivalents (lossy).
+    rate (lossless), or the higher bit rate in MP3 equivalents (lossy). A part of a longer
+    file is not compared: the file has other tracks as well.
     """
+    if first.passage or second.passage:
+        return ""
     if abs(first.duration_s - second.duration_s) > _CUT_S:
         return "first" if first.duration_s > second.duration_s else "second"
     (first_lossless, first_rate), (second_lossless, second_rate) = (
@@ -278,6 +284,8 @@ def redundant_files(pairs: Sequence[DuplicatePair]) -> list[Track]:
 
     tracks: dict[int, Track] = {}
     for pair in pairs:
+        if pair.first.passage or pair.second.passage:
+            continue  # its file has other tracks as well
         tracks |= {pair.first.id: pair.first, pair.second.id: pair.second}
         first, second = best(pair.first), best(pair.second)
         if first.id == second.id:

@@ -189,7 +189,7 @@ def _versions_of_recordings(
         return []
     tracks = list({track.id: track for pair in candidates for track in pair}.values())
     cache = open_cache(store.folder, CHROMA_SEQUENCE)
-    unread = [t for t in tracks if t.content_hash not in cache and os.path.lexists(t.path)]
+    unread = [t for t in tracks if t.content_key not in cache and os.path.lexists(t.path)]
     if unread:
         workers = min(os.cpu_count() or 1, len(unread))
         with suppress(SegueError, OSError):  # without a cache, only known sequences are compared
@@ -221,7 +221,7 @@ def _read_sequences(cache: Cache, tracks: Sequence[Track]) -> dict[int, ByteArra
     """Return the chroma sequences of tracks by id; files that could not be read have none."""
     sequences = {}
     for track in tracks:
-        sequence = cache.read(track.content_hash)
+        sequence = cache.read(track.content_key)
         if sequence is not None:
             sequences[track.id] = np.asarray(sequence, np.uint8)
     return sequences

@@ -38,7 +38,7 @@ _MAX_STEPS: Final = 255
 #: Orders of the n-grams that searches begin with: about what any two texts of a language share.
 _WORDS: Final = 4
 _CHARACTERS: Final = 16
-#: Of a filter: words per n-gram, distance of the n-grams that are members, and bits of a hash.
+#: Parameters of a filter: words per n-gram, distance of the n-grams in the set, bits of a hash.
 _FILTER_ORDER: Final = 6
 _FILTER_STRIDE: Final = 4
 _FILTER_BITS: Final = 26

@@ -167,7 +167,8 @@ class _Run:
         for file, known in pending:
             self._files[file.path] = (file, known)
             root = self._store.files.outermost_root(file.path)
-            identify = Identify(file.path, root, file.kind, self._given_tags_of(known))
+            given = self._given_tags_of(known)
+            identify = Identify(file.path, root, file.kind, given, file.sheet)
             workers.submit(identify, _limit_s(IDENTIFY_LIMIT_S, file))
         for job, result in workers.results():
             file, _ = self._files[job.path]
@@ -239,9 +240,10 @@ class _Run:
         else:
             self._waiting_copies[content_hash] = []
             images = self._cache.missing(file.kind, content_hash) if file.kind == "sound" else ()
-            job = Decode(file.path, file.kind, self._options.form, images=images)
-            limit_s = _limit_s(DECODE_LIMIT_S + IMAGE_LIMIT_S * bool(images), file)
-            workers.submit(job, limit_s, first=True)
+            passages = identity.passages
+            job = Decode(file.path, file.kind, self._options.form, passages, images)
+            base_s = DECODE_LIMIT_S + IMAGE_LIMIT_S * bool(images)
+            workers.submit(job, _limit_s(base_s * max(1, len(passages)), file), first=True)
 
     def _removed_original(self, file: FoundFile, identity: Identity) -> bytes:
         """Return the former path of a file that was removed from the library and then moved."""
@@ -278,6 +280,10 @@ class _Run:
             return
         self._store_tunes(file, analyses)
         self._queue_partial_failure(file, reasons, len(analyses))
+        if fault := self._identities[file.path].fault:
+            self._queue_failure(
+                file.path, file.state, Fault(f"{fault}; the recording was added as one track")
+            )
 
     def _handle_songs(self, file: FoundFile, decoded: DecodedFile) -> None:
         """Store the songs of a file, without live versions, remixes and duplicates.

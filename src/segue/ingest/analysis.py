@@ -23,11 +23,19 @@ from segue.audio.spectrogram import (
     ByteArray,
     log_mel_image,
     musicnn_patches,
+    overlapping_patches,
     spans_to_analyse,
     training_span,
 )
 from segue.errors import BadArgument, Unavailable, Unreadable, unreadable
 from segue.ingest.workers import Fault, Workers
+from segue.io.cue_sheets import (
+    parse_cue_sheet,
+    passages,
+    read_cue_sheet,
+    track_tags,
+    tracks_of_recording,
+)
 from segue.io.lyrics import (
     UnreadableSong,
     lyrics_in_recording,
@@ -39,7 +47,7 @@ from segue.io.lyrics_text import PLAIN_TEXT, TextOptions
 from segue.io.scan import FoundFile, scan
 from segue.io.score_lyrics import lyrics_in_score
 from segue.io.scores import UnreadableTune, read_score_tags, read_scores
-from segue.io.tags import read_tags
+from segue.io.tags import embedded_tags, read_tags
 from segue.lyrics.phonetics import split_words
 from segue.media import MEDIA, medium_of
 from segue.records import NO_TAGS, Description, FloatArray, Lyrics, Medium, Score, Span, Tags, Track
@@ -54,16 +62,22 @@ DECODE_LIMIT_S: Final = 60.0
 IMAGE_LIMIT_S: Final = 120.0
 #: Maximum duration of the samples that are sent to the parent.
 MAX_SAMPLES_S: Final = 1800.0
+#: Of a recording, from which a cue sheet divides it.
+MIN_TRACKS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Identify:
-    """Asks for the content hash and the tags of a file, without decoding it."""
+    """Asks for the content hash and the tags of a file, without decoding it.
+
+    `sheet` is the path of the cue sheet of a recording; empty for the one in its tags, if any.
+    """
 
     path: bytes
     root: bytes
     kind: Medium = "sound"
     given: Tags = NO_TAGS  # artist and album for files without these tags
+    sheet: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +108,16 @@ PIANO_ROLLS: Final = Representation("rolls")
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """Asks for the model inputs of all tracks of a file, or of one passage of a recording.
+    """Asks for the model inputs of all tracks of a file.
 
-    `images` are further representations of a recording.
+    `passages` are the tracks of a recording, by default the whole; `images` are further
+    representations of a recording.
     """
 
     path: bytes
     kind: Medium
     form: TextOptions = PLAIN_TEXT
-    passage: Span | None = None
+    passages: tuple[Span, ...] = ()
     images: tuple[Representation, ...] = ()
 
 
@@ -146,21 +161,52 @@ class DecodeSamples:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodeExcerpts:
+    """Asks for the patches that begin every `hop_s` seconds of a passage of a recording."""
+
+    path: bytes
+    passage: Span
+    hop_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReadMelodies:
     """Asks for the melodic lines of all tunes of a score file."""
 
     path: bytes
 
 
-Job = Identify | Decode | DecodeImage | ReadSidecars | ReadScore | ReadMelodies | DecodeSamples
+Job = (
+    Identify
+    | Decode
+    | DecodeImage
+    | ReadSidecars
+    | ReadScore
+    | ReadMelodies
+    | DecodeSamples
+    | DecodeExcerpts
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The content hash of a file, and the tags of each tune in it (of a recording, one)."""
+    """The content hash of a file, and the tags of each tune in it.
+
+    Attributes
+    ----------
+    content_hash : str
+        Of the file, and of the cue sheet beside it that divides it into tracks.
+    tags : tuple of Tags
+    passages : tuple of Span
+        Tracks of a recording with a cue sheet; empty for a whole recording.
+    fault : str
+        Why the cue sheet in its tags cannot be used; "" if it can, or if there is none.
+    """
 
     content_hash: str
     tags: tuple[Tags, ...]
+    passages: tuple[Span, ...] = ()
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,13 +290,30 @@ class DecodedSamples:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodedExcerpts:
+    """Patches, shape (n, 187, 96), and the duration of the whole recording in seconds."""
+
+    patches: FloatArray
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Melodies:
     """Melodic lines of each tune of a file, see `segue.search.melody.melody_table`."""
 
     tables: tuple[FloatArray | Fault, ...]
 
 
-Answer = Identity | DecodedFile | ByteArray | SidecarLyrics | Score | DecodedSamples | Melodies
+Answer = (
+    Identity
+    | DecodedFile
+    | ByteArray
+    | SidecarLyrics
+    | Score
+    | DecodedSamples
+    | DecodedExcerpts
+    | Melodies
+)
 
 
 def run_job(job: Job) -> Answer:
@@ -265,8 +328,8 @@ def run_job(job: Job) -> Answer:
 
         with open_recording(path) as file:
             return _image(file, job.image, job.passage)
-    if isinstance(job, DecodeSamples):
-        return _decode_samples(path, job.passage)
+    if isinstance(job, DecodeSamples | DecodeExcerpts):
+        return _decode_all(path, job)
     if isinstance(job, ReadSidecars):
         return _read_words(path, job)
     return _read_score(path, job.tune) if isinstance(job, ReadScore) else _read_melodies(path)
@@ -275,10 +338,35 @@ def run_job(job: Job) -> Answer:
 def _identify(path: Path, root: Path, job: Identify) -> Identity:
     try:
         with path.open("rb") as file:
-            content_hash = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+            digest = hashlib.file_digest(file, "blake2b")
     except OSError as error:
         raise unreadable(error) from None
-    return Identity(content_hash, READ_TAGS[job.kind](path, root, job.given))
+    if job.kind != "sound":
+        return Identity(_shortened(digest), READ_TAGS[job.kind](path, root, job.given))
+    embedded = embedded_tags(path)
+    whole = read_tags(path, job.given, embedded)
+    beside = Path(os.fsdecode(job.sheet))
+    try:
+        if job.sheet:
+            sheet = read_cue_sheet(beside)
+            tracks = tracks_of_recording(sheet, beside.name, path.name)
+        elif texts := embedded.get("cue_sheet"):
+            sheet = parse_cue_sheet(texts[0])
+            tracks = max(sheet.files.values(), key=len)  # its name may be that of before
+        else:
+            return Identity(_shortened(digest), (whole,))
+    except Unreadable as error:
+        return Identity(_shortened(digest), (whole,), fault=str(error))
+    if len(tracks) < MIN_TRACKS:
+        return Identity(_shortened(digest), (whole,))
+    tags = tuple(track_tags(sheet, track, whole) for track in tracks)
+    if job.sheet:
+        digest.update(repr((tags, tracks)).encode())
+    return Identity(_shortened(digest), tags, passages(tracks))
+
+
+def _shortened(digest: Any) -> str:
+    return str(digest.hexdigest()[:32])
 
 
 READ_TAGS: Final[dict[Medium, Callable[[Path, Path, Tags], tuple[Tags, ...]]]] = {
@@ -342,28 +430,49 @@ def _describe_if_any(text: str) -> DecodedText | None:
 
 def _decode_recording(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
     # Imported here, as below: the parent only passes jobs on and need not load SciPy.
-    from segue.audio.features import describe
-    from segue.audio.fingerprint import fingerprint
     from segue.io.audio import open_recording
 
+    genre = read_tags(path).genre
     with open_recording(path) as file:
-        recording = file.read(SAMPLE_RATE_HZ, spans_to_analyse, only=job.passage)
-        images = _images(file, job.images)
-    description = describe(recording, read_tags(path).genre)
-    track = DecodedTrack(
+        if len(job.passages) <= 1:
+            passage = job.passages[0] if job.passages else None
+            whole = _decode_passage(file, job, genre, passage)
+            return [replace(whole, words=_describe_if_any(lyrics_in_recording(path, job.form)))]
+        tracks: list[DecodedTrack | Fault] = []
+        for passage in job.passages:
+            try:
+                tracks.append(_decode_passage(file, job, genre, passage))
+            except Unreadable as error:
+                tracks.append(Fault(str(error)))
+        return tracks
+
+
+def _decode_passage(
+    file: "RecordingFile", job: Decode, genre: str, passage: Span | None
+) -> DecodedTrack:
+    from segue.audio.features import describe
+    from segue.audio.fingerprint import fingerprint
+
+    recording = file.read(SAMPLE_RATE_HZ, spans_to_analyse, only=passage)
+    description = describe(recording, genre)
+    position: dict[str, float | str] = {}
+    if passage and len(job.passages) >= MIN_TRACKS:
+        position["start_s"] = passage.start_s
+    return DecodedTrack(
         "sound",
         musicnn_patches(recording),
         description.vector,
-        description.facts,
+        position | description.facts,
         fingerprint(recording),
         recording.duration_s,
-        _describe_if_any(lyrics_in_recording(path, job.form)),
-        images,
+        images=_images(file, job.images, passage),
     )
-    return [track]
 
 
-def _decode_samples(path: Path, passage: Span | None) -> DecodedSamples:
+def _decode_all(
+    path: Path, job: DecodeSamples | DecodeExcerpts
+) -> DecodedSamples | DecodedExcerpts:
+    """Decode all of a recording or passage, unlike the excerpts by which tracks are analysed."""
     from segue.io.audio import open_recording
 
     def whole(duration_s: float) -> tuple[Span, ...]:
@@ -374,11 +483,11 @@ def _decode_samples(path: Path, passage: Span | None) -> DecodedSamples:
             )
         return (Span(0.0, duration_s),)
 
-    if passage:
-        whole(passage.length_s)
     with open_recording(path) as file:
-        recording = file.read(SAMPLE_RATE_HZ, whole, only=passage)
-    return DecodedSamples(recording.excerpts[0], read_tags(path))
+        recording = file.read(SAMPLE_RATE_HZ, whole, only=job.passage)
+        if isinstance(job, DecodeSamples):
+            return DecodedSamples(recording.excerpts[0], read_tags(path))
+        return DecodedExcerpts(overlapping_patches(recording, job.hop_s), file.duration_s)
 
 
 def _decode_score(path: Path, job: Decode) -> list[DecodedTrack | Fault]:
@@ -457,14 +566,14 @@ _DECODE: Final[dict[Medium, Callable[[Path, Decode], list[DecodedTrack | Fault]]
 
 
 def _images(
-    file: "RecordingFile", images: Sequence[Representation]
+    file: "RecordingFile", images: Sequence[Representation], passage: Span | None
 ) -> dict[Representation, ByteArray]:
     """Compute images, without those whose excerpt, unlike the rest of the recording, has none."""
     arrays: dict[Representation, ByteArray] = {}
     for image in images:
         # Libraries raise anything at broken files.
         with contextlib.suppress(Exception):
-            arrays[image] = _image(file, image, None)
+            arrays[image] = _image(file, image, passage)
     return arrays
 
 
@@ -479,7 +588,8 @@ def _image(file: "RecordingFile", image: Representation, passage: Span | None) -
     if image == CHROMA_SEQUENCE:
         from segue.audio.chroma import quantised_chromagram, span_to_compare
 
-        return quantised_chromagram(file.read(SAMPLE_RATE_HZ, span_to_compare).excerpts[0])
+        recording = file.read(SAMPLE_RATE_HZ, span_to_compare, only=passage)
+        return quantised_chromagram(recording.excerpts[0])
     recording = file.read(SAMPLE_RATE_HZ, training_span, only=passage, stereo=image.stereo)
     samples = recording.excerpts[0]
     channels = samples if image.stereo else samples[None]
@@ -570,7 +680,7 @@ def decode_track(path: Path, passage: Span | None = None) -> DecodedTrack:
         The file holds several tracks.
     """
     medium = medium_of(path) or "sound"
-    job = Decode(os.fsencode(path), medium, passage=passage)
+    job = Decode(os.fsencode(path), medium, passages=(passage,) if passage else ())
     tracks = _run(job, DecodedFile, path).tracks
     if len(tracks) > 1:
         raise BadArgument(

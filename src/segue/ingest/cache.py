@@ -173,7 +173,8 @@ def open_cache(folder: Path, representation: Representation) -> Cache:
 
 def cache_key(representation: Representation, content_hash: str, tune: int) -> str:
     """Return the key of a track in the cache of a representation."""
-    return f"{content_hash}t{tune}" if representation == PIANO_ROLLS else content_hash
+    several = tune or representation == PIANO_ROLLS
+    return f"{content_hash}t{tune}" if several else content_hash
 
 
 class CacheWriter:
@@ -231,17 +232,20 @@ def fill_cache(
     """
     cache = open_cache(folder, representation)
     by_key = {cache_key(representation, t.content_hash, t.tune): t for t in tracks}
-    missing: dict[bytes, dict[str, Track]] = {}
+    missing: dict[tuple[bytes, Span | None], dict[str, Track]] = {}
     for key, track in by_key.items():
         if key not in cache:
-            missing.setdefault(os.fsencode(track.path), {})[key] = track
-    jobs = [_job(representation, path) for path in missing]
+            missing.setdefault((os.fsencode(track.path), track.passage), {})[key] = track
+    jobs: dict[Job, tuple[bytes, Span | None]] = {
+        _job(representation, *of_job): of_job for of_job in missing
+    }
     embedder = TrackEmbedder(threads=max(1, workers // 2))
     failures: list[Failure] = []
     left_out = sum(map(len, missing.values()))
     for job, answer in Workers[Job, Answer].run(TASK, jobs, IMAGE_LIMIT_S, workers, watch):
-        for key, track in missing[job.path].items():
-            array = _extract(answer, track.tune, representation, embedder)
+        path, passage = jobs[job]
+        for key, track in missing[path, passage].items():
+            array = _extract(answer, 0 if passage else track.tune, representation, embedder)
             if isinstance(array, Fault):
                 failures.append(Failure(track.path, array.reason))
             elif not cache.write(key, array):
@@ -271,7 +275,7 @@ def _job(
 ) -> Decode | DecodeImage:
     """Return the job whose answer holds a representation of a file."""
     if representation in (ACTIVATIONS, PIANO_ROLLS):
-        return Decode(path, representation.medium, passage=passage)
+        return Decode(path, representation.medium, passages=(passage,) if passage else ())
     return DecodeImage(path, representation, passage)
 
 
@@ -293,10 +297,11 @@ def _extract(
 
 @dataclass(frozen=True, slots=True)
 class PreviewJob:
-    """Asks for a preview of a file; `row` is the index of its track."""
+    """Asks for a preview of a track; `row` is its index."""
 
     row: int
     path: bytes
+    passage: Span | None = None
 
 
 def previews(
@@ -310,7 +315,7 @@ def previews(
         Ogg Opus, mono, 32 kbit/s, by row of `tracks`.
     """
     jobs = [
-        PreviewJob(row, os.fsencode(track.path))
+        PreviewJob(row, os.fsencode(track.path), track.passage)
         for row, track in enumerate(tracks)
         if not track.missing and track.kind == "sound"
     ]
@@ -322,7 +327,8 @@ def encode_preview(job: PreviewJob) -> bytes:
     """Decode the middle of a file and encode it; runs in a worker."""
     from segue.io.audio import read_recording  # training from a filled cache needs no decoder
 
-    recording = read_recording(Path(os.fsdecode(job.path)), _OPUS_RATE_HZ, _middle)
+    path = Path(os.fsdecode(job.path))
+    recording = read_recording(path, _OPUS_RATE_HZ, _middle, only=job.passage)
     return _opus(recording.excerpts[0])
 
 

@@ -140,6 +140,7 @@ class _Surveyor:
         self._seen: set[bytes] = set()
         self._roots: set[bytes] = set()
         self._found_again: list[int] = []  # missing tracks whose files exist again
+        self._faulty_sheets: set[bytes] = set()  # folders of cue sheets that cannot be read
         self._blocked: set[bytes] = set()  # tracks below these paths stay unchanged
         self._system: set[bytes] = set()
         self._ignored: set[bytes] = set()
@@ -147,6 +148,11 @@ class _Surveyor:
     def scan(self, paths: Sequence[Path]) -> list[Scanned]:
         """Scan paths, and the music of sidecar texts that are named themselves."""
         items = list(scan(paths, self._options.exclude))
+        self._faulty_sheets = {
+            os.path.dirname(item.path)
+            for item in items
+            if isinstance(item, UnreadablePath) and item.path.lower().endswith(b".cue")
+        }
         seen = {item.path for item in items}
         owners = [
             Path(os.fsdecode(path))
@@ -172,7 +178,9 @@ class _Surveyor:
                 result.music.append(file)
             given = self._options.given
             has_given_tags = known is not None and known.tracks and (given.artist or given.album)
-            if (
+            if self._waits_for_sheet(file, known):
+                report.unchanged += 1
+            elif (
                 needs_reading(file, known, self._options)
                 or has_given_tags
                 or file.path in result.returning
@@ -264,6 +272,11 @@ class _Surveyor:
             elif path in files and not self._failed_before(files[path]):
                 return True
         return False
+
+    def _waits_for_sheet(self, file: FoundFile, known: KnownFile | None) -> bool:
+        """Return whether a recording keeps its tracks until its cue sheet can be read again."""
+        is_divided = file.kind == "sound" and known is not None and len(known.tracks) > 1
+        return is_divided and not file.sheet and os.path.dirname(file.path) in self._faulty_sheets
 
     def _failed_before(self, file: FoundFile) -> bool:
         """Return whether a file could not be read before, and is not tried again."""

@@ -153,6 +153,7 @@ def _write(
     moods = _moods(store) if "mood" in options.fields else {}
     unsure: Counter[str] = Counter()
     not_music = 0
+    divided: set[Path] = set()
     changes: list[TagChange] = []
     failures: list[Failure] = []
     kept = 0
@@ -160,6 +161,12 @@ def _write(
     files = store.known_files()
     for track in tracks:
         if track.missing or track.kind != "sound":
+            continue
+        if track.tune:
+            if track.path not in divided:
+                reason = f"{track.path} holds several tracks, and its tags are of the whole"
+                failures.append(Failure(track.path, reason))
+                divided.add(track.path)
             continue
         if reason := _link_reason(store, track.path):
             failures.append(Failure(track.path, reason))

@@ -159,7 +159,7 @@ def to_score(events: NoteEvents, measured: Measurements, title: str) -> Score:
     events : NoteEvents
         At least one.
     measured : Measurements
-        Of the whole recording as one excerpt: its beats and key.
+        Measurements of the whole recording as one excerpt: its beats and key.
     """
     beats_s = measured.beats.beats_s[0].astype(np.float64)
     has_beat = measured.tempo.bpm > 0 and len(beats_s) >= _MIN_BEATS

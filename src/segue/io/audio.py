@@ -11,7 +11,7 @@ import re
 import wave
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, Any, Final
@@ -506,6 +506,10 @@ MAX_CHANNELS = 64
 MIN_DURATION_S = 1.0
 MISSING_TOLERANCE = 0.1  # share of the requested duration that may be missing
 SILENCE = 1e-4  # peak, -80 dBFS
+#: Peak of a mono downmix below which its channels are looked at, and how much louder the first one
+#: must be to be taken instead: channels in opposite phase cancel each other.
+_CANCELLED = 3e-3
+_CANCELLATION = 10.0
 
 
 class RecordingFile:
@@ -527,6 +531,7 @@ class RecordingFile:
             raise Unreadable("empty file")
         self._sections = sections(file)
         self._length: AudioLength | None = None
+        self._passage: Span | None = None
         self._recordings: dict[tuple[int, tuple[Span, ...], bool], Recording] = {}
 
     def read(
@@ -554,16 +559,27 @@ class RecordingFile:
             if self._length is None:
                 self._length = audio_length(self._sections, container, stream)
             duration_s = self._length.duration_s
-            if only and only.start_s > duration_s - MIN_DURATION_S:
+            if only and 0 < only.start_s > duration_s - MIN_DURATION_S:
                 raise Unreadable(
                     f"the passage begins at {only.start_s:.0f} s, "
                     f"but the recording ends at {duration_s:.0f} s"
                 )
-            spans = (only,) if only else tuple(plan(duration_s))
+            spans = tuple(plan(duration_s)) if only is None else _within(only, plan, duration_s)
+            if only != self._passage:  # the samples of all tracks of a mix would be too many
+                self._recordings.clear()
+                self._passage = only
             key = sample_rate_hz, spans, stereo
             if key not in self._recordings:
                 self._recordings[key] = self._decode(container, self._length, *key)
-            return self._recordings[key]
+            recording = self._recordings[key]
+        if only is None:
+            return recording
+        return replace(recording, duration_s=min(only.end_s, duration_s) - only.start_s)
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of the whole recording, once something of it was read."""
+        return self._length.duration_s if self._length else 0.0
 
     def _decode(
         self,
@@ -575,11 +591,17 @@ class RecordingFile:
     ) -> Recording:
         stream = container.streams.audio[0]
         file_rate_hz = stream.rate  # at the beginning; it may change where files were joined
-        excerpts = (
-            [decode_span(container, stream, span, file_rate_hz, stereo=stereo) for span in spans]
-            if length.seekable
-            else decode_sequentially(self._sections, spans, file_rate_hz, stereo=stereo)
-        )
+
+        def decode(*, stereo: bool) -> list[FloatArray]:
+            if not length.seekable:
+                return decode_sequentially(self._sections, spans, file_rate_hz, stereo=stereo)
+            return [decode_span(container, stream, s, file_rate_hz, stereo=stereo) for s in spans]
+
+        excerpts = decode(stereo=stereo)
+        if not stereo and stream.channels > 1 and _peak(excerpts) < _CANCELLED:
+            channels = [excerpt[0] for excerpt in decode(stereo=True)]
+            if _peak(channels) > _CANCELLATION * _peak(excerpts):
+                excerpts = channels
         requested_s = sum(min(span.end_s, length.duration_s) - span.start_s for span in spans)
         decoded_s = sum(excerpt.shape[-1] for excerpt in excerpts) / file_rate_hz
         if decoded_s < requested_s * (1 - MISSING_TOLERANCE):
@@ -591,7 +613,7 @@ class RecordingFile:
             raise Unreadable(
                 f"too short: {decoded_s:.2f} s of sound, at least {MIN_DURATION_S:g} s needed"
             )
-        if max(float(np.abs(excerpt).max(initial=0)) for excerpt in excerpts) < SILENCE:
+        if _peak(excerpts) < SILENCE:
             raise Unreadable("silence: nothing above -80 dBFS")
         return Recording(
             excerpts=tuple(resample(excerpt, file_rate_hz, sample_rate_hz) for excerpt in excerpts),
@@ -601,6 +623,17 @@ class RecordingFile:
             file_channels=stream.channels,
             codec=stream.codec_context.name,
         )
+
+
+def _peak(excerpts: Sequence[FloatArray]) -> float:
+    return max((float(np.abs(excerpt).max(initial=0)) for excerpt in excerpts), default=0.0)
+
+
+def _within(passage: Span, plan: SpanPlan, duration_s: float) -> tuple[Span, ...]:
+    """Return the excerpts of a passage, as positions in the recording."""
+    length_s = min(passage.end_s, duration_s) - passage.start_s
+    start_s = passage.start_s
+    return tuple(Span(start_s + span.start_s, start_s + span.end_s) for span in plan(length_s))
 
 
 @contextmanager
@@ -645,7 +678,7 @@ def read_recording(
     plan : callable
         Function from the duration in seconds to the excerpts to decode.
     only : Span, optional
-        The excerpt to decode instead.
+        A passage that is read as if it were the whole recording. It may end after it.
     stereo : bool
         Return excerpts of shape (2, samples) instead of a mono downmix: a mono channel twice, or
         the first two of several channels.

@@ -21,7 +21,7 @@ from segue.io.midi_events import (
     TEXT,
     TIME_SIGNATURE,
     TRACK_NAME,
-    Track,
+    MidiTrack,
     meta_event,
     read_smf,
     text_event,
@@ -60,7 +60,7 @@ class Channels:
     programs that other tracks, such as a setup track, choose for its channel.
     """
 
-    def __init__(self, tracks: Sequence[Track]) -> None:
+    def __init__(self, tracks: Sequence[MidiTrack]) -> None:
         self._own: dict[tuple[int, int], list[_Change]] = defaultdict(list)
         self._all: dict[int, list[_Change]] = defaultdict(list)
         silences: dict[int, list[int]] = defaultdict(list)
@@ -92,7 +92,7 @@ class Channels:
         for changes in self._all.values():
             changes.sort(key=lambda change: change[0])
 
-    def place(self, track: Track, channel: int) -> int:
+    def place(self, track: MidiTrack, channel: int) -> int:
         """Return the number of a track's channel among those of all ports."""
         return track.port * N_CHANNELS + channel
 
@@ -124,7 +124,7 @@ class Channels:
         return programs[:, 0], is_drum
 
 
-def _drum_channels(tracks: Sequence[Track]) -> Iterator[int]:
+def _drum_channels(tracks: Sequence[MidiTrack]) -> Iterator[int]:
     """Yield the channels that system exclusive messages of GS or XG give to drums."""
     for message in (message for track in tracks for message in track.exclusive):
         match list(message[:8]):
@@ -176,7 +176,7 @@ class Texts:
     syllables: list[str]
 
 
-def decode_texts(tracks: Sequence[Track]) -> Texts:
+def decode_texts(tracks: Sequence[MidiTrack]) -> Texts:
     """Decode the texts of a file together, since one word is too short to detect an encoding."""
     raw = [
         (number, kind, content, track.opening is None or place < track.opening)
@@ -307,7 +307,7 @@ def read_midi(content: bytes) -> Score:
 
 
 def _parts(
-    track: Track, number: int, name: str, channels: Channels, song_end: int, quarter: int
+    track: MidiTrack, number: int, name: str, channels: Channels, song_end: int, quarter: int
 ) -> Iterator[Part]:
     """Yield the parts of a track, by channel and program."""
     notes = _note_table(track)
@@ -330,8 +330,8 @@ def _parts(
             yield Part(name, program, drum, own[order], pedals)
 
 
-def _note_table(track: Track) -> NDArray[np.int64]:
-    """Return onset, end, key (see `Track.notes`) and velocity; `_NO_END` without a note-off."""
+def _note_table(track: MidiTrack) -> NDArray[np.int64]:
+    """Return onset, end, key (see `MidiTrack.notes`) and velocity; `_NO_END` without a note-off."""
     events = np.array(track.notes, np.int64).reshape(-1, 3)
     events = events[np.argsort(events[:, 1], kind="stable")]
     key, begins = events[:, 1], events[:, 2] > 0
@@ -379,7 +379,7 @@ def _end_at_next_onset(
         yield onset, min(end, later.get(onset, _NO_END)), key, velocity
 
 
-def _pedals(track: Track, channel: int) -> NDArray[np.int32]:
+def _pedals(track: MidiTrack, channel: int) -> NDArray[np.int32]:
     """Return the changes of the sustain pedal."""
     rows = np.array(
         [

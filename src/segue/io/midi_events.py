@@ -27,7 +27,7 @@ _SYSTEM: Final = {0xF1: 1, 0xF2: 2, 0xF3: 1}
 
 
 @dataclass(slots=True)
-class Track:
+class MidiTrack:
     """The events of a track, each kind in the order of the file; ticks from the start.
 
     Attributes
@@ -63,7 +63,7 @@ class Track:
         return next((content[0] for _, kind, content in self.metas if kind == PORT and content), 0)
 
 
-def read_smf(content: bytes) -> tuple[int, list[Track]]:
+def read_smf(content: bytes) -> tuple[int, list[MidiTrack]]:
     """Read the events of a Standard MIDI File, also one wrapped in RIFF (.rmi) or MacBinary.
 
     The number of tracks in the header is ignored, since it may be wrong.
@@ -76,7 +76,7 @@ def read_smf(content: bytes) -> tuple[int, list[Track]]:
     -------
     int
         Ticks to the quarter.
-    list of Track
+    list of MidiTrack
 
     Raises
     ------
@@ -93,7 +93,7 @@ def read_smf(content: bytes) -> tuple[int, list[Track]]:
         raise Unreadable("a MIDI file in seconds and frames (SMPTE), which knows no beats")
     if division == 0:
         raise Unreadable("a MIDI file of no ticks to the quarter")
-    tracks: list[Track] = []
+    tracks: list[MidiTrack] = []
     at = _CHUNK.size + size
     while at + _CHUNK.size <= len(content):
         name, length = _CHUNK.unpack_from(content, at)
@@ -103,7 +103,7 @@ def read_smf(content: bytes) -> tuple[int, list[Track]]:
             try:
                 track, ended = _track(content[at : at + length])
             except IndexError:
-                track, ended = Track(), False
+                track, ended = MidiTrack(), False
                 cut_off = True
             if cut_off and not ended:
                 raise Unreadable(f"damaged MIDI file (track {len(tracks) + 1} is cut off)")
@@ -120,9 +120,9 @@ def _unwrapped(content: bytes) -> bytes:
     return content[max(at, 0) :]
 
 
-def _track(data: bytes) -> tuple[Track, bool]:  # noqa: PLR0912, PLR0915  # one loop, for speed
+def _track(data: bytes) -> tuple[MidiTrack, bool]:  # noqa: PLR0912, PLR0915  # one loop, for speed
     """Read a track's events, and whether it has an end; IndexError where an event is cut off."""
-    track = Track()
+    track = MidiTrack()
     notes, controls = track.notes, track.controls
     at = tick = status = 0
     size = len(data)

@@ -227,7 +227,7 @@ def notate_part(
     ----------
     score : Score
     part : Part
-        Of the score.
+        Part of the score.
     bars : sequence of Bar
         Those of `divide_into_bars`.
     most : int

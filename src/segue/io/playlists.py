@@ -15,6 +15,10 @@ from segue.records import Track
 
 ENDINGS = (".m3u8", ".m3u", ".pls", ".xspf", ".json", ".jspf")
 _XSPF = "http://xspf.org/ns/0/"
+_VLC = "http://www.videolan.org/vlc/playlist/ns/0/"
+_VLC_APPLICATION = "http://www.videolan.org/vlc/playlist/0"
+#: Name of the extension of JSPF with start and end of a track.
+_EXTENSION = "urn:segue:part"
 #: Characters that are invalid in XML 1.0 (section 2.2).
 _INVALID_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -38,7 +42,9 @@ def write_playlist(target: Path, tracks: Sequence[Track], *, absolute: bool = Fa
     Notes
     -----
     In M3U8 and PLS, file names that are not UTF-8 are written as raw bytes, since only these open
-    the file; the other formats use percent-encoded URIs.
+    the file; the other formats use percent-encoded URIs. Start and end of a track that is a part of
+    a file are written in M3U8 and XSPF as options of VLC, since no others are in use, and in JSON
+    as an extension. PLS has no such field: there a player plays the whole file.
     """
     ending = target.suffix.lower()
     if ending not in ENDINGS:
@@ -82,11 +88,18 @@ def _m3u8(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
     for track in tracks:
         info = f"#EXTINF:{round(track.duration_s)},{_name(track)}"
         lines.append(info.encode("utf-8", "replace"))
+        lines += [f"#EXTVLCOPT:{option}".encode() for option in _vlc_options(track)]
         path = _path_line(target, track, absolute=absolute)
         first = os.fsdecode(path)[0]
         # A line that begins with # is a comment, and players strip leading whitespace.
         lines.append(b"./" + path if first == "#" or first.isspace() else path)
     return b"\n".join(lines) + b"\n"
+
+
+def _vlc_options(track: Track) -> list[str]:
+    """Return the options with which VLC plays only a track that is a part of a file."""
+    part = track.passage
+    return [f"start-time={part.start_s:.3f}", f"stop-time={part.end_s:.3f}"] if part else []
 
 
 def _pls(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
@@ -106,13 +119,21 @@ def _name(track: Track) -> str:
 
 def _xspf(target: Path, tracks: Sequence[Track], *, absolute: bool) -> bytes:
     ET.register_namespace("", _XSPF)
+    ET.register_namespace("vlc", _VLC)
     playlist = ET.Element(f"{{{_XSPF}}}playlist", version="1")
     track_list = ET.SubElement(playlist, f"{{{_XSPF}}}trackList")
-    for fields in _jspf(target, tracks, absolute=absolute)["playlist"]["track"]:
+    items = _jspf(target, tracks, absolute=absolute)["playlist"]["track"]
+    for track, fields in zip(tracks, items, strict=True):
         element = ET.SubElement(track_list, f"{{{_XSPF}}}track")
+        fields.pop("extension", None)
         for name, value in fields.items():
             text = value[0] if isinstance(value, list) else str(value)
             ET.SubElement(element, f"{{{_XSPF}}}{name}").text = _INVALID_XML.sub("\ufffd", text)
+        if options := _vlc_options(track):
+            name = f"{{{_XSPF}}}extension"
+            extension = ET.SubElement(element, name, application=_VLC_APPLICATION)
+            for option in options:
+                ET.SubElement(extension, f"{{{_VLC}}}option").text = option
     ET.indent(playlist)
     xml: bytes = ET.tostring(playlist, encoding="utf-8", xml_declaration=True)
     return xml + b"\n"
@@ -126,5 +147,7 @@ def _jspf(target: Path, tracks: Sequence[Track], *, absolute: bool) -> dict[str,
         texts = {"title": tags.title, "creator": tags.artist, "album": tags.album}
         fields |= {name: value for name, value in texts.items() if value}
         fields["duration"] = round(track.duration_s * 1000)
+        if part := track.passage:
+            fields["extension"] = {_EXTENSION: [{"start_s": part.start_s, "end_s": part.end_s}]}
         items.append(fields)
     return {"playlist": {"track": items}}

@@ -1,14 +1,15 @@
 """Scanning of folders for files to add: ignore rules, sidecar texts, links.
 
 System files, hidden files and files that match a ``.segueignore`` are skipped. Texts of the same
-name as a recording or score are matched with it: they are its sidecar texts with lyrics.
+name as a recording or score are matched with it: they are its sidecar texts with lyrics. Cue sheets
+are matched with the recordings that they divide into tracks.
 """
 
+import contextlib
 import errno
 import os
 import re
 import stat
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,14 @@ from functools import cache, partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from segue.errors import BadArgument, is_transient
+from segue.errors import BadArgument, Unreadable, is_transient
 from segue.files import is_partial
+from segue.io.cue_sheets import SUFFIX as CUE_SUFFIX
+from segue.io.cue_sheets import CueSheet, match_cue_sheets, read_cue_sheet
 from segue.io.lyrics import is_lyrics_csv, is_lyrics_json
 from segue.media import ALL_SUFFIXES, medium_of
 from segue.records import FileState, Medium
+from segue.text import fold_name
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -158,12 +162,12 @@ def match_sidecars(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     for name in names:
         path = PurePath(name)
         if path.suffix.lower() in _SIDECAR_SUFFIXES:
-            texts[_folded(path.stem)].append(name)
+            texts[fold_name(path.stem)].append(name)
         elif medium_of(path) in {"sound", "score"} and path.suffix.lower() not in _TUNE_BOOKS:
             music.append(name)
     if not texts:
         return {}
-    stems = {name: _folded(PurePath(name).stem) for name in music}
+    stems = {name: fold_name(PurePath(name).stem) for name in music}
     recordings = {stem for name, stem in stems.items() if medium_of(PurePath(name)) == "sound"}
     by_language: dict[str, list[str]] = defaultdict(list)
     for stem, files in texts.items():
@@ -174,7 +178,7 @@ def match_sidecars(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     for name, stem in stems.items():
         if medium_of(PurePath(name)) == "score" and stem in recordings:
             continue
-        files = [*texts.get(stem, ()), *texts.get(_folded(name), ()), *by_language.get(stem, ())]
+        files = [*texts.get(stem, ()), *texts.get(fold_name(name), ()), *by_language.get(stem, ())]
         if files:
             matched[name] = tuple(sorted(files, key=partial(_rank, PurePath(name).stem)))
     return matched
@@ -183,10 +187,6 @@ def match_sidecars(names: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
 def _rank(stem: str, text: str) -> tuple[int, bool]:
     path = PurePath(text)
     return _SIDECAR_SUFFIXES.index(path.suffix.lower()), path.stem != stem
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 # --- scan ---
@@ -227,6 +227,7 @@ class FoundFile:
     root : bytes
         The folder that was scanned.
     state : FileState
+        Of a recording with a cue sheet, that of both, so that a change of either is noticed.
     kind : {"sound", "score", "lyrics"}
     asked_for : bool
         The file itself was named, not a folder that contains it.
@@ -234,6 +235,8 @@ class FoundFile:
         Sidecar texts of a recording or score, in order of preference.
     music : tuple of bytes
         Recordings or scores of which a text is a sidecar.
+    sheet : bytes
+        Path of the cue sheet that divides a recording into tracks; empty if there is none.
     """
 
     path: bytes
@@ -243,6 +246,7 @@ class FoundFile:
     asked_for: bool = False
     texts: tuple[SidecarText, ...] = ()
     music: tuple[bytes, ...] = ()
+    sheet: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +335,25 @@ def _scan_file(path: bytes) -> Iterator[Scanned]:
             ]
     except (OSError, BadArgument):
         names = []  # the folder cannot be listed, but the file may be readable
-    yield from _classify(path, folder, _Sidecars(folder, names), asked_for=True)
+    sidecars = _Sidecars(folder, names)
+    if _path(path).suffix.lower() == CUE_SUFFIX:
+        yield from _recordings_of_sheet(path, folder, sidecars)
+    else:
+        for sheet, reason in sidecars.faults.items():
+            yield UnreadablePath(sheet, folder, reason)
+        yield from _classify(path, folder, sidecars, asked_for=True)
+
+
+def _recordings_of_sheet(path: bytes, folder: bytes, sidecars: "_Sidecars") -> Iterator[Scanned]:
+    """Scan the recordings that a cue sheet, which was named, divides into tracks."""
+    recordings = sidecars.divided_by(path)
+    if not recordings:
+        reason = sidecars.faults.get(
+            path, "no recording that this cue sheet divides into tracks lies beside it"
+        )
+        yield UnreadablePath(path, folder, reason)
+    for recording in recordings:
+        yield from _classify(recording, folder, sidecars, asked_for=True)
 
 
 class _Walk:
@@ -400,7 +422,13 @@ class _Walk:
 
 
 class _Sidecars:
-    """The sidecar texts of a folder."""
+    """The sidecar texts and cue sheets of a folder.
+
+    Attributes
+    ----------
+    faults : dict of bytes to str
+        Cue sheets that cannot be read, and the reasons.
+    """
 
     def __init__(self, folder: bytes, names: Sequence[bytes]) -> None:
         self._texts: dict[bytes, tuple[bytes, ...]] = {}
@@ -410,6 +438,8 @@ class _Sidecars:
             self._texts[path] = tuple(os.path.join(folder, os.fsencode(text)) for text in texts)
             for text in self._texts[path]:
                 self._music[text].append(path)
+        self.faults: dict[bytes, str] = {}
+        self._sheets = self._match_sheets(folder, names)
 
     def texts(self, path: bytes) -> tuple[SidecarText, ...]:
         """List the sidecar texts of music, in order of preference."""
@@ -422,6 +452,36 @@ class _Sidecars:
             if stat.S_ISREG(status.st_mode):
                 sidecars.append(SidecarText(text, FileState(status.st_size, status.st_mtime_ns)))
         return tuple(sidecars)
+
+    def _match_sheets(self, folder: bytes, names: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Read the cue sheets of the folder; return that of each recording they divide."""
+        sheets: dict[str, CueSheet] = {}
+        for name in names:
+            if not name.lower().endswith(CUE_SUFFIX.encode()):
+                continue
+            path = os.path.join(folder, name)
+            try:
+                if os.path.isfile(path):
+                    sheets[os.fsdecode(name)] = read_cue_sheet(_path(path))
+            except Unreadable as error:
+                self.faults[path] = str(error)
+        if not sheets:
+            return {}
+        recordings = [
+            name for name in map(os.fsdecode, names) if medium_of(PurePath(name)) == "sound"
+        ]
+        return {
+            os.path.join(folder, os.fsencode(recording)): os.path.join(folder, os.fsencode(sheet))
+            for recording, sheet in match_cue_sheets(sheets, recordings).items()
+        }
+
+    def sheet(self, path: bytes) -> bytes:
+        """Return the cue sheet of a recording; empty if there is none."""
+        return self._sheets.get(path, b"")
+
+    def divided_by(self, sheet: bytes) -> list[bytes]:
+        """List the recordings that a cue sheet divides into tracks."""
+        return [recording for recording, of_it in self._sheets.items() if of_it == sheet]
 
     def music(self, path: bytes) -> tuple[bytes, ...]:
         """List the music of which a text is a sidecar."""
@@ -438,7 +498,10 @@ def _classify(
         return
     kind = medium_of(file)
     if kind is None:
-        if suffix in UNSUPPORTED or asked_for:
+        if suffix == CUE_SUFFIX:
+            if path in sidecars.faults:
+                yield UnreadablePath(path, root, sidecars.faults[path])
+        elif suffix in UNSUPPORTED or asked_for:
             yield UnreadablePath(
                 path, root, f"unsupported: {suffix or 'no ending'}; {_supported()}"
             )
@@ -458,7 +521,11 @@ def _classify(
         yield OtherFile(path)
         return
     state = FileState(status.st_size, status.st_mtime_ns)
-    yield FoundFile(path, root, state, kind, asked_for, sidecars.texts(path), music)
+    sheet = sidecars.sheet(path)
+    with contextlib.suppress(OSError):  # a sheet that is gone meanwhile is missed by the worker too
+        beside = os.stat(sheet)
+        state = FileState(state.size + beside.st_size, state.mtime_ns ^ beside.st_mtime_ns)
+    yield FoundFile(path, root, state, kind, asked_for, sidecars.texts(path), music, sheet)
 
 
 def _path(path: bytes) -> Path:

@@ -34,6 +34,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "genre": ("genre", "tcon", "©gen", "wm/genre"),
     "year": ("date", "year", "tdrc", "tyer", "©day", "wm/year"),
     "track_number": ("tracknumber", "track", "trck", "trkn", "wm/tracknumber"),
+    "cue_sheet": ("cuesheet", "txxx:cuesheet", "----:com.apple.itunes:cuesheet"),
 }
 _LATIN_1: Final = 0  # encoding of an ID3 frame; also declared for texts in other encodings
 _REPLACEMENT: Final = "\ufffd"
@@ -50,9 +51,9 @@ def embedded_tags(path: Path) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        Values by field: title, artist, artists, album, album_artist, genre, year, track_number.
-        Empty fields and unreadable tags are left out: a damaged tag does not make the file
-        unreadable.
+        Values by field: title, artist, artists, album, album_artist, genre, year, track_number,
+        cue_sheet. Empty fields and unreadable tags are left out: a damaged tag does not make the
+        file unreadable.
     """
     tags = _by_mutagen(path)
     if tags and not any(_REPLACEMENT in value for values in tags.values() for value in values):
@@ -195,7 +196,9 @@ _NUMBER_BETWEEN: Final = re.compile(r"(?P<number>\d{1,3})(?:\s+[-–—]\s+|\.\s
 _NUMBERED_NAME: Final = re.compile(r"^(?P<number>\d{1,3})[\s._-]+(?P<rest>\D.*)$")
 
 
-def read_tags(path: Path, given: Tags = NO_TAGS) -> Tags:
+def read_tags(
+    path: Path, given: Tags = NO_TAGS, embedded: Mapping[str, Sequence[str]] | None = None
+) -> Tags:
     """Read the tags of a recording.
 
     Parameters
@@ -203,13 +206,15 @@ def read_tags(path: Path, given: Tags = NO_TAGS) -> Tags:
     path : Path
     given : Tags
         Title, artist and album for a file without these tags.
+    embedded : mapping of str to sequence of str, optional
+        Its `embedded_tags`, where they were read before.
 
     Returns
     -------
     Tags
         Completed from file names such as ``01 artist - title``; folder names are not used.
     """
-    embedded = embedded_tags(path)
+    embedded = embedded_tags(path) if embedded is None else embedded
     from_name = tags_from_name(path, given)
     first = {field: clean(values[0]) for field, values in embedded.items()}
     slashes = id3_version(path) == _SLASH_VERSION

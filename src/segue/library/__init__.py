@@ -33,6 +33,7 @@ from segue.records import (
 from segue.search.descriptions import average_rankings, rank_by_tags, track_descriptions
 from segue.search.filters import Filters, duplicate_map
 from segue.search.groups import MIN_TRACKS, similar_groups, tracks_of_similar_artists
+from segue.search.neighbours import hubness_corrections
 from segue.search.query import (
     Query,
     QuerySet,
@@ -204,9 +205,9 @@ class Library(deprecation.RenamedAttributes):
             watch=watch,
         )
         for kind in self._store.kinds():
-            # Write the matrices now, so that the first query is fast.
+            # Computed now, so that the first query is fast.
             for space in MEDIA[kind].default_spaces:
-                self._store.spaces.matrix(space)
+                hubness_corrections(self._store, self._store.spaces.matrix(space))
         if has_trained:
             report.failures += embed_new_tracks(self._store, workers=count)
         return report

@@ -64,12 +64,12 @@ class Scores(RenamedAttributes):
         """
         from segue.ingest.analysis import read_score  # imports the decoders
 
-        path, tune, medium = self._file(query)
+        path, tune, medium, passage = self._file(query)
         if medium == "score":
             return read_score(path, tune)
-        from segue.ingest.transcription import notated  # imports torch
+        from segue.ingest.transcription import notated, transcribe  # imports torch
 
-        return notated(self.transcribe(path))
+        return notated(transcribe(path, passage))
 
     def transcribe(
         self,
@@ -103,19 +103,23 @@ class Scores(RenamedAttributes):
         """
         from segue.ingest.transcription import transcribe  # imports torch
 
-        path, _, medium = self._file(query)
+        path, _, medium, track_passage = self._file(query)
         if medium != "sound":
             raise BadArgument(f"{path.name} is a score already; name a recording")
-        return transcribe(path, passage, watch)
+        if passage and track_passage:
+            start_s = track_passage.start_s
+            passage = Span(start_s + passage.start_s, start_s + passage.end_s)
+        return transcribe(path, passage or track_passage, watch)
 
-    def _file(self, query: Query) -> tuple[Path, int, Medium]:
-        """Return file, number of the tune, and medium of a score or recording."""
+    def _file(self, query: Query) -> tuple[Path, int, Medium, Span | None]:
+        """Return file, number of the tune, medium and passage of a score or recording."""
         resolved = resolve(self._store, query)
+        passage = None
         if isinstance(resolved, Path):
             path, tune, medium = resolved, 0, medium_of(resolved)
         else:
             track = resolved[0]
-            path, tune, medium = track.path, track.tune, track.kind
+            path, tune, medium, passage = track.path, track.tune, track.kind, track.passage
         if medium is None or medium == "lyrics":
             name = resolved if isinstance(resolved, Path) else _name(resolved, query)
             what = "is lyrics" if medium else "is not music known here"
@@ -129,7 +133,7 @@ class Scores(RenamedAttributes):
             raise BadArgument(
                 f"{str(query)!r} names {len(resolved)} {nouns[medium]}; give the id of one"
             )
-        return path, tune, medium
+        return path, tune, medium, passage
 
     def find_melody(
         self,
@@ -251,7 +255,7 @@ class Scores(RenamedAttributes):
 
         Examples
         --------
-        >>> rolls = lib.scores.interpolate("Für Elise", "rag.mid", steps=5)  # doctest: +SKIP
+        >>> rolls = lib.scores.interpolate("sonata.mid", "rag.mid", steps=5)  # doctest: +SKIP
         >>> len(rolls)  # doctest: +SKIP
         5
         """
@@ -265,7 +269,7 @@ class Scores(RenamedAttributes):
 
         Examples
         --------
-        >>> original, reconstruction = lib.scores.reconstruct("Für Elise")  # doctest: +SKIP
+        >>> original, reconstruction = lib.scores.reconstruct("sonata.mid")  # doctest: +SKIP
         """
         from segue.score.vae.model import reconstruct
 

@@ -325,7 +325,7 @@ class Progress:
     loss : float
         Training loss, smoothed.
     validation_loss : float
-        Of the last epoch; NaN before the end of the first.
+        Validation loss of the last epoch; NaN before the end of the first.
     items_per_second : float
         Throughput in items of a batch.
     remaining_s : float

@@ -94,11 +94,16 @@ def without_nan(value: Any) -> Any:
 
 
 def link(track: Track, target: Path) -> str:
-    """Return the URL of a track's file relative to a page; "" if the file is missing."""
+    """Return the URL of a track's file relative to a page; "" if the file is missing.
+
+    A part of a file is a media fragment (W3C Media Fragments URI 1.0, section 4.2.1).
+    """
     if track.missing:
         return ""
     relative = os.path.relpath(track.path, target.absolute().parent)
-    return quote(os.fsencode(relative))
+    part = track.passage
+    fragment = f"#t={part.start_s:.2f},{part.end_s:.2f}" if part else ""
+    return quote(os.fsencode(relative)) + fragment
 
 
 def write_playlist_page(

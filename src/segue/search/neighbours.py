@@ -2,7 +2,8 @@
 
 A search is one matrix product with the contiguous matrix of unit vectors. The graph, from which
 maps, clusters, playlists and duplicates are computed, is computed once for a space and stored
-beside its matrix, and so are the hubness corrections.
+beside its matrix, and so are the hubness corrections, which in large libraries are computed for new
+tracks only.
 """
 
 import os
@@ -37,6 +38,8 @@ MIN_CORRECTED: Final = 30
 #: Maximum number of tracks among which these neighbours are searched, evenly spaced in larger
 #: libraries, so that the time is linear in the number of tracks.
 _MAX_REFERENCES: Final = 4096
+#: Share of new tracks from which the references are drawn again.
+_MAX_NEW: Final = 0.1
 
 #: Progress callback: the number of items done, and the total number.
 Watcher = Callable[[int, int], None]
@@ -143,7 +146,10 @@ def hubness_corrections(store: Store, matrix: Matrix) -> FloatArray:
     stored = store.spaces.derived(space, "hubness") or {}
     corrections: FloatArray = stored.get("corrections", _EMPTY)
     if corrections.shape != (n,) or corrections.dtype != np.float32:
-        corrections = compute_hubness_corrections(np.asarray(matrix.unit))
+        if n > _MAX_REFERENCES:
+            corrections = _centred(_updated_means(store, matrix))
+        else:
+            corrections = compute_hubness_corrections(np.asarray(matrix.unit))
         store.spaces.save_derived(space, "hubness", {"corrections": corrections})
     return corrections
 
@@ -171,21 +177,78 @@ def compute_hubness_corrections(
     ndarray, shape (n,), float32
         Half of r, less its mean.
     """
-    n = len(unit)
-    step = -(-n // max_references)
-    references = unit[::step]
-    k = min(k, round(n**0.5), len(references) - 1)
-    means = np.empty(n, np.float32)
+    step = -(-len(unit) // max_references)
+    k = min(k, round(len(unit) ** 0.5), len(unit[::step]) - 1)
+    return _centred(_neighbour_means(unit, unit[::step], k, step))
+
+
+def _centred(means: FloatArray) -> FloatArray:
+    return np.asarray((means - means.mean(dtype=np.float64)) / 2, np.float32)
+
+
+def _neighbour_means(unit: FloatArray, references: FloatArray, k: int, step: int = 0) -> FloatArray:
+    """Return the mean cosine of each row to its k nearest references, shape (n,).
+
+    Every `step`-th row is itself a reference, and not its own neighbour; 0 for none.
+    """
+    means = np.empty(len(unit), np.float32)
 
     def average(block: slice) -> None:
         similar = unit[block] @ references.T
-        rows = np.arange(block.start, block.stop)
-        own = np.flatnonzero(rows % step == 0)
-        similar[own, rows[own] // step] = -np.inf
+        if step:
+            rows = np.arange(block.start, block.stop)
+            own = np.flatnonzero(rows % step == 0)
+            similar[own, rows[own] // step] = -np.inf
         means[block] = _highest(similar, k)[1].mean(axis=1)
 
-    _run_blocks(average, n, len(references))
-    return np.asarray((means - means.mean(dtype=np.float64)) / 2, np.float32)
+    _run_blocks(average, len(unit), len(references))
+    return means
+
+
+def _updated_means(store: Store, matrix: Matrix) -> FloatArray:
+    """Compute the mean cosines to neighbours in a large library for new and changed rows only.
+
+    They are compared with the references of before, until a tenth of the library is not of the
+    time when these were drawn. Rows are known by id and checksum, so that means of another state
+    of the library are never taken for those of this one.
+    """
+    unit, space, n = np.asarray(matrix.unit), matrix.space.name, len(matrix.ids)
+    checksums = _row_checksums(unit)
+    stored = store.spaces.derived(space, "means", lasting=True) or {}
+    try:
+        ids, references = stored["ids"], stored["references"]
+        at = np.searchsorted(ids, matrix.ids).clip(max=len(ids) - 1)
+        same = (ids[at] == matrix.ids) & (stored["checksums"][at] == checksums)
+        original = same & stored["original"][at]
+        means = np.where(same, stored["means"][at], np.float32(0))
+        is_stale = original.sum() < (1 - _MAX_NEW) * max(n, stored["original"].sum())
+        is_stale |= references.shape[1] != unit.shape[1]
+    except (KeyError, IndexError, ValueError):  # none, or a damaged file
+        is_stale = True
+    k = min(HUBNESS_NEIGHBOURS, round(n**0.5))
+    if is_stale:
+        step = -(-n // _MAX_REFERENCES)
+        references = unit[::step]
+        means = _neighbour_means(unit, references, k, step)
+        original = np.ones(n, np.bool_)
+    elif not same.all():
+        means[~same] = _neighbour_means(unit[~same], references, k)
+    arrays = {
+        "ids": matrix.ids, "checksums": checksums, "means": means, "original": original,
+        "references": references,
+    }  # fmt: skip
+    store.spaces.save_derived(space, "means", arrays, lasting=True)
+    return means
+
+
+def _row_checksums(unit: FloatArray) -> NDArray[np.uint64]:
+    """Return a checksum of the bits of each row."""
+    weights = np.random.default_rng(0).integers(1, 1 << 62, unit.shape[1], np.uint64) * 2 + 1
+    checksums = np.empty(len(unit), np.uint64)
+    for start in range(0, len(unit), _BLOCK_ROWS):
+        bits = np.ascontiguousarray(unit[start : start + _BLOCK_ROWS]).view(np.uint32)
+        checksums[start : start + _BLOCK_ROWS] = bits.astype(np.uint64) @ weights
+    return checksums
 
 
 # ---- graph -------------------------------------------------------------------------------

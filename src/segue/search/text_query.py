@@ -44,19 +44,25 @@ _DEGREES: Final = {
     **dict.fromkeys(("very", "extremely", "sehr", "extrem", "tres", "vraiment", "muy"), 1.5),
     **dict.fromkeys(("slightly", "bit", "etwas", "leicht", "bisschen", "peu", "poco"), 0.5),
 }
+#: Before "but", they name no track.
+_NOTHING: Final = frozenset(("nothing", "nichts", "rien", "nada"))
 #: Words without a meaning of their own in a description.
-_IGNORED: Final = _CONJUNCTIONS | frozenset(
-    """
+_IGNORED: Final = (
+    _CONJUNCTIONS
+    | _NOTHING
+    | frozenset(
+        """
     a an the of for with and in on at to by from some something any that this it is are be i want
     like please music musical song songs track tracks tune tunes piece pieces sound sounds sounding
     style kind more much full mood feel feeling vibe lots lot all good nice but only just too so
     ein eine einen einem einer der die das dem den des fur mit und im am von zu musik lied lieder
-    stuck stucke klang mehr viel art stimmung aber nur wie zum zur bei
+    stuck stucke klang als mehr viel art stimmung aber nur wie zum zur bei
     un une le la les l de du d pour avec et en au aux dans musique chanson chansons morceau morceaux
-    plus mais genre ambiance comme
+    plus que mais genre ambiance comme
     una unos unas el los las del al y e para con por que musica cancion canciones pieza mas pero
     estilo algo como
     """.split()  # noqa: SIM905
+    )
 )
 #: What divides a track from how results should differ from it.
 _BUT: Final = re.compile(
@@ -103,7 +109,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class TextDescription:
     """A description of music.
 
     Attributes
@@ -136,10 +142,12 @@ class Description:
 def split_comparison(text: str) -> tuple[str, str]:
     """Split "12 but sadder" into the name of a track and a description; "" without a track."""
     match = _BUT.match(text.strip())
-    return (match["base"].strip(), match["text"].strip()) if match else ("", text)
+    if not match or normalise(match["base"]) in _NOTHING:  # "nothing but piano"
+        return "", text
+    return match["base"].strip(), match["text"].strip()
 
 
-def parse_description(text: str) -> Description:
+def parse_description(text: str) -> TextDescription:
     """Read a description.
 
     Raises
@@ -158,7 +166,7 @@ def parse_description(text: str) -> Description:
     return description
 
 
-def parse_words(text: str) -> Description:
+def parse_words(text: str) -> TextDescription:
     """Read a description of which no word need be known; see `parse_description`."""
     if len(text) > MAX_CHARACTERS:
         raise BadArgument(f"a description has at most {MAX_CHARACTERS} characters")
@@ -172,7 +180,7 @@ def parse_words(text: str) -> Description:
             previous = terms.setdefault(term.concept.name, term)
             if previous.weight * term.weight < 0:
                 raise BadArgument(f"{previous.words!r} and {term.words!r} cancel each other out")
-    return Description(text.strip(), tuple(terms.values()), tuple(unknown))
+    return TextDescription(text.strip(), tuple(terms.values()), tuple(unknown))
 
 
 def _parse_clause(clause: str) -> Iterator[Term | str]:
@@ -218,14 +226,14 @@ class Reading:
     ----------
     names : tuple of str, int or Path
         Queries that name tracks or files.
-    description : Description, optional
+    description : TextDescription, optional
         What the other queries describe.
     remark : str
         The reading in a sentence; "" for names that describe nothing.
     """
 
     names: tuple[Query, ...]
-    description: Description | None
+    description: TextDescription | None
     remark: str
 
 
@@ -290,7 +298,7 @@ def _describes(text: str) -> bool:
 
 def rank_queries(
     store: Store,
-    description: Description | None,
+    description: TextDescription | None,
     query_set: QuerySet,
     space: str | None = None,
     metric: Metric = "cosine",
@@ -302,7 +310,7 @@ def rank_queries(
     ----------
     store : Store
         Database of the library.
-    description : Description, optional
+    description : TextDescription, optional
         What results have, or what they have more of than the queries.
     query_set : QuerySet
         Tracks and files; none for a description alone.
@@ -335,7 +343,7 @@ def rank_queries(
 
 def rank_by_description(
     store: Store,
-    description: Description,
+    description: TextDescription,
     medium: Medium,
     relative_to: Sequence[int] = (),
 ) -> Ranking:
@@ -345,7 +353,7 @@ def rank_by_description(
     ----------
     store : Store
         Database of the library.
-    description : Description
+    description : TextDescription
         Concepts.
     medium : {"sound", "score"}
         Medium of the results.

@@ -311,10 +311,20 @@ class Spaces:
             lambda: self._raw_vectors(space_id, space.dimension),
         )
 
-    def derived(self, name: str, what: str) -> dict[str, NDArray[Any]] | None:
-        """Load arrays derived from the current state of a space; None if there are none."""
-        _, space_id, changes = self._find(name)
-        return load_derived(self._derived, name, f"{space_id}-{changes}", what)
+    def derived(
+        self, name: str, what: str, *, lasting: bool = False
+    ) -> dict[str, NDArray[Any]] | None:
+        """Load arrays derived from the current state of a space; None if there are none.
+
+        `lasting` ones may be of any state, also of another library: whoever reads them checks that.
+        """
+        return load_derived(self._derived, name, self._state(name, lasting=lasting), what)
+
+    def save_derived(
+        self, name: str, what: str, arrays: Mapping[str, NDArray[Any]], *, lasting: bool = False
+    ) -> None:
+        """Save arrays derived from the current state of a space; see `derived`."""
+        save_derived(self._derived, name, self._state(name, lasting=lasting), what, arrays)
 
     def of_texts(self, what: str) -> dict[str, NDArray[Any]] | None:
         """Load arrays derived from texts that they name, whatever the state of the library."""
@@ -324,10 +334,9 @@ class Spaces:
         """Save arrays derived from texts that they name."""
         save_derived(self._derived, _TEXTS, _TEXTS, what, arrays)
 
-    def save_derived(self, name: str, what: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Save arrays derived from the current state of a space."""
+    def _state(self, name: str, *, lasting: bool) -> str:
         _, space_id, changes = self._find(name)
-        save_derived(self._derived, name, f"{space_id}-{changes}", what, arrays)
+        return "any" if lasting else f"{space_id}-{changes}"
 
     def identity(self, name: str) -> tuple[int, int]:
         """Return the id of a space and its state, which differs after each change."""

@@ -47,7 +47,7 @@ def spell_chord(root: int, quality: str, bass: int, sharps: int, *, is_minor: bo
     quality : str
         The symbol after the root: "m7".
     sharps : int
-        Of the key signature; below 0: flats.
+        Number of sharps of the key signature; negative for flats.
     is_minor : bool
         The key is minor.
 

@@ -62,7 +62,7 @@ def spell_pitch(pitch: int, sharps: int) -> tuple[str, int, int]:
     ----------
     pitch : int
     sharps : int
-        Of the key signature; flats are negative.
+        Number of sharps of the key signature; negative for flats.
 
     Returns
     -------

@@ -34,10 +34,10 @@ def read_representation(model: Path) -> Representation:
 
 def make_examples(tracks: Sequence[Track], cache: Cache, step: str, image: str) -> list[Example]:
     """Return an example for each content that is in the cache."""
-    unique = {track.content_hash: track for track in tracks if track.content_hash in cache}
+    unique = {track.content_key: track for track in tracks if track.content_key in cache}
     return [
         Example(
-            track.content_hash,
+            track.content_key,
             track.tags.album,
             track.tags.artist,
             step_frames(track, step, image),
@@ -64,7 +64,7 @@ def image_of(store: Store, sound: LearnedSound, track: Track) -> ByteArray:
         The file cannot be read.
     """
     cache, report = fill_cache(store.folder, representation(sound.config), [track], 1)
-    image = cache.read(track.content_hash)
+    image = cache.read(track.content_key)
     if image is None:
         reason = report.failures[0].reason if report.failures else "the cache is full"
         raise TrainingFailed(f"no image can be made of {track.path}: {reason}")
@@ -109,12 +109,12 @@ def embed(
     sound: LearnedSound, tracks: Sequence[Track], cache: Cache
 ) -> Iterator[tuple[int, FloatArray]]:
     """Embed the recordings that are in the cache; yields track ids and vectors."""
-    cached = [track for track in tracks if track.content_hash in cache]
+    cached = [track for track in tracks if track.content_key in cache]
     config, read = sound.config, reader(cache)
     for first in range(0, len(cached), BATCH_SIZE):
         batch = cached[first : first + BATCH_SIZE]
         vectors = sound.vectors(
-            [tiles_of(config, read(track.content_hash)) for track in batch],
+            [tiles_of(config, read(track.content_key)) for track in batch],
             [step_frames(track, config.step, config.image) for track in batch],
         )
         yield from zip((track.id for track in batch), vectors, strict=True)

@@ -17,10 +17,10 @@ from segue.evaluation.generated import (
     pitch_class_entropy,
     scale_consistency,
 )
-from segue.generate.compose.chords import chord_fit
+from segue.generate.compose.biases import chord_fit
 from segue.generate.compose.critic import Critic
-from segue.generate.compose.dynamics import shape_dynamics
 from segue.generate.compose.editing import add_part, insert_bars
+from segue.generate.compose.humanise import shape_dynamics
 from segue.generate.compose.locks import parse_locks
 from segue.generate.compose.options import CompositionOptions
 from segue.generate.compose.plan import BarChord, BarPlan

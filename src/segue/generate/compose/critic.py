@@ -282,7 +282,8 @@ class Critic:
     Attributes
     ----------
     mean, scale : ndarray, shape (features,)
-        Of the features in the training set; undefined features count as the mean.
+        Mean and standard deviation of the features in the training set; undefined features count
+        as the mean.
     weights : ndarray, shape (classes, features)
     bias : ndarray, shape (classes,)
     """

@@ -1,4 +1,8 @@
-"""Humanisation of a written score: swing, and microtiming and velocities learned from drummers.
+"""Performance of a score: dynamics, swing, microtiming and velocities learned from drummers.
+
+The transformer plays all sections equally loud. Levels of the sections, crescendos between them,
+phrases and accents are planned, and added to the velocities of the score, where users meet it; the
+transformer reads its own bars without them.
 
 The deviations of a drum hit from the grid are modelled as the sum of
 
@@ -23,11 +27,22 @@ from safetensors.numpy import load_file
 
 from segue.builtin_spaces import WEIGHTS
 from segue.errors import BadArgument, check_seed
+from segue.generate.compose.plan import BarPlan
 from segue.records import Part, Score
 from segue.score.timing import BarGrid, TickArray, bar_grid, ticks_to_seconds
 
+#: Velocity of a dynamic level, about a mark of dynamics as from mezzo forte to forte.
+_LEVEL: Final = 20.0
+#: Bars before a louder or softer section in which the level moves towards its own, at most half the
+#: way.
+_TRANSITION_BARS: Final = 2
+#: Velocities added to the bars of a phrase of four bars, and by place in the bar: on the first
+#: beat, on the middle of the bar, on another beat, and between beats.
+_PHRASE: Final = (-3.0, 0.0, 3.0, 0.0)
+_ACCENTS: Final = (4.0, 2.0, 0.0, -3.0)
+#: Softest and loudest velocity that dynamics lead to.
+_RANGE: Final = (16, 124)
 Floats = NDArray[np.float64]
-
 #: Drum groups of the model, with their keys in the General MIDI percussion map; 22, 26 and 58 are
 #: keys of the electronic kit that the model was fitted to.
 DRUM_GROUPS: Final[dict[str, tuple[int, ...]]] = {
@@ -44,7 +59,6 @@ DRUM_GROUPS: Final[dict[str, tuple[int, ...]]] = {
 POSITIONS: Final = 16
 STRAIGHT: Final = 0.5
 MAX_SWING: Final = 0.75
-
 _GROUP_OF_KEY: Final = {
     key: index for index, keys in enumerate(DRUM_GROUPS.values()) for key in keys
 }
@@ -64,6 +78,63 @@ _PITCHED_SHARE: Final = 0.5
 _ARC: Final = 8.0
 _PHRASE_REST: Final = 1.0
 _LONGEST_PHRASE: Final = 16.0
+
+
+def shape_dynamics(score: Score, plans: Sequence[BarPlan], first: int) -> Score:
+    """Return a score with the planned dynamics in its new bars.
+
+    Parameters
+    ----------
+    score : Score
+    plans : sequence of BarPlan
+        Of the new bars.
+    first : int
+        Index of the first new bar.
+    """
+    grid = bar_grid(score)
+    offsets = np.zeros(max(len(grid), first + len(plans)))
+    offsets[first : first + len(plans)] = _bar_offsets(plans)
+    new = np.zeros(len(offsets), np.bool_)
+    new[first : first + len(plans)] = True
+    return replace(
+        score, parts=tuple(_shape(part, grid, offsets, new, score) for part in score.parts)
+    )
+
+
+def _bar_offsets(plans: Sequence[BarPlan]) -> NDArray[np.float64]:
+    """Return the velocity to add to each bar."""
+    levels = np.array([plan.level for plan in plans], np.float64)
+    offsets = levels * _LEVEL
+    for index, plan in enumerate(plans):
+        offsets[index] += 0.0 if plan.ends else _PHRASE[(index - plan.section) % len(_PHRASE)]
+        for ahead in range(1, _TRANSITION_BARS + 1):
+            if index + ahead < len(plans) and plans[index + ahead].section != plan.section:
+                change = (levels[index + ahead] - levels[index]) * _LEVEL
+                offsets[index] += change * (_TRANSITION_BARS + 1 - ahead) / (2 * _TRANSITION_BARS)
+                break
+    return offsets
+
+
+def _shape(
+    part: Part,
+    grid: BarGrid,
+    offsets: NDArray[np.float64],
+    new: NDArray[np.bool_],
+    score: Score,
+) -> Part:
+    """Add the offsets of the bars, and accents to pitched parts, to the new notes of a part."""
+    notes = part.notes.copy()
+    bar = grid.index_of(notes[:, 0])
+    added = offsets[bar]
+    if not part.is_drum:
+        ticks = notes[:, 0] - grid.edges[bar]
+        length = grid.edges[bar + 1] - grid.edges[bar]
+        beat = score.ticks_per_quarter
+        places = [ticks == 0, 2 * ticks == length, ticks % beat == 0]
+        added = added + np.select(places, _ACCENTS[:3], _ACCENTS[3])
+    shaped = np.rint(notes[:, 3] + added).clip(*_RANGE)
+    notes[:, 3] = np.where(new[bar], shaped, notes[:, 3])
+    return replace(part, notes=notes)
 
 
 @dataclass(frozen=True, slots=True)

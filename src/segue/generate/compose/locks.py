@@ -61,7 +61,7 @@ class LockedNotes:
         bar : Bar
             The bar so far.
         position : Position
-            Where it ends.
+            End of the bar so far.
         only : bool
             Whether no other notes may begin, as in a bar that has as many tokens as there is room
             for.

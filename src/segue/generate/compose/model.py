@@ -43,7 +43,7 @@ class Composer(SavedModel):
     metadata : mapping
         JSON values: how it was trained.
     fingerprint : str
-        Of the checkpoint; "" until it is saved.
+        Hash of the checkpoint; "" until it is saved.
     """
 
     kind: ClassVar = CHECKPOINT_KIND

@@ -154,8 +154,9 @@ _PROGRESSIONS: Final = (
     ),
     (
         "i VI iv V", "i VII VI V", "i VI III VII i VI iv V", "i iv VII III", "i iv V i",
-        "i VI VII i", "i III iv VI", "VI VII i v", "iv VII III VI", "i iv i V",
-        "i iv VII III VI iv V i", "i VII i V III VII iv V",
+        "i VI VII i",
+        "i III iv VI", "VI VII i v", "iv VII III VI", "i iv i V", "i iv VII III VI iv V i",
+        "i VII i V III VII iv V",
     ),
 )  # fmt: skip
 

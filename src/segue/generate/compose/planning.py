@@ -8,11 +8,12 @@ import numpy as np
 
 from segue.errors import BadArgument
 from segue.generate.compose.editing import add_part
-from segue.generate.compose.lead import add_lead, lead_instrument
-from segue.generate.compose.motif import (
+from segue.generate.compose.lead import (
     STATEMENT_PENALTY,
     VARIATION_PENALTY,
+    add_lead,
     develop,
+    lead_instrument,
     read_motif,
 )
 from segue.generate.compose.options import CompositionOptions, beat_length
@@ -150,11 +151,13 @@ def _plan_chords(
         if key is None:
             key = estimate_chords_key(progression, signature)
         return replace(options, key=key, time_signature=signature), {"": progression}
-    if prompt is None and set(options.instruments or ()) != {DRUMS}:
+    goes_on = any(chord.root >= 0 for bar in before for chord in bar)
+    is_open = prompt is None or (options.style is not None and not goes_on)
+    if is_open and set(options.instruments or ()) != {DRUMS}:
         key = int(rng.integers(24)) if options.key is None else options.key
         names = [section.name for section in options.sections] or [""]
         return replace(options, key=key), sample_progressions(key, names, rng)
-    if options.style is not None and any(before):
+    if options.style is not None and goes_on:
         return options, {"": list(before[-_CONTINUED_BARS:])}
     return options, {}
 
@@ -185,7 +188,7 @@ def _with_cadence(plans: list[BarPlan], key: int | None) -> list[BarPlan]:
 def plan_motif(
     score: Score, options: CompositionOptions, length: int
 ) -> tuple[CompositionOptions, list[BarPlan]]:
-    """Plan a new piece that develops the motif of a score; see `segue.generate.compose.motif`.
+    """Plan a new piece that develops the motif of a score; see `segue.generate.compose.lead`.
 
     The chords are those of the options, else those that `segue.generate.harmony` finds for the
     development.

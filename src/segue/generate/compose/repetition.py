@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.generate.compose.chords import adapt_notes
+from segue.generate.compose.biases import adapt_notes
 from segue.generate.compose.grammar import Position
 from segue.generate.compose.patterns import crash, ending, fill
 from segue.generate.compose.plan import GIVEN, OPEN, BarChord, BarPlan
@@ -330,7 +330,7 @@ class RepetitionModel:
         bar : Bar
             The bar so far.
         position : Position
-            Where it ends.
+            End of the bar so far.
         """
         penalty = np.zeros(VOCABULARY_SIZE, np.float32)
         source = self._sources.get(position.instrument)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from segue.errors import BadArgument
-from segue.generate.compose.biases import OUT_OF_SCALE, LogitBiases
-from segue.generate.compose.chords import ChordGuide, adapt_notes
+from segue.generate.compose.biases import OUT_OF_SCALE, ChordGuide, LogitBiases, adapt_notes
 from segue.generate.compose.grammar import (
     GrammarState,
     encode_bar,
@@ -64,11 +63,14 @@ MAX_BARS: Final = 10_000
 #: Attempts at a bar before it is left empty, and increase of the temperature with each.
 _MAX_ATTEMPTS: Final = 8
 _TEMPERATURE_STEP: Final = 0.15
-#: Maximum number of equal bars in a row, and of silent ones.
+#: Maximum number of equal bars in a row, of silent ones, and of silent ones of an added part; and
+#: number of tokens of an empty bar with one that begins a part.
 _MAX_REPEATS: Final = 4
+_MAX_SILENT: Final = 1
+_MAX_SILENT_ADDED: Final = 2
+_EMPTY_BAR: Final = 3
 #: Factors of the penalties of the repetition model by attempt, the last one for all later ones.
 _SOURCE_FACTORS: Final = (1.0, 1.0, 0.5, 0.0)
-_MAX_SILENT: Final = 1
 #: Share of the context for the bars after a gap.
 _SUFFIX_SHARE: Final = 0.35
 _BAR_TOKENS: Final = range(FIRST_TOKEN["bar"], FIRST_TOKEN["tempo"])
@@ -137,7 +139,7 @@ class BarSampler:
         prompt : sequence of Bar
             All bars of a piece.
         plans : sequence of BarPlan
-            Of each new bar; () leaves all open.
+            Plan of each new bar; () leaves all open.
 
         Yields
         ------
@@ -179,7 +181,7 @@ class BarSampler:
         instrument : int
             Program of the melody, not one of the accompaniment.
         plans : sequence of BarPlan
-            Of each bar, with the notes of the melody as given patterns.
+            Plan of each bar, with the notes of the melody as given patterns.
 
         Yields
         ------
@@ -216,7 +218,7 @@ class BarSampler:
         first, last : int
             Range of indices to replace, without `last`.
         plans : sequence of BarPlan
-            Of each new bar; () leaves all open.
+            Plan of each new bar; () leaves all open.
         locked : frozenset of int
             Instruments whose notes stay; they are in the bars that are returned.
 
@@ -282,7 +284,7 @@ class BarSampler:
         instrument : int
             Program, or `DRUMS`; not among the instruments of the bars.
         plans : sequence of BarPlan
-            Of each bar; () leaves all open.
+            Plan of each bar; () leaves all open.
         are_estimated : bool
             Whether the chords of the plans are estimated from the bars, and less certain.
 
@@ -388,7 +390,10 @@ class BarSampler:
 
         state, tokens, logits = self._begin_bar(signature, tempo, given, attempt)
         max_tokens = self._decoder.context // 2 - len(self._header)
-        silent = not given and not any(bar.notes for bar in self._recent[-_MAX_SILENT:])
+        limit = _MAX_SILENT_ADDED if given else _MAX_SILENT
+        silent = not any(bar.notes for bar in self._recent[-limit:])
+        if given:  # a part may wait before it begins, and rest where all others do
+            silent = silent and len(self._recent) >= limit and len(given) > _EMPTY_BAR
         while True:
             allowed = state.allowed()
             allowed[END] = allowed[FIRST_TOKEN["bar"]]  # both end this bar

@@ -43,6 +43,8 @@ _DRUMS: Final = {
 _LOUD_LEVEL, _SOFT_LEVEL = 1.0, -1.0
 _LOUD_DRUMS: Final = {"hat": "ride"}
 _LEFT_OUT: Final = ("snare", "clap", "timbale", "cowbell", "tambourine")
+#: Bars of a phrase; in its last bar, the last stroke of a closed hi-hat is open.
+_PHRASE_BARS: Final = 4
 #: Steps of the bass below its range, and the register that it moves in.
 _BASS_CENTRE: Final = 40
 
@@ -104,7 +106,7 @@ STYLES: Final = {
         ),
         Style(
             "disco", "disco: four on the floor, octaves in the bass", 4, 118, (33, 4, 61),
-            {"kick": ("x...x...x...x...",), "open": ("..x...x...x...x.",),
+            {"kick": ("x...x...x...x...", "x...x...x...x.x."), "open": ("..x...x...x...x.",),
              "snare": ("....X.......X...",), "hat": ("x..xx..xx..xx..x",)},
             ("R-8-R-8-R-8-R-8-", "R-8-R-8-5-8-R-8-"), ("..x-..x-..x-..x-", "x-x-..x-..x-x-x-"),
         ),
@@ -141,7 +143,7 @@ STYLES: Final = {
         ),
         Style(
             "samba", "samba: surdo on the second beat, sixteenths", 4, 100, (33, 24, 73),
-            {"shaker": ("X.xxX.xxX.xxX.xx",), "kick": ("x..xx..xx..xx..x",),
+            {"shaker": ("X..xX..xX..xX..x",), "kick": ("x..xx..xx..xx..x",),
              "floor": ("....X.......X...",), "rim": ("x.x..x.x.x..x.x.", "..x.x.x..x.x.x.x")},
             ("R--R5--5R--R5--5", "R--R5--5R--58--W"), ("x.x..x.x.x..x.x.", "..x.x-..x.x..x.x"),
         ),
@@ -153,12 +155,14 @@ STYLES: Final = {
         ),
         Style(
             "tango", "tango: marcato, accents with a lead-in", 4, 116, (32, 0, 21),
-            {"snare": ("o...o...o...o.oo",), "kick": ("x...x...x...x...",)},
+            {"snare": ("o...o...o...o.oo", "o...o...o.o.o.oo"), "kick": ("x...x...x...x...",),
+             "pedal": ("....x.......x...",)},
             ("R---R---5---5---", "R-----5-R---5---"), ("X-..x-..X-..x-..", "X-....x-..x-x-.."),
         ),
         Style(
             "country", "country: train beat, alternating bass", 4, 112, (33, 25, 110),
-            {"snare": ("ooXoooXoooXoooXo",), "kick": ("x...x...x...x...",)},
+            {"snare": ("ooXoooXoooXoooXo",), "kick": ("x...x...x...x...", "x...x...x.x.x..."),
+             "pedal": ("....x.......x...",)},
             ("R---..--5---..--", "R-----..5---R-W-"), ("....x---....x---", "....x-x-....x-x-"),
         ),
         Style(
@@ -169,13 +173,14 @@ STYLES: Final = {
         ),
         Style(
             "waltz", "waltz: bass, chord, chord", 3, 150, (32, 0, 40),
-            {"kick": ("x.....",), "pedal": ("..x.x.",)},
+            {"kick": ("x.....",), "pedal": ("..x.x.",), "snare": ("..o.o.", "..o.oo"),
+             "ride": ("x.....",)},
             ("R-....", "R-....", "5-....", "R---W-"), ("..x-x-",),
         ),
         Style(
             "jazz-waltz", "jazz waltz: ride cymbal in three, walking bass", 3, 144, (32, 0, 73),
             {"ride": ("X..x.xx..", "X..x..x.x"), "pedal": ("...x.....",),
-             "snare": (".........", "........o")},
+             "snare": (".........", "........o"), "kick": ("x........", "o.......o")},
             ("R-----5--", "R--3--W--"), ("...x-...x", "x--..x---"),
         ),
     )
@@ -203,7 +208,7 @@ def find_style(name: str) -> Style:
     )
     if plain in STYLES:
         return STYLES[plain]
-    nearest = difflib.get_close_matches(plain, STYLES, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(plain, STYLES, n=1, cutoff=0.6)
     hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(sorted(STYLES))}"
     raise BadArgument(f"no style {name!r}; {hint} (--list-styles)")
 
@@ -328,14 +333,18 @@ def _events(pattern: str, style: Style, length: int) -> list[tuple[int, int, str
 
 def _drum_notes(style: Style, index: int, length: int, level: float) -> tuple[Note, ...]:
     notes = []
+    opens = index % _PHRASE_BARS == _PHRASE_BARS - 1
     for name, patterns in style.drums.items():
         if level <= _SOFT_LEVEL and name in _LEFT_OUT:
             continue
         drum = _LOUD_DRUMS.get(name, name) if level >= _LOUD_LEVEL else name
-        for onset, _, hit in _events(patterns[index % len(patterns)], style, length):
+        events = _events(patterns[index % len(patterns)], style, length)
+        for onset, _, hit in events:
             velocity = DEFAULT_VELOCITY + (hit == "X") * _ACCENT + (hit == "o") * _SOFT
-            notes.append(Note(onset, DRUMS, _DRUMS[drum], DRUM_DURATION, velocity))
-    return tuple(sorted(notes))
+            is_open = drum == "hat" and opens and onset == events[-1][0]
+            pitch = _DRUMS["open" if is_open else drum]
+            notes.append(Note(onset, DRUMS, pitch, DRUM_DURATION, velocity))
+    return tuple(sorted(set(notes)))
 
 
 def _bass_notes(

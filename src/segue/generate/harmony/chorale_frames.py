@@ -257,7 +257,7 @@ class KnownChorales:
     Attributes
     ----------
     voices : tuple of PassageIndex
-        Of alto, tenor and bass; see `segue.generate.copying.melody_ngrams`.
+        Indexes of alto, tenor and bass; see `segue.generate.copying.melody_ngrams`.
     """
 
     voices: tuple[PassageIndex, ...]

@@ -330,7 +330,7 @@ def estimate_chart(score: Score) -> Chart:
     Returns
     -------
     Chart
-        Of the bars in that time signature.
+        Chords of the bars in that time signature.
 
     Raises
     ------
@@ -361,7 +361,7 @@ def chart_from_symbols(score: Score) -> tuple[Chart | None, tuple[str, ...]]:
     Returns
     -------
     chart : Chart or None
-        Of the bars in that time signature, from that of the first chord on: what precedes it is an
+        Chords of the bars in that time signature, from the first chord on: what precedes it is an
         upbeat. None if there are no chord symbols.
     unknown : tuple of str
         Distinct texts that are no chord symbols; they are ignored.

@@ -41,8 +41,8 @@ from segue.score.vae.frames import LatentPrior, calibrate_onset_thresholds
 from segue.score.vae.network import RollVAE, RollVAEConfig
 
 #: A note continues while its probability is above this fraction of its instrument's threshold.
-#: Of 0.5 to 1, this and 0.7 gave the best F1 of piano notes on the validation set (0.176; 0.169 at
-#: 1, where notes break up).
+#: Among 0.5 to 1, this and 0.7 gave the best F1 of piano notes on the validation set (0.176; 0.169
+#: at 1, where notes break up).
 RELEASE_FACTOR: Final = 0.8
 _BISECTIONS: Final = 14
 

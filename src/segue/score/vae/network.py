@@ -31,8 +31,16 @@ from segue.score.piano_roll import (
     RollNotes,
     extract_notes,
 )
-from segue.score.vae.frames import N_FRAMES, FrameDecoder, FrameEncoder
-from segue.score.vae.published import STRIDES, ConvDecoder, ConvEncoder, LSTMEncoder, StepDecoder
+from segue.score.vae.frames import (
+    N_FRAMES,
+    STRIDES,
+    ConvDecoder,
+    ConvEncoder,
+    FrameDecoder,
+    FrameEncoder,
+    LSTMEncoder,
+    StepDecoder,
+)
 
 # --- note encoder ---
 
