@@ -100,26 +100,18 @@ def test_pruning_changes_little() -> None:
             decoder.append(torch.tensor([[character]]))
 
 
-def test_branches_do_not_change_the_original() -> None:
+def test_forks_do_not_change_the_original() -> None:
     toy = Toy([b"", b"a", b"b", b"ab", b"\n"])
     decoder = SubwordDecoder(toy)
     before = decoder.log_probs.clone()
     a, b = encode_characters("ab").tolist()
-<<<<<<< HEAD
     fork = decoder.branch(2)
     fork.append(torch.tensor([[a], [b]]))
-||||||| merged common ancestors
-    fork = decoder.fork(torch.tensor([0, 0]))
-    fork.append(torch.tensor([[a], [b]]))
-=======
-    branch = decoder.branch(2)
-    branch.append(torch.tensor([[a], [b]]))
->>>>>>> 0ff9f2c
     assert torch.equal(decoder.log_probs, before)
-    assert not torch.equal(branch.log_probs[0], branch.log_probs[1])
-    second = branch.log_probs[1].clone()
-    branch.select(torch.tensor([1, 1]))
-    assert torch.equal(branch.log_probs[0], second)
+    assert not torch.equal(fork.log_probs[0], fork.log_probs[1])
+    second = fork.log_probs[1].clone()
+    fork.select(torch.tensor([1, 1]))
+    assert torch.equal(fork.log_probs[0], second)
 
 
 def test_lines_that_are_complete_are_not_read_on() -> None:

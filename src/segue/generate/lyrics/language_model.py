@@ -291,18 +291,11 @@ class Decoder(Protocol):
     def append(self, tokens: Tensor) -> None:
         """Append tokens, shape (B, T), to the texts."""
 
-<<<<<<< HEAD
     def branch(self, count: int) -> "Decoder":
-||||||| merged common ancestors
-    def fork(self, rows: Tensor) -> Self:
-        """Return a decoder of some of the texts, each as often as its index is in `rows`."""
-=======
-    def branch(self, count: int) -> Self:
->>>>>>> 0ff9f2c
         """Return a decoder of `count` continuations of the one text that is decoded so far."""
 
     def select(self, rows: Tensor) -> None:
-        """Replace the texts by those at some indices, in place."""
+        """Replace each text by the one at an index, in place."""
 
 
 class EnsembleDecoder:

@@ -661,13 +661,7 @@ def _ngram_hashes(model: StyleModel, n: int) -> frozenset[int]:
 
 @lru_cache(maxsize=4)
 def _lexicon(
-<<<<<<< HEAD
     models: tuple[StyleModel, ...], artists: tuple[str, ...], language: Language, *, sung: bool
-||||||| merged common ancestors
-    models: tuple[LanguageModel, ...], artists: tuple[str, ...], language: Language
-=======
-    models: tuple[StyleModel, ...], artists: tuple[str, ...], language: Language
->>>>>>> 0ff9f2c
 ) -> Lexicon:
     """Return the words of some artists' training songs, or of all songs without artists."""
     songs = [song for model in models for song in model.training_songs]
