@@ -132,12 +132,11 @@ def _part(track: "Track", folder: Path) -> "Track":
     """Return a track of a divided file with a file of its own, since few players know parts."""
     from dataclasses import replace
 
-    from segue.web.transcode import transcode
+    from segue.web.transcode import write_passage
 
     target = folder / f"{track.id}.flac"
     if track.passage:
-        with track.path.open("rb") as source, target.open("wb") as file:
-            transcode(source, file, "flac", 0, track.passage)
+        write_passage(track.path, track.passage, target)
     return replace(track, path=target, tune=0)
 
 

@@ -187,7 +187,7 @@ class Catalog:
             track_number=row["track_number"],
             duration_s=row["duration_s"],
             size=row["size"],
-            modified_s=row["mtime_ns"] / 1e9,
+            modified_s=max(row["mtime_ns"] / 1e9, 0.0),
             root=root,
             path=unquote(path or root.rpartition("/")[2], errors="replace"),
             location=f"{root.rstrip('/')}/{path}",

@@ -15,7 +15,7 @@ from segue.records import Span
 from segue.web.answers import NOT_FOUND, ApiError
 from segue.web.calls import Call
 from segue.web.catalog import Album, Song
-from segue.web.elements import media_type, suffix_of
+from segue.web.elements import PART_FORM, media_type, suffix_of
 from segue.web.transcode import ENCODINGS, Transcoders, bit_rate_of
 
 _MAX_SIDE: Final = 2000
@@ -35,7 +35,7 @@ def stream(call: Call, transcoders: Transcoders) -> Response:
     as_it_is = form == "raw" or (form in ("", suffix) and fits and not start_s)
     if as_it_is and song.passage is None:
         return _send(file, suffix, None)
-    form = form if form in ENCODINGS else "mp3"
+    form = form if form in ENCODINGS else PART_FORM
     headers = {"Accept-Ranges": "none", "Cache-Control": "no-store"}
     if call.flag("estimateContentLength", default=False):
         headers["X-Content-Duration"] = f"{max(song.duration_s - start_s, 0):.1f}"

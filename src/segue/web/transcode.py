@@ -7,12 +7,14 @@ stops listening. The recording is its standard input, the encoded audio its stan
 import asyncio
 import contextlib
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from segue.errors import Unreadable
 from segue.records import Span
 
 _CHUNK: Final = 1 << 16
@@ -73,10 +75,11 @@ class Transcoders:
         async with self._free:
             with file.open("rb") as source:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", "segue.web.transcode", form, str(bit_rate),
-                    str(passage.start_s), str(passage.end_s), stdin=source,
-                    stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-                )  # fmt: skip
+                    *_command(form, bit_rate, passage),
+                    stdin=source,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.DEVNULL,
+                )
             try:
                 out = process.stdout
                 while out is not None and (chunk := await out.read(_CHUNK)):
@@ -85,6 +88,27 @@ class Transcoders:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
+
+
+def write_passage(file: Path, passage: Span, target: Path) -> None:
+    """Write a passage of a recording as FLAC.
+
+    Raises
+    ------
+    Unreadable
+        The recording cannot be decoded.
+    """
+    with file.open("rb") as source, target.open("wb") as out:
+        command = _command("flac", 0, passage)
+        done = subprocess.run(command, stdin=source, stdout=out, check=False)  # noqa: S603
+    if done.returncode:
+        raise Unreadable(f"{file}: the recording cannot be decoded")
+
+
+def _command(form: str, bit_rate: int, passage: Span) -> list[str]:
+    """Return the command line of a transcoding process."""
+    numbers = map(str, (bit_rate, passage.start_s, passage.end_s))
+    return [sys.executable, "-P", "-m", "segue.web.transcode", form, *numbers]
 
 
 def transcode(
