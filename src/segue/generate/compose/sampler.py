@@ -330,7 +330,7 @@ class BarSampler:
         """
         plan = self._plan()
         if plan.ends and not plan.chords:
-            plan = replace(plan, chords=(tonic_chord(self._recent),))
+            plan = replace(plan, chords=(tonic_chord(self._recent, self._mode),))
         if last:
             self._biases.maximize_unheard()
         if self._guide is not None:
