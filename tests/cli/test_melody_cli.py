@@ -32,7 +32,7 @@ def test_candidates_are_written_and_reported(tmp_path: Path) -> None:
     }  # fmt: skip
     assert_conducted(target)
     score = read_midi(target.read_bytes())
-    assert [part.name for part in score.parts] == ["melody", "chords", "bass"]
+    assert [part.name for part in score.parts] == ["Melody", "Chords", "Bass"]
     melody = score.parts[0].notes
     assert len(melody) == document["melodies"][0]["notes"]
     assert int((melody[:, 0] + melody[:, 1]).max()) <= 4 * 4 * score.ticks_per_quarter
@@ -74,15 +74,19 @@ def test_roman_numerals_time_signature_tempo_and_seed(tmp_path: Path) -> None:
         "3",
     ]
     files = []
+    notation = tmp_path / "one.musicxml"
     for name in ("one", "two"):
         target = tmp_path / f"{name}.mid"
-        done = segue("melody", *arguments, "-o", target, library=tmp_path / "none")
+        outputs: list[str | Path] = ["-o", target, "-o", notation]
+        done = segue("melody", *arguments, *outputs, library=tmp_path / "none")
         assert done.returncode == 0, done.stderr
         assert "chord tones" in done.stdout
         files.append(target.read_bytes())
     assert files[0] == files[1]
     score = read_midi(files[0])
     assert score.time_signatures.tolist() == [[0, 6, 8]]
+    symbols = [name for _, name in read_music_xml(notation.read_bytes()).chords]
+    assert symbols == ["D", "G", "A7", "D"]
     assert score.tempos[0, 1] == pytest.approx(165, abs=0.01)  # dotted quarters
 
 

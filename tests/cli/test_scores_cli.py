@@ -93,7 +93,7 @@ def test_reconstructed_notes_are_counted(scores: Path, tmp_path: Path) -> None:
     counts = f"of {document['notes']} notes {document['notes_found']} came back"
     assert counts in done.stdout
     recall = document["notes_found"] / document["notes"]
-    assert ("cannot draw this piece" in done.stdout) == (recall < 0.15)
+    assert ("does not keep this piece" in done.stdout) == (recall < 0.15)
 
 
 @pytest.mark.parametrize(

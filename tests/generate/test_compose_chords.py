@@ -99,7 +99,7 @@ def test_symbols_are_written_where_chords_change(composer: Composer) -> None:
 
 
 def test_chords_continue_a_score_and_replace_bars(composer: Composer) -> None:
-    options = CompositionOptions(Sampling(), seed=1, chords="Dm | G")
+    options = CompositionOptions(Sampling(), seed=0, chords="Dm | G")
     for infill, first in ((None, 6), ((2, 3), 1)):
         composition = Composition(composer, options, 2, little_score(1, 6), infill)
         list(composition)

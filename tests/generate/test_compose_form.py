@@ -185,6 +185,7 @@ def test_ending_holds_the_chord_near_the_last_notes() -> None:
     notes = [Note(24, 0, pitch, 12, 5) for pitch in (59, 62, 67)]
     notes += [Note(24, 33, 43, 12, 5), Note(36, 73, 74, 12, 5), *groove()]
     bars = [Bar(FOUR_FOUR, 18, tuple(sorted(notes)))]
+    assert tonic_chord([], mode=1).classes == {0, 3, 7}
     chord = tonic_chord([Bar(FOUR_FOUR, 18, (Note(0, 0, 63, 12, 5), Note(0, 0, 60, 12, 5)))])
     assert chord.classes == {0, 3, 7}
     played = {

@@ -19,6 +19,7 @@ from segue.generate.compose.options import (
     parse_time_signature,
     tempo_bin,
 )
+from segue.generate.compose.plan import BarPlan, PartPattern
 from segue.generate.compose.sampler import MAX_BARS, BarSampler
 from segue.generate.compose.tokens import (
     DEFAULT_VELOCITY,
@@ -79,6 +80,10 @@ def test_only_instruments_with_a_pedal_use_it(
     bars = list(BarSampler(composer, options(1, instruments=(0, 33, 73))).extend(6))
     assert playing(bars) == {0, 33, 73}
     assert {pedal.instrument for bar in bars for pedal in bar.pedals} == {0}
+    pattern = PartPattern(0, (Note(0, 0, 60, 6, 4),), 2.0)
+    plans = [BarPlan(patterns=(pattern,))] * 4
+    bars = list(BarSampler(composer, options(1, instruments=(0, 33))).extend(4, plans=plans))
+    assert not any(pedal.down for bar in bars for pedal in bar.pedals), "a pattern has rests"
 
 
 def test_an_added_part_rests_for_two_bars_at_most_where_others_play(

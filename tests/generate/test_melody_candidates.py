@@ -64,7 +64,7 @@ def test_a_strict_limit_to_copying_is_kept() -> None:
 def test_a_score_has_melody_chords_and_bass_with_accents() -> None:
     melody = np.array([[13, 8], [15, 8], [13, 4], [0, 12], [15, 32], [20, 32]], np.int64)
     score = melody_score(CHART, melody, "pop", 90.0, "a title")
-    assert [part.name for part in score.parts] == ["melody", "chords", "bass"]
+    assert [part.name for part in score.parts] == ["Melody", "Chords", "Bass"]
     lead = score.parts[0].notes
     assert lead.tolist()[:3] == [[0, 960, 60, 104], [960, 960, 62, 94], [1920, 480, 60, 104]]
     again = read_midi(write_midi(score))

@@ -80,6 +80,13 @@ def test_triplets_are_kept() -> None:
     assert list(bar.values()) == [" ".join(["F2:eighth"] * 12)]
 
 
+def test_a_swung_eighth_is_two_triplets_long() -> None:
+    (bar,) = voices(score_of((25, [(n, 0.5, 60) for n in range(4)] + [(2 / 3, 1 / 3, 60)])))
+    assert list(bar.values()) == [
+        "C4:quarter C4:eighth C4:eighth r:eighth C4:eighth r:eighth C4:eighth r:eighth"
+    ]
+
+
 def test_a_wind_player_has_one_voice() -> None:
     legato = [(n, 1.2, 70 + n) for n in range(4)]
     (bar, *_) = voices(score_of((73, legato)))

@@ -194,7 +194,7 @@ def compose(
         options = replace(options, key=kept.key)
     bar_range = _bar_range(infill)
     reports: list[dict[str, Any]] = []
-    with open_library(library, required=False) as lib, progress("reading") as show:
+    with open_library(library, required=False) as lib, progress("preparing") as show:
         source = lib.learning.source("composing", model or "shipped")
         for index in range(n):
             piece = lib.scores.compose(

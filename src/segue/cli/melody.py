@@ -1,4 +1,4 @@
-"""Commands that write notes for notes: `melody`, `harmonise` and `transcribe`."""
+"""The commands `melody`, `harmonise` and `transcribe`."""
 
 import math
 import re
@@ -503,7 +503,7 @@ def harmonise(
     for result_fields in fields["made"]:
         _print_shared_passage(result_fields)
     if len(results) < n:
-        say(f"no more than {len(results)} different ones found; a higher --temperature dares more")
+        say(f"no more than {len(results)} different ones found; a higher --temperature varies more")
     say(f"seed {seed}: the same again with --seed {seed}")
 
 

@@ -28,7 +28,7 @@ _VERDICTS: Final = (
     (0.75, "keeps this piece well"),
     (0.4, "keeps part of this piece"),
     (0.15, "keeps little of this piece"),
-    (0.0, "cannot draw this piece"),
+    (0.0, "does not keep this piece"),
 )
 
 
@@ -68,7 +68,7 @@ def sample(
                 show("composing", len(composed), n)
             rolls, scores = [each.roll for each in composed], [each.score for each in composed]
             fields["similarities"] = [each.similarity for each in composed]
-    title = f"drawn from {space}, seed {seed}"
+    title = f"sampled from {space}, seed {seed}"
     files = write_rolls(rolls, output, "sample", title, scores=scores)
     print_rolls("sample", files, rolls, json=json, fields=fields)
     if not json:
@@ -170,7 +170,7 @@ def interpolate(
     Example: segue interpolate "first tune" "second tune" --steps 8 -o between
     """
     use_threads(1)
-    with open_library(library, required=False) as lib, progress("blending"):
+    with open_library(library, required=False) as lib, progress("interpolating"):
         rolls = lib.scores.interpolate(first, last, steps, space=space)
     title = f"from {first} to {last}, in {space}"
     files = write_rolls(rolls, output, "blend", title, concatenated=True)

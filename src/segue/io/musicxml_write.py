@@ -447,4 +447,5 @@ def _text(text: str) -> str:
 
 
 def _name(part: Part) -> str:
-    return part.name or ("drums" if part.is_drum else PROGRAM_NAMES[part.program])
+    program = "drums" if part.is_drum else PROGRAM_NAMES[part.program]
+    return part.name or f"{program[0].upper()}{program[1:]}"

@@ -344,6 +344,9 @@ def notated_ends(
         off = _align_ends(on, _simple_ends(on, played, starts[bar], beat))
     if not shortened:
         return off, nowhere
+    # An eighth before the last of three triplets, as swing is played, is written as two of them.
+    is_swung = (on % QUARTER == 0) & (off - on == QUARTER // 2) & (gap == QUARTER * 2 // 3)
+    off = np.where(is_swung, on + gap, off)
     room = np.minimum(gap, beat - (on - starts[bar]) % beat)
     # A sixteenth and its rest are an eighth with a dot, where nothing says which was meant.
     staccato = 2 * _longest_from(on, off) < room + (is_quantised & (room <= QUARTER // 2))

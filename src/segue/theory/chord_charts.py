@@ -19,8 +19,15 @@ from numpy.typing import NDArray
 
 from segue.errors import BadArgument
 from segue.records import IntArray
-from segue.theory.chords import NO_CHORD, Chord, nearest_chord, parse_chord
-from segue.theory.keys import ACCIDENTALS, MAJOR_SCALE, MINOR_SCALE, parse_key
+from segue.theory.chords import (
+    NO_CHORD,
+    QUALITIES,
+    Chord,
+    nearest_chord,
+    parse_chord,
+    spell_chord,
+)
+from segue.theory.keys import ACCIDENTALS, MAJOR_SCALE, MINOR_SCALE, key_signature, parse_key
 
 # ---- charts ------------------------------------------------------------------------------
 
@@ -44,7 +51,7 @@ class Chart:
         The onset step of each chord, its root, its bass (pitch classes, `NO_ROOT` for no chord),
         and its pitch classes as bits from C on. The first chord begins at step 0.
     names : tuple of str
-        The chord symbols as written.
+        The chord symbols as written; those of Roman numerals, spelled in their key.
     """
 
     time_signature: tuple[int, int]
@@ -168,7 +175,8 @@ def parse_roman_numerals(text: str, key: str, time_signature: tuple[int, int] = 
 
     Upper case is a major chord, lower case a minor one; the rest is read as in a chord symbol, so
     "V7" and "I7" are dominant sevenths. In minor, degrees are those of the natural scale, but
-    "vii°" stands on the leading note. "V7/V" is an applied chord: V7 in the key of V.
+    "vii°" stands on the leading note. "V7/V" is an applied chord: V7 in the key of V. The names in
+    the chart are chord symbols, spelled in the key: "ii7" in D is "Em7".
 
     Parameters
     ----------
@@ -189,9 +197,14 @@ def parse_roman_numerals(text: str, key: str, time_signature: tuple[int, int] = 
     """
     tonic, is_minor = parse_key(key)
     scale = MINOR_SCALE if is_minor else MAJOR_SCALE
+    sharps = key_signature(tonic, is_minor=is_minor)
 
     def chord(word: str) -> Chord:
-        return replace(_roman_numeral(word, tonic, scale), name=word)
+        found = _roman_numeral(word, tonic, scale)
+        if found.root < 0:
+            return found
+        name = spell_chord(found.root, found.name, found.root, sharps, is_minor=is_minor)
+        return replace(found, name=name)
 
     def nearest(_: str) -> str:
         return "a degree such as ii, V7, bVII or vii°"
@@ -318,7 +331,7 @@ def _parse_word(text: str, word: _Word, parse: ChordParser, nearest: Callable[[s
 
 
 def _roman_numeral(word: str, tonic: int, scale: tuple[int, ...]) -> Chord:
-    """Parse a Roman numeral.
+    """Parse a Roman numeral; the name of the chord is the rest of its symbol after the root.
 
     Raises
     ------
@@ -343,8 +356,11 @@ def _roman_numeral(word: str, tonic: int, scale: tuple[int, ...]) -> Chord:
     root = (tonic + scale[degree] + alteration) % 12
     if match["degree"].islower() and not quality.startswith(("m", "-", *_DIMINISHED)):
         quality = f"m{quality}"
-    chord = parse_chord(f"C{quality}")
-    return Chord(root, tuple((root + each) % 12 for each in chord.classes), root, word)
+    if quality.startswith(tuple(ACCIDENTALS)):
+        quality = f"({quality})"  # in "Vb9", not the root is flat
+    classes = parse_chord(f"C{quality}").classes
+    usual = (name for name, intervals in QUALITIES.items() if intervals == classes)
+    return Chord(root, tuple((root + each) % 12 for each in classes), root, next(usual, quality))
 
 
 def make_chart(

@@ -102,7 +102,7 @@ def accompaniment_parts(
     chart: Chart, style: AccompanimentStyle, programs: tuple[int, int]
 ) -> tuple[Part, ...]:
     """Return the parts of an accompaniment, chords and bass; parts without notes are omitted."""
-    parts = zip(("chords", "bass"), programs, accompaniment(chart, style), strict=True)
+    parts = zip(("Chords", "Bass"), programs, accompaniment(chart, style), strict=True)
     return tuple(Part(name, program, False, notes) for name, program, notes in parts if len(notes))
 
 

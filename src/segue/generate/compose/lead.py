@@ -173,7 +173,7 @@ def _melody(
         form=_form(chart.bars),
         pitch_range=pitch_range,
     )[0]
-    part = next((each for each in melody.score.parts if each.name == "melody"), None)
+    part = next((each for each in melody.score.parts if each.name == "Melody"), None)
     bars: list[list[Note]] = [[] for _ in range(chart.bars)]
     ticks = melody.score.ticks_per_quarter // STEPS_PER_QUARTER
     for onset, duration, pitch, velocity in [] if part is None else part.notes.tolist():

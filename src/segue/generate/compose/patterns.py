@@ -89,10 +89,17 @@ def _kick(heard: Collection[int]) -> int | None:
     return next((each for each in _KICKS if each in heard), None)
 
 
-def tonic_chord(bars: Sequence[Bar]) -> BarChord:
-    """Return the tonic triad of bars in C, major or minor by their thirds."""
-    thirds = [note.pitch % 12 for bar in bars for note in bar.notes if note.instrument != DRUMS]
-    third = 3 if thirds.count(3) > thirds.count(4) else 4
+def tonic_chord(bars: Sequence[Bar], mode: int | None = None) -> BarChord:
+    """Return the tonic triad of bars in C.
+
+    It is major (0) or minor (1) by the mode of their key; if none is known, by their thirds.
+    """
+    if mode is None:
+        pitches = [
+            note.pitch % 12 for bar in bars for note in bar.notes if note.instrument != DRUMS
+        ]
+        mode = int(pitches.count(3) > pitches.count(4))
+    third = 3 if mode else 4
     return BarChord(0, 0, 0, frozenset({0, third, 7}))
 
 

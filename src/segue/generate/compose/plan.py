@@ -21,8 +21,8 @@ from segue.generate.compose.tokens import (
 )
 from segue.theory import chord_charts
 from segue.theory.chord_charts import Chart, parse_chart, parse_roman_numerals
-from segue.theory.chords import Chord, spell_chord
-from segue.theory.keys import key_correlations, key_signature, spell_tonic
+from segue.theory.chords import Chord
+from segue.theory.keys import key_correlations, spell_tonic
 
 #: Penalty in nats of departing from notes that are given.
 GIVEN: Final = 60.0
@@ -305,7 +305,7 @@ def sample_progressions(
 
 
 def numerals_in_key(numerals: str, key: int) -> list[tuple[BarChord, ...]]:
-    """Return the triads of a progression of Roman numerals, a bar each.
+    """Return the chords of a progression of Roman numerals, a bar each.
 
     Parameters
     ----------
@@ -314,25 +314,9 @@ def numerals_in_key(numerals: str, key: int) -> list[tuple[BarChord, ...]]:
     key : int
         Index of the key, from 0: C major, C minor, C♯ major … B minor.
     """
-    tonic, is_minor = key // 2, bool(key % 2)
-    sharps = key_signature(tonic, is_minor=is_minor)
-    name = spell_tonic(tonic, is_minor=is_minor)
-    chart = parse_roman_numerals(numerals, f"{name}m" if is_minor else name)
-    return [
-        tuple(
-            chord._replace(
-                name=spell_chord(
-                    chord.root,
-                    "m" if (chord.root + 3) % 12 in chord.classes else "",
-                    chord.root,
-                    sharps,
-                    is_minor=is_minor,
-                )
-            )
-            for chord in bar
-        )
-        for bar in chart_bars(chart)
-    ]
+    is_minor = bool(key % 2)
+    name = spell_tonic(key // 2, is_minor=is_minor)
+    return chart_bars(parse_roman_numerals(numerals, f"{name}m" if is_minor else name))
 
 
 def parse_chords(text: str, time_signature: int) -> list[tuple[BarChord, ...]]:

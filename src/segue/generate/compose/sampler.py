@@ -330,7 +330,7 @@ class BarSampler:
         """
         plan = self._plan()
         if plan.ends and not plan.chords:
-            plan = replace(plan, chords=(tonic_chord(self._recent),))
+            plan = replace(plan, chords=(tonic_chord(self._recent, self._mode),))
         if last:
             self._biases.maximize_unheard()
         if self._guide is not None:
@@ -397,6 +397,7 @@ class BarSampler:
         silent = not any(bar.notes for bar in self._recent[-limit:])
         if given:  # a part may wait before it begins, and rest where all others do
             silent = silent and len(self._recent) >= limit and len(given) > _EMPTY_BAR
+        patterned = {pattern.instrument for pattern in self._plan().patterns}
         while True:
             allowed = state.allowed()
             allowed[END] = allowed[FIRST_TOKEN["bar"]]  # both end this bar
@@ -409,6 +410,8 @@ class BarSampler:
             position, is_full = state.position, len(tokens) > max_tokens
             if position.instrument not in self._pedalled:
                 allowed[FIRST_TOKEN["pedal"] : FIRST_TOKEN["velocity"]] = False
+            elif position.instrument in patterned:  # its rests would be lost
+                allowed[FIRST_TOKEN["pedal"] + 1] = False
             if self._locked_notes is not None:
                 allowed = self._locked_notes.restrict(allowed, bar, position, only=is_full)
             if is_full and (allowed[END] or len(tokens) > 2 * max_tokens - 4):

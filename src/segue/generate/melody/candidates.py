@@ -312,7 +312,7 @@ def melody_score(
     """
     arrangement = _ARRANGEMENTS.get(style, _DEFAULT_ARRANGEMENT)
     notes = melody_notes(chart, melody)
-    lead = (Part("melody", arrangement.melody, False, notes),) if len(notes) else ()
+    lead = (Part("Melody", arrangement.melody, False, notes),) if len(notes) else ()
     programs = (arrangement.chords, arrangement.bass)
     beats, unit = chart.time_signature
     return Score(
