@@ -193,6 +193,10 @@ def test_words_for_a_tune_are_under_its_notes(tmp_path: Path) -> None:
         (["--tune", "two.abc"], "--part"),
         (["--tune", "polish.musicxml"], "no language that is known"),
         (["--tune", "air.abc", "-o", "x.mid"], ".musicxml"),
+        (["--tune", "air.abc", "--lines", "4"], "--verses"),
+        (["--tune", "air.abc", "-n", "2", "-o", "x.mxl"], "words of one text, not of 2"),
+        (["--language", "de", "--verses", "2"], "go with --tune"),
+        (["--artist", "burns", "--language", "de"], "leave it or --artist out"),
     ],
 )
 def test_what_no_words_can_be_written_for(
