@@ -124,7 +124,8 @@ def test_help_lists_new_names_alone_in_six_groups() -> None:
     assert "\nCommands:" not in text
     listed = {line.split()[0] for line in text.splitlines() if line.startswith("  ")}
     hidden = {name[0] for name, command in commands(PROGRAM) if command.hidden}
-    assert hidden == {old for old, new, _ in COMMANDS if new != "similar"}
+    # `find` came back as a command of its own, for lines, meanings and melodies.
+    assert hidden == {old for old, new, _ in COMMANDS if new != "similar" and old != "find"}
     assert not listed & hidden
     for name, command in commands(PROGRAM):
         if not command.hidden and not getattr(command, "commands", None):

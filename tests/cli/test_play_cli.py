@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import pytest
 
 from segue.library import Library
@@ -58,3 +59,27 @@ def test_nothing_to_play_with_or_to_play(filled: Path) -> None:
     assert "choose another --player" in done.stderr
     done = segue("play", "--library", filled)
     assert done.returncode == 2
+
+
+def test_of_a_divided_file_only_the_track_is_played(
+    little_music: Path, player: Path, tmp_path: Path
+) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    mix = music / "mix.ogg"
+    mix.write_bytes(next(little_music.rglob("*.ogg")).read_bytes())  # 30 s
+    sheet = 'FILE "mix.ogg" WAVE\n'
+    for number, start in ((1, "00:00:00"), (2, "00:20:00")):
+        sheet += f'  TRACK {number:02} AUDIO\n    TITLE "Part {number}"\n    INDEX 01 {start}\n'
+    mix.with_suffix(".cue").write_text(sheet)
+    folder = tmp_path / "library"
+    with Library.open(folder) as library:
+        library.add([music], workers=1)
+        (part,) = library.find("Part 2")
+    done = segue("play", part.id, "--player", player, "--library", folder)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "played.m3u8").read_text().splitlines()
+    (file,) = [line for line in lines if not line.startswith("#")]
+    with av.open(file) as recording:
+        frames = [frame.samples / frame.sample_rate for frame in recording.decode(audio=0)]
+    assert sum(frames) == pytest.approx(10, abs=0.2)

@@ -85,7 +85,7 @@ def play_tracks(lib: "Library", tracks: "Sequence[Track]", player: str | None = 
         if track.kind == "score":
             playable.append(replace(track, path=_synthesise(lib, track, folder)))
         elif track.kind == "sound" and track.path.exists():
-            playable.append(track)
+            playable.append(_part(track, folder) if track.passage else track)
     if not playable:
         raise NotFound("none of these tracks can be played: their files are gone, or have no sound")
     file = folder / "playing.m3u8"
@@ -126,6 +126,18 @@ def _find_player(name: str) -> list[str]:
     if name:
         raise NotFound(f"there is no program {name!r} to play with; name another with --player")
     raise NotFound("no media player was found; install mpv or VLC, or name one with --player")
+
+
+def _part(track: "Track", folder: Path) -> "Track":
+    """Return a track of a divided file with a file of its own, since few players know parts."""
+    from dataclasses import replace
+
+    from segue.web.transcode import write_passage
+
+    target = folder / f"{track.id}.flac"
+    if track.passage:
+        write_passage(track.path, track.passage, target)
+    return replace(track, path=target, tune=0)
 
 
 def _synthesise(lib: "Library", track: "Track", folder: Path) -> Path:

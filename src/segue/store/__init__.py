@@ -397,7 +397,8 @@ class Store:
         """Read what a catalogue shows of each recording whose file is there, in order of id."""
         rows: Iterator[sqlite3.Row] = self._db.execute(
             "SELECT tracks.id, title, artist, album, album_artist, genre, year, track_number,"
-            " duration_s, size, mtime_ns, roots.path AS root, tracks.path AS path, words"
+            " duration_s, size, mtime_ns, roots.path AS root, tracks.path AS path, words,"
+            " CASE WHEN tune THEN coalesce(json_extract(facts, '$.start_s'), 0) END AS start_s"
             f" FROM {_TRACKS} WHERE kind = 'sound' AND NOT missing ORDER BY tracks.id"
         )
         return rows

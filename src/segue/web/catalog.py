@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import unquote, unquote_to_bytes
 
+from segue.records import Span
 from segue.store import Store
 from segue.text import normalise, split_genres
 
@@ -48,6 +49,8 @@ class Song:
         Absolute path, percent-encoded, since file names need not be valid text.
     words : str
         Normalised title, artist and album, for searching.
+    passage : Span or None
+        The part of the file that it is, of several that a cue sheet divides.
     """
 
     id: int
@@ -65,6 +68,7 @@ class Song:
     words: str
     album: "Album"
     performer: "Artist"
+    passage: Span | None = None
 
     @property
     def file(self) -> Path:
@@ -183,13 +187,16 @@ class Catalog:
             track_number=row["track_number"],
             duration_s=row["duration_s"],
             size=row["size"],
-            modified_s=row["mtime_ns"] / 1e9,
+            modified_s=max(row["mtime_ns"] / 1e9, 0.0),
             root=root,
             path=unquote(path or root.rpartition("/")[2], errors="replace"),
             location=f"{root.rstrip('/')}/{path}",
             words=row["words"],
             album=album,
             performer=performer,
+            passage=None
+            if row["start_s"] is None
+            else Span(row["start_s"], row["start_s"] + row["duration_s"]),
         )
         self.songs[song.id] = song
         album.songs.append(song)

@@ -16,8 +16,15 @@ _MEDIA_TYPES: Final = {
 }  # fmt: skip
 
 
+#: How parts of divided files are sent, unless a player asks otherwise: form and kilobits a second.
+PART_FORM: Final = "mp3"
+_PART_BIT_RATE: Final = 192
+
+
 def suffix_of(song: Song) -> str:
-    """Return the file ending of a song, without a dot."""
+    """Return the file ending of what is sent of a song, without a dot."""
+    if song.passage:
+        return PART_FORM
     return song.path.rpartition(".")[2].lower() if "." in song.path else ""
 
 
@@ -31,6 +38,7 @@ def song_element(call: Call, song: Song) -> dict[str, Any]:
     """Return a song as a "Child"."""
     item = f"{SONG_PREFIX}{song.id}"
     suffix = suffix_of(song)
+    size = round(song.duration_s * 125 * _PART_BIT_RATE) if song.passage else song.size
     element: dict[str, Any] = {
         "id": item,
         "parent": song.album.id,
@@ -39,11 +47,11 @@ def song_element(call: Call, song: Song) -> dict[str, Any]:
         "album": song.album.name,
         "artist": song.artist,
         "coverArt": song.album.id,
-        "size": song.size,
+        "size": size,
         "contentType": media_type(suffix),
         "suffix": suffix,
         "duration": round(song.duration_s),
-        "bitRate": round(8 * song.size / song.duration_s / 1000) if song.duration_s > 0 else 0,
+        "bitRate": round(8 * size / song.duration_s / 1000) if song.duration_s > 0 else 0,
         "path": song.path,
         "created": iso_time(song.modified_s),
         "albumId": song.album.id,

@@ -1,18 +1,21 @@
 """Methods of the Subsonic API that send files: sound, cover art, lyrics."""
 
+import math
 import os
 import stat
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from segue.io.cover_art import cover_art, picture_type, thumbnail
+from segue.records import Span
 from segue.web.answers import NOT_FOUND, ApiError
 from segue.web.calls import Call
 from segue.web.catalog import Album, Song
-from segue.web.elements import media_type, suffix_of
+from segue.web.elements import PART_FORM, media_type, suffix_of
 from segue.web.transcode import ENCODINGS, Transcoders, bit_rate_of
 
 _MAX_SIDE: Final = 2000
@@ -29,22 +32,39 @@ def stream(call: Call, transcoders: Transcoders) -> Response:
     suffix = suffix_of(song)
     actual = 8 * song.size / max(song.duration_s, 1) / 1000
     fits = not limit or actual <= 1.05 * limit
-    if form == "raw" or (form in ("", suffix) and fits and not start_s):
+    as_it_is = form == "raw" or (form in ("", suffix) and fits and not start_s)
+    if as_it_is and song.passage is None:
         return _send(file, suffix, None)
-    form = form if form in ENCODINGS else "mp3"
-    bit_rate = bit_rate_of(limit)
+    form = form if form in ENCODINGS else PART_FORM
     headers = {"Accept-Ranges": "none", "Cache-Control": "no-store"}
     if call.flag("estimateContentLength", default=False):
-        left_s = max(song.duration_s - start_s, 0)
-        headers["X-Content-Duration"] = f"{left_s:.1f}"
-    chunks = transcoders.run(file, form, bit_rate, start_s)
-    return StreamingResponse(chunks, media_type=ENCODINGS[form].media_type, headers=headers)
+        headers["X-Content-Duration"] = f"{max(song.duration_s - start_s, 0):.1f}"
+    return _transcoded(transcoders, song, form, bit_rate_of(limit), start_s, headers)
 
 
-def download(call: Call) -> Response:
-    """Send the file of a song as it is."""
+def download(call: Call, transcoders: Transcoders) -> Response:
+    """Send the file of a song as it is; of a file that a cue sheet divides its part, as FLAC."""
     song = call.song()
-    return _send(_file_of(song), suffix_of(song), Path(song.path).name)
+    file = _file_of(song)
+    if song.passage is None:
+        return _send(file, suffix_of(song), Path(song.path).name)
+    name = quote(f"{song.title}.flac", safe="")
+    headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
+    return _transcoded(transcoders, song, "flac", 0, 0.0, headers)
+
+
+def _transcoded(
+    transcoders: Transcoders,
+    song: Song,
+    form: str,
+    bit_rate: int,
+    start_s: float,
+    headers: dict[str, str],
+) -> Response:
+    whole = song.passage or Span(0.0, math.inf)
+    passage = Span(whole.start_s + start_s, whole.end_s)
+    chunks = transcoders.run(song.file, form, bit_rate, passage)
+    return StreamingResponse(chunks, media_type=ENCODINGS[form].media_type, headers=headers)
 
 
 def _send(file: Path, suffix: str, name: str | None) -> Response:

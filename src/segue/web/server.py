@@ -117,7 +117,7 @@ class Server:
             if method == "stream":
                 return media.stream(call, self._transcoders)
             if method == "download":
-                return media.download(call)
+                return media.download(call, self._transcoders)
             if method == "getCoverArt":
                 return self._covers.get(call)
             return _rendered(envelope(subsonic.answer(method, call)), parameters)

@@ -7,11 +7,15 @@ stops listening. The recording is its standard input, the encoded audio its stan
 import asyncio
 import contextlib
 import os
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
+
+from segue.errors import Unreadable
+from segue.records import Span
 
 _CHUNK: Final = 1 << 16
 _MIN_BIT_RATE, _MAX_BIT_RATE = 32, 320  # kilobits a second
@@ -54,7 +58,7 @@ class Transcoders:
         self._free = asyncio.Semaphore(_MAX_PROCESSES)
 
     async def run(
-        self, file: Path, form: str, bit_rate: int, start_s: float
+        self, file: Path, form: str, bit_rate: int, passage: Span
     ) -> AsyncIterator[bytes]:
         """Yield a recording, transcoded.
 
@@ -65,16 +69,17 @@ class Transcoders:
             One of `ENCODINGS`.
         bit_rate : int
             Kilobits a second; ignored by lossless codecs.
-        start_s : float
-            Where to start.
+        passage : Span
+            What is transcoded; its end may lie after that of the recording.
         """
         async with self._free:
             with file.open("rb") as source:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", "segue.web.transcode", form, str(bit_rate),
-                    str(start_s), stdin=source, stdout=asyncio.subprocess.PIPE,
+                    *_command(form, bit_rate, passage),
+                    stdin=source,
+                    stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.DEVNULL,
-                )  # fmt: skip
+                )
             try:
                 out = process.stdout
                 while out is not None and (chunk := await out.read(_CHUNK)):
@@ -85,8 +90,29 @@ class Transcoders:
                 await process.wait()
 
 
+def write_passage(file: Path, passage: Span, target: Path) -> None:
+    """Write a passage of a recording as FLAC.
+
+    Raises
+    ------
+    Unreadable
+        The recording cannot be decoded.
+    """
+    with file.open("rb") as source, target.open("wb") as out:
+        command = _command("flac", 0, passage)
+        done = subprocess.run(command, stdin=source, stdout=out, check=False)  # noqa: S603
+    if done.returncode:
+        raise Unreadable(f"{file}: the recording cannot be decoded")
+
+
+def _command(form: str, bit_rate: int, passage: Span) -> list[str]:
+    """Return the command line of a transcoding process."""
+    numbers = map(str, (bit_rate, passage.start_s, passage.end_s))
+    return [sys.executable, "-P", "-m", "segue.web.transcode", form, *numbers]
+
+
 def transcode(
-    source: IO[bytes], target: IO[bytes], form: str, bit_rate: int, start_s: float
+    source: IO[bytes], target: IO[bytes], form: str, bit_rate: int, passage: Span
 ) -> None:
     """Decode a recording, and write it encoded otherwise.
 
@@ -94,7 +120,7 @@ def transcode(
     ----------
     source, target : binary file
         `source` can seek.
-    form, bit_rate, start_s
+    form, bit_rate, passage
         See `Transcoders.run`.
     """
     import av
@@ -118,12 +144,7 @@ def transcode(
         resampler = av.AudioResampler(
             stream.format.name, layout, rate_hz, stream.frame_size or None
         )
-        if start_s > 0:
-            recording.seek(int(start_s * av.time_base))
-        for frame in recording.decode(audio):
-            if frame.time is not None and frame.time + frame.samples / frame.sample_rate < start_s:
-                continue
-            frame.pts = None
+        for frame in _frames(recording, audio, passage):
             for each in resampler.resample(frame):
                 out.mux(stream.encode(each))
         for each in resampler.resample(None):
@@ -131,15 +152,30 @@ def transcode(
         out.mux(stream.encode(None))
 
 
+def _frames(recording: Any, audio: Any, passage: Span) -> Iterator[Any]:
+    """Decode the frames of a passage, which may begin and end within a frame."""
+    import av
+
+    if passage.start_s > 0:
+        recording.seek(int(passage.start_s * av.time_base))
+    for frame in recording.decode(audio):
+        start_s = frame.time if frame.time is not None else 0.0
+        if start_s >= passage.end_s:
+            return
+        if start_s + frame.samples / frame.sample_rate > passage.start_s:
+            frame.pts = None
+            yield frame
+
+
 def _main() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-    form, bit_rate, start_s = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    form, bit_rate, passage = sys.argv[1], int(sys.argv[2]), Span(*map(float, sys.argv[3:5]))
     # A pipe cannot seek; muxers that want to must not find out by trying.
     with os.fdopen(0, "rb") as source, os.fdopen(1, "wb") as target:
-        transcode(source, _Pipe(target), form, bit_rate, start_s)  # type: ignore[arg-type]
+        transcode(source, _Pipe(target), form, bit_rate, passage)  # type: ignore[arg-type]
 
 
 class _Pipe:

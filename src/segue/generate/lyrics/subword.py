@@ -225,7 +225,7 @@ class SubwordDecoder:
         return branch
 
     def select(self, rows: Tensor) -> None:
-        """Replace each text by the one at an index, in place."""
+        """Replace the texts by those at some indices, in place."""
         chosen = [self._texts[row] for row in rows.tolist()]
         self._texts = [_Text(text.characters, list(text.divisions)) for text in chosen]
         self.log_probs = self.log_probs[rows]
