@@ -184,6 +184,14 @@ def test_words_for_a_tune_are_under_its_notes(tmp_path: Path) -> None:
     assert [syllable.tick for syllable in part.syllables] == part.notes[:, 0].tolist()
 
 
+def test_verse_in_general_rhymes_without_a_metre(tmp_path: Path) -> None:
+    document = answer(
+        "write", "--language", "it", "--lines", "2", "--rhyme", "AA", "--seed", "5",
+        library=tmp_path / "none",
+    )  # fmt: skip
+    assert document["texts"][0]["form"]["rhymes_kept"] == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

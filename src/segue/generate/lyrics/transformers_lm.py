@@ -401,7 +401,7 @@ def load_transformer(folder: Path, version: str) -> Transformer:
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, **local)
-            network, loading = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 use_safetensors=True,
                 dtype=dtype,
@@ -416,6 +416,7 @@ def load_transformer(folder: Path, version: str) -> Transformer:
             ) from None
         if not tokenizer.is_fast:
             raise BadArgument(f"the tokenizer in {folder} has no tokenizer.json; give another")
+        network, loading = loaded
         _check_weights(folder, network, loading)
         transformer = Transformer(network.eval().requires_grad_(False), tokenizer)
     _check_sizes(folder, transformer)
