@@ -92,9 +92,13 @@ def test_a_vanished_file_is_marked_and_comes_back(library: Opener, music: Path) 
 def test_a_moved_file_keeps_its_id(library: Opener, music: Path) -> None:
     add(library, music)
     (music / "deep").mkdir()
+    with library() as lib:
+        before = lib._store.recordings_state()
     (music / "1.wav").rename(music / "deep" / "one.wav")
     report = add(library, music)
-    assert (report.moved, report.added) == (1, 0)
+    assert (report.moved, report.added, report.missing) == (1, 0, 0)
+    with library() as lib:
+        assert lib._store.recordings_state() != before  # a server finds the file, too
     assert names(library) == ["0.wav", "one.wav", "2.wav"]
 
 

@@ -1,6 +1,8 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from segue.io.playlists import write_playlist
 from segue.library import Library
 from segue.records import Tags, Track
 from segue.render.pages import link
+from segue.store.user_data import ListenedItem
 
 Opener = Callable[[], Library]
 RATE_HZ = 16_000
@@ -64,6 +67,14 @@ def test_tracks_of_a_sheet_through_its_changes(library: Opener, music: Path) -> 
     assert [(t.tune, t.tags.title, t.tags.artist, t.tags.album) for t in found] == [
         (1, "One", "Ann", "Evening"), (2, "Two", "Bob", "Evening"), (3, "Three", "Ann", "Evening"),
     ]  # fmt: skip
+    with library() as lib:
+        listens = lib._store.listens
+        with lib._store.transaction():
+            second = ListenedItem.at(quote(os.fsencode(music / "mix.wav")), 2)
+            listens.put(listens.begin_import(), "me", second, 1, 5)
+        assert listens.plays_by_track() == {found[1].id: 1}
+        times = {row["mtime_ns"] // 10**9 for row in lib._store.recordings()}
+    assert times == {int((music / "mix.cue").stat().st_mtime)}
     spans = [(t.passage.start_s, t.passage.end_s) for t in found if t.passage]
     assert spans == [(0, 4), (4, 9), (9, 12)]
     alone = write_sound(music / "two.wav", tune(1, 5.0, RATE_HZ), RATE_HZ)

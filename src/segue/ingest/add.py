@@ -427,6 +427,8 @@ class _Run:
         if gone:
             self._store.removed.move(os.fsencode(gone[0]), file.path)  # its removed tunes
             self.report.moved += 1
+            self._survey.vanished.discard(os.fsencode(gone[0]))
+            self.report.missing = len(self._survey.vanished)
         else:
             self.report.copied += 1
 

@@ -105,6 +105,8 @@ class Survey:
         Files and folders that cannot be read, and were not reported before.
     returning : set of bytes
         Files that the user removed before, and now adds again.
+    vanished : set of bytes
+        Files of the library that are gone since the last run, and not found elsewhere yet.
     """
 
     known: dict[bytes, KnownFile]
@@ -114,6 +116,7 @@ class Survey:
     texts: list[PendingFile] = field(default_factory=list)
     unreadable: list[UnreadablePath] = field(default_factory=list)
     returning: set[bytes] = field(default_factory=set)
+    vanished: set[bytes] = field(default_factory=set)
     report: AddReport = field(default_factory=AddReport)
 
 
@@ -223,9 +226,12 @@ class _Surveyor:
         ignored_tracks = [track for path in ignored for track in gone[path].tracks]
         vanished = {path: file.tracks for path, file in gone.items() if path not in ignored}
         report.taken_out = len(ignored_tracks)
-        report.missing = sum(
-            not self._missing.issuperset(tracks) for tracks in vanished.values() if tracks
-        )
+        result.vanished = {
+            path
+            for path, tracks in vanished.items()
+            if tracks and not self._missing.issuperset(tracks)
+        }
+        report.missing = len(result.vanished)
         media = {file.kind for file, _ in result.pending} | {file.kind for file in result.music}
         with self._store.transaction():
             self._store.spaces.register(media)

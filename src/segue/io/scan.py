@@ -524,8 +524,14 @@ def _classify(
     sheet = sidecars.sheet(path)
     with contextlib.suppress(OSError):  # a sheet that is gone meanwhile is missed by the worker too
         beside = os.stat(sheet)
-        state = FileState(state.size + beside.st_size, state.mtime_ns ^ beside.st_mtime_ns)
+        state = FileState(state.size + beside.st_size, _joint_time(status, beside))
     yield FoundFile(path, root, state, kind, asked_for, sidecars.texts(path), music, sheet)
+
+
+def _joint_time(first: os.stat_result, second: os.stat_result) -> int:
+    """Return the later second of two modification times, with nanoseconds that depend on both."""
+    times = first.st_mtime_ns, second.st_mtime_ns
+    return max(times) // 10**9 * 10**9 + sum(times) % 10**9
 
 
 def _path(path: bytes) -> Path:

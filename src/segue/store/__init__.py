@@ -397,7 +397,7 @@ class Store:
         """Read what a catalogue shows of each recording whose file is there, in order of id."""
         rows: Iterator[sqlite3.Row] = self._db.execute(
             "SELECT tracks.id, title, artist, album, album_artist, genre, year, track_number,"
-            " duration_s, size, mtime_ns, roots.path AS root, tracks.path AS path, words,"
+            " duration_s, size, mtime_ns, roots.path AS root, tracks.path AS path, words, tune,"
             " CASE WHEN tune THEN coalesce(json_extract(facts, '$.start_s'), 0) END AS start_s"
             f" FROM {_TRACKS} WHERE kind = 'sound' AND NOT missing ORDER BY tracks.id"
         )
@@ -406,9 +406,10 @@ class Store:
     def recordings_state(self) -> tuple[float, ...]:
         """Return figures that change with what `recordings` returns."""
         row = self._db.execute(
-            "SELECT count(*), max(id), sum(missing), sum(length(words)), max(mtime_ns) FROM tracks"
+            "SELECT count(*), max(id), sum(missing), sum(length(words)),"
+            " group_concat(root || path || mtime_ns) FROM tracks"
         ).fetchone()
-        return tuple(value or 0 for value in row)
+        return (*(value or 0 for value in row[:-1]), hash(row[-1]))  # a moved file keeps its date
 
     def fingerprints(self, ids: Sequence[int]) -> dict[int, NDArray[np.uint32]]:
         """Read the fingerprints of tracks by id."""

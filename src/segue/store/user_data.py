@@ -190,11 +190,19 @@ class WrittenTags(Table):
 
 @dataclass(frozen=True, slots=True)
 class ListenedItem:
-    """An item of a listening history: artist and title, or a percent-encoded absolute path."""
+    """An item of a listening history: artist and title, or a percent-encoded absolute path.
+
+    The path of a track of a divided file ends with "#" and its number in the file.
+    """
 
     artist: str = ""
     title: str = ""
     path: str = ""
+
+    @classmethod
+    def at(cls, path: str, tune: int) -> "ListenedItem":
+        """Return the item of a track by its path, and its number in a file of several, or 0."""
+        return cls(path=f"{path}#{tune}" if tune else path)
 
     @property
     def name(self) -> str:
@@ -345,8 +353,9 @@ class Listens(Table):
         by_key: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
         artists_of: defaultdict[str, set[str]] = defaultdict(set)  # by title
         by_path: dict[str, int] = {}
-        for track, artist, album_artist, title, path in self._named_tracks():
-            by_path[path] = track
+        for track, artist, album_artist, title, path, tune in self._named_tracks():
+            by_path.setdefault(path, track)  # a divided file stands for its first track
+            by_path[f"{path}#{tune}"] = track
             for name in {_key(artist), _key(album_artist) or _key(artist)}:
                 by_name[name, _key(title)].add(track)
             for name in artist_keys(artist) | artist_keys(album_artist):
@@ -366,14 +375,14 @@ class Listens(Table):
                 matches[heard] = tuple(sorted(tracks))
         return matches
 
-    def _named_tracks(self) -> Iterator[tuple[int, str, str, str, str]]:
+    def _named_tracks(self) -> Iterator[tuple[int, str, str, str, str, int]]:
         rows = self._db.execute(
-            "SELECT tracks.id, artist, album_artist, title, roots.path, tracks.path"
-            " FROM tracks JOIN roots ON roots.id = tracks.root"
+            "SELECT tracks.id, artist, album_artist, title, roots.path, tracks.path, tune"
+            " FROM tracks JOIN roots ON roots.id = tracks.root ORDER BY tracks.id"
         )
-        for track, artist, album_artist, title, root, path in rows:
+        for track, artist, album_artist, title, root, path, tune in rows:
             # Both are percent-encoded part by part, so that they can be joined.
-            yield track, artist, album_artist, title, f"{root.rstrip('/')}/{path}"
+            yield track, artist, album_artist, title, f"{root.rstrip('/')}/{path}", tune
 
 
 def _key(name: str) -> str:

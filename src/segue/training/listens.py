@@ -334,7 +334,7 @@ def _listened_item(store: Store, listen: Listen, folder: Path) -> ListenedItem:
         tracks = store.tracks([int(listen.track[:18])])
         if not tracks:
             raise NotFound(f"no track {listen.track[:18]} in this library")
-        return ListenedItem(path=quote(os.fsencode(tracks[0].path)))
+        return ListenedItem.at(quote(os.fsencode(tracks[0].path)), tracks[0].tune)
     if listen.track.startswith("file://"):
         try:
             return ListenedItem(path=quote(unquote_to_bytes(urlsplit(listen.track).path)))

@@ -181,7 +181,7 @@ class Accounts:
             for user in users.values():
                 [ApiKey(**each) for each in user["keys"]]
                 _salt, _digest = map(bytes.fromhex, user["password"].split(":"))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise SegueError(
                 f"{self._file} is not as Segue wrote it; remove it, and add the users again"
             ) from None
@@ -208,23 +208,26 @@ class FailureLimit:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._lock = threading.Lock()
 
     def add(self, address: str) -> None:
         """Count a wrong password."""
-        if len(self._failures) > _MAX_ADDRESSES:
-            self._failures.clear()
-        self._failures[address].append(self._clock())
+        with self._lock:
+            if len(self._failures) > _MAX_ADDRESSES:
+                self._failures.clear()
+            self._failures[address].append(self._clock())
 
     def must_wait(self, address: str) -> bool:
         """Return whether too many wrong passwords came from an address of late."""
-        if address not in self._failures:
-            return False
-        failures = self._failures[address]
-        while failures and failures[0] < self._clock() - WINDOW_S:
-            failures.popleft()
-        if not failures:
-            del self._failures[address]
-        return len(failures) >= MAX_FAILURES
+        with self._lock:
+            if address not in self._failures:
+                return False
+            failures = self._failures[address]
+            while failures and failures[0] < self._clock() - WINDOW_S:
+                failures.popleft()
+            if not failures:
+                del self._failures[address]
+            return len(failures) >= MAX_FAILURES
 
 
 def _hashed(password: str, salt: bytes) -> bytes:

@@ -31,7 +31,14 @@ class ApiError(Exception):
         See the constants of this module.
     message : str
         A sentence for the user.
+
+    Attributes
+    ----------
+    status : int
+        Status of the HTTP answer; players expect 200 where they made no mistake in HTTP.
     """
+
+    status = 200
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)

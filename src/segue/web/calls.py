@@ -1,5 +1,6 @@
 """A call of the server's interfaces: its parameters, its user, and the library it is about."""
 
+import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_RESULTS: Final = 500
 SONG_PREFIX: Final = "tr-"
-_MAX_DIGITS: Final = 18
+MAX_DIGITS: Final = 18
 
 
 class Plays(NamedTuple):
@@ -27,33 +28,37 @@ class Plays(NamedTuple):
 
 
 class PlayCounts:
-    """The plays of all tracks, read once and kept current while the server runs."""
+    """The plays of all tracks, read again after each play."""
 
     def __init__(self) -> None:
         self._plays: dict[int, Plays] | None = None
+        self._lock = threading.Lock()
 
     def get(self, store: Store) -> dict[int, Plays]:
         """Return the plays of all played tracks."""
-        if self._plays is None:
-            counts: defaultdict[int, int] = defaultdict(int)
-            last: defaultdict[int, int] = defaultdict(int)
-            if store.listens.any():
-                listens = store.listens.matched()
-                rows = zip(
-                    listens.tracks.tolist(), listens.plays.tolist(), listens.at_s.tolist(),
-                    strict=True,
-                )  # fmt: skip
-                for track, plays, at_s in rows:
-                    counts[track] += plays
-                    last[track] = max(last[track], at_s)
-            self._plays = {track: Plays(counts[track], last[track]) for track in counts}
-        return self._plays
+        with self._lock:
+            if self._plays is None:
+                self._plays = self._read(store)
+            return self._plays
 
-    def add(self, store: Store, track: int, at_s: int) -> None:
-        """Count a play."""
-        plays = self.get(store)
-        before = plays.get(track, Plays(0, 0))
-        plays[track] = Plays(before.plays + 1, max(before.last_s, at_s))
+    def forget(self) -> None:
+        """Read the plays again when they are asked for, since there are new ones."""
+        with self._lock:
+            self._plays = None
+
+    @staticmethod
+    def _read(store: Store) -> dict[int, Plays]:
+        counts: defaultdict[int, int] = defaultdict(int)
+        last: defaultdict[int, int] = defaultdict(int)
+        if store.listens.any():
+            listens = store.listens.matched()
+            rows = zip(
+                listens.tracks.tolist(), listens.plays.tolist(), listens.at_s.tolist(), strict=True
+            )
+            for track, plays, at_s in rows:
+                counts[track] += plays
+                last[track] = max(last[track], at_s)
+        return {track: Plays(counts[track], last[track]) for track in counts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ class Call:
         if not text and default is not None:
             return default
         digits = text.removeprefix("-")
-        if not (digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS):
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
             raise ApiError(GENERIC, f"the parameter {name} is {text[:40]!r}, not an integer")
         return min(max(int(text), low), high)
 
@@ -153,7 +158,7 @@ class Call:
     def song_of(self, item: str) -> Song:
         """Return the song with an id of the server, as "tr-12"."""
         number = item.removeprefix(SONG_PREFIX)
-        if number.isascii() and number.isdigit() and len(number) <= _MAX_DIGITS:
+        if number.isascii() and number.isdigit() and len(number) <= MAX_DIGITS:
             song = self.catalog.songs.get(int(number))
             if song is not None:
                 return song

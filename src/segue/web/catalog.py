@@ -22,6 +22,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from segue.records import Span
 from segue.store import Store
+from segue.store.user_data import ListenedItem
 from segue.text import normalise, split_genres
 
 VARIOUS: Final = "Various Artists"
@@ -49,6 +50,8 @@ class Song:
         Absolute path, percent-encoded, since file names need not be valid text.
     words : str
         Normalised title, artist and album, for searching.
+    tune : int
+        Its number in a file that a cue sheet divides, from 1; else 0.
     passage : Span or None
         The part of the file that it is, of several that a cue sheet divides.
     """
@@ -68,12 +71,18 @@ class Song:
     words: str
     album: "Album"
     performer: "Artist"
+    tune: int = 0
     passage: Span | None = None
 
     @property
     def file(self) -> Path:
         """The file of the recording."""
         return Path(os.fsdecode(unquote_to_bytes(self.location.rstrip("/"))))
+
+    @property
+    def listened(self) -> ListenedItem:
+        """The song as listening histories name it."""
+        return ListenedItem.at(self.location, self.tune)
 
 
 @dataclass(slots=True, eq=False)
@@ -194,6 +203,7 @@ class Catalog:
             words=row["words"],
             album=album,
             performer=performer,
+            tune=row["tune"],
             passage=None
             if row["start_s"] is None
             else Span(row["start_s"], row["start_s"] + row["duration_s"]),

@@ -1,15 +1,15 @@
 """Methods of the Subsonic API that keep what listeners do: stars, plays, playlists, queues."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from segue.store.players import Bookmark, Playlist, PlayQueue
-from segue.store.user_data import ListenedItem
 from segue.text import clean
 from segue.web.answers import GENERIC, MISSING, NOT_ALLOWED, NOT_FOUND, ApiError
-from segue.web.calls import SONG_PREFIX, Call, NowPlaying
+from segue.web.calls import MAX_DIGITS, SONG_PREFIX, Call, NowPlaying
+from segue.web.catalog import Song
 from segue.web.elements import song_element
 
 PLAYLIST_PREFIX: Final = "pl-"
@@ -94,12 +94,7 @@ def scrobble(call: Call) -> dict[str, Any]:
         return {}
     now = int(time.time())
     moments = [_seconds(each, now) for each in times] or [now] * len(songs)
-    with call.store.transaction():
-        run = call.store.listens.begin_import()
-        for song, at_s in zip(songs, moments, strict=True):
-            call.store.listens.put(run, call.user, ListenedItem(path=song.location), 1, at_s)
-    for song, at_s in zip(songs, moments, strict=True):
-        call.session.plays.add(call.store, song.id, at_s)
+    _store_plays(call, zip(songs, moments, strict=True))
     return {}
 
 
@@ -115,12 +110,17 @@ def report_playback(call: Call) -> dict[str, Any]:
     call.session.now_playing.pop((call.user, call.app), None)
     ignored = call.flag("ignoreScrobble", default=False)
     if not ignored and position_s >= min(0.5 * song.duration_s, 240):
-        now = int(time.time())
-        with call.store.transaction():
-            run = call.store.listens.begin_import()
-            call.store.listens.put(run, call.user, ListenedItem(path=song.location), 1, now)
-        call.session.plays.add(call.store, song.id, now)
+        _store_plays(call, [(song, int(time.time()))])
     return {}
+
+
+def _store_plays(call: Call, plays: Iterable[tuple[Song, int]]) -> None:
+    """Store songs that were played, with the times in seconds since 1970."""
+    with call.store.transaction():
+        run = call.store.listens.begin_import()
+        for song, at_s in plays:
+            call.store.listens.put(run, call.user, song.listened, 1, at_s)
+    call.session.plays.forget()
 
 
 def now_playing(call: Call) -> dict[str, Any]:
@@ -150,9 +150,11 @@ def _playing(call: Call, track: int) -> None:
 
 def _seconds(text: str, now: int) -> int:
     digits = text.strip()
-    if not (digits.isascii() and digits.isdigit()) or int(digits[:18]) > 1000 * (now + 86400):
-        raise ApiError(GENERIC, f"the time {text[:40]!r} is not in milliseconds since 1970")
-    return int(digits) // 1000
+    if digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS:
+        seconds = int(digits) // 1000
+        if seconds <= now + 86400:
+            return seconds
+    raise ApiError(GENERIC, f"the time {text[:40]!r} is not in milliseconds since 1970")
 
 
 # ---- playlists ---------------------------------------------------------------------------
@@ -173,9 +175,9 @@ def create_playlist(call: Call) -> dict[str, Any]:
     """Make a playlist, or replace the songs of one."""
     songs = _tracks(call, "songId")
     if call.all("playlistId"):
-        before = _own(call, "playlistId")
-        name = clean(call.text("name", before.name)) or before.name
-        with call.store.transaction():
+        with call.store.transaction():  # reads inside, or else two apps undo each other's changes
+            before = _own(call, "playlistId")
+            name = clean(call.text("name", before.name)) or before.name
             call.store.playlists.replace(replace(before, name=name, tracks=songs), call.now)
         number = before.id
     else:
@@ -192,30 +194,34 @@ def create_playlist(call: Call) -> dict[str, Any]:
 
 def update_playlist(call: Call) -> dict[str, Any]:
     """Change the name, comment, visibility or songs of a playlist."""
-    before = _own(call, "playlistId")
-    removed = set()
-    for text in call.all("songIndexToRemove"):
-        if not (text.isascii() and text.isdigit() and int(text[:9]) < len(before.tracks)):
-            raise ApiError(GENERIC, f"the playlist has no song at {text[:40]!r}")
-        removed.add(int(text))
-    kept = tuple(track for i, track in enumerate(before.tracks) if i not in removed)
-    after = replace(
-        before,
-        name=clean(call.text("name", before.name)) or before.name,
-        comment=call.text("comment", before.comment)[:_MAX_TEXT],
-        public=call.flag("public", default=before.public),
-        tracks=kept + _tracks(call, "songIdToAdd"),
-    )
+    added = _tracks(call, "songIdToAdd")
     with call.store.transaction():
+        before = _own(call, "playlistId")
+        after = _updated(call, before, added)
         call.store.playlists.replace(after, call.now)
     return {}
 
 
+def _updated(call: Call, before: Playlist, added: tuple[int, ...]) -> Playlist:
+    removed = set()
+    for text in call.all("songIndexToRemove"):
+        if not (text.isascii() and text.isdigit() and int(text[:9]) < len(before.tracks)):
+            raise ApiError(GENERIC, f"the playlist has no song at {text[:40]!r}")
+        removed.add(int(text[:9]))
+    kept = tuple(track for i, track in enumerate(before.tracks) if i not in removed)
+    return replace(
+        before,
+        name=clean(call.text("name", before.name)) or before.name,
+        comment=call.text("comment", before.comment)[:_MAX_TEXT],
+        public=call.flag("public", default=before.public),
+        tracks=kept + added,
+    )
+
+
 def delete_playlist(call: Call) -> dict[str, Any]:
     """Delete a playlist."""
-    before = _own(call, "id")
     with call.store.transaction():
-        call.store.playlists.delete(before.id)
+        call.store.playlists.delete(_own(call, "id").id)
     return {}
 
 

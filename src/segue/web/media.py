@@ -3,6 +3,7 @@
 import math
 import os
 import stat
+import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from segue.web.transcode import ENCODINGS, Transcoders, bit_rate_of
 _MAX_SIDE: Final = 2000
 _TRIED: Final = 3  # songs of an album in which a cover is looked for
 _CACHED_BYTES: Final = 32 << 20
+_CACHED_COVERS: Final = 10_000
 
 
 def stream(call: Call, transcoders: Transcoders) -> Response:
@@ -68,7 +70,7 @@ def _transcoded(
 
 
 def _send(file: Path, suffix: str, name: str | None) -> Response:
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
+    headers = {"Cache-Control": "private, max-age=3600"}
     return FileResponse(file, media_type=media_type(suffix), headers=headers, filename=name)
 
 
@@ -89,6 +91,7 @@ class CoverArt:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
         self._bytes = 0
+        self._lock = threading.Lock()
 
     def get(self, call: Call) -> Response:
         """Send the cover of a song, album, artist or playlist.
@@ -106,7 +109,7 @@ class CoverArt:
             self._keep(key, data)
         if not data:
             raise ApiError(NOT_FOUND, f"{album.name} has no cover")
-        headers = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+        headers = {"Cache-Control": "private, max-age=86400"}
         return Response(data, media_type=picture_type(data), headers=headers)
 
     def _album(self, call: Call) -> Album:
@@ -131,10 +134,11 @@ class CoverArt:
         return b""
 
     def _keep(self, key: tuple[str, int, int], data: bytes) -> None:
-        self._kept[key] = data
-        self._bytes += len(data)
-        while self._bytes > _CACHED_BYTES and self._kept:
-            self._bytes -= len(self._kept.popitem(last=False)[1])
+        with self._lock:
+            self._bytes += len(data) - len(self._kept.pop(key, b""))
+            self._kept[key] = data
+            while self._bytes > _CACHED_BYTES or len(self._kept) > _CACHED_COVERS:
+                self._bytes -= len(self._kept.popitem(last=False)[1])
 
 
 def lyrics(call: Call) -> dict[str, Any]:

@@ -98,13 +98,10 @@ class Server:
             if method == "getOpenSubsonicExtensions":
                 return _rendered(envelope(subsonic.extensions()), parameters)
             return await self._answer(request, method, parameters)
-        except subsonic.TooManyFailures as error:
-            return _rendered(failure(error.code, str(error)), parameters, 429)
         except ApiError as error:
-            return _rendered(failure(error.code, str(error)), parameters)
-        except KeyError:
-            text = f"there is no method {method[:40]!r}"
-            return _rendered(failure(GENERIC, text), parameters, 404)
+            return _rendered(failure(error.code, str(error)), parameters, error.status)
+        except SegueError as error:  # the file of the users is damaged
+            return _rendered(failure(GENERIC, str(error)), parameters, 503)
 
     async def _answer(
         self, request: Request, method: str, parameters: Mapping[str, Sequence[str]]
@@ -124,7 +121,9 @@ class Server:
 
         response = await self._in_thread(run)
         if request.method == "HEAD" and isinstance(response, StreamingResponse):
-            return Response(headers=dict(response.headers))
+            head = Response(headers=dict(response.headers))
+            del head.headers["content-length"]  # it is not known
+            return head
         return response
 
     async def _audiomuse(self, request: Request) -> Response:
@@ -136,13 +135,13 @@ class Server:
         kind, _, key = request.headers.get("authorization", "").partition(" ")
         if self._failures.must_wait(address):
             return JSONResponse({"error": "too many wrong keys; wait a minute"}, 429)
-        user = self._accounts.user_of_key(key.strip()) if kind.lower() == "bearer" else None
-        if user is None:
-            if key:
-                self._failures.add(address)
-            text = "an API key is needed as a bearer token; `segue serve users key` makes one"
-            return JSONResponse({"error": text}, 401, {"WWW-Authenticate": "Bearer"})
         try:
+            user = self._accounts.user_of_key(key.strip()) if kind.lower() == "bearer" else None
+            if user is None:
+                if key:
+                    self._failures.add(address)
+                text = "an API key is needed as a bearer token; `segue serve users key` makes one"
+                return JSONResponse({"error": text}, 401, {"WWW-Authenticate": "Bearer"})
             parameters = await _parameters(request)
             name = user
             content = await self._in_thread(lambda: function(self._call(name, parameters)))

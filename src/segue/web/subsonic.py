@@ -42,8 +42,16 @@ _ROLES: Final = {
 }  # fmt: skip
 
 
+class NoMethod(ApiError):
+    """There is no such method."""
+
+    status = 404
+
+
 class TooManyFailures(ApiError):
     """Too many wrong passwords came from one address."""
+
+    status = 429
 
 
 def _ping(_call: Call) -> dict[str, Any]:
@@ -231,10 +239,12 @@ def answer(method: str, call: Call) -> dict[str, Any]:
     ------
     ApiError
         The method fails.
-    KeyError
+    NoMethod
         There is no such method.
     """
-    function = METHODS[method]
+    function = METHODS.get(method)
+    if function is None:
+        raise NoMethod(GENERIC, f"there is no method {method[:40]!r}")
     try:
         return function(call)
     except SegueError as error:
