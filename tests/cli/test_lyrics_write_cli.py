@@ -184,6 +184,14 @@ def test_words_for_a_tune_are_under_its_notes(tmp_path: Path) -> None:
     assert [syllable.tick for syllable in part.syllables] == part.notes[:, 0].tolist()
 
 
+def test_verse_in_general_rhymes_without_a_metre(tmp_path: Path) -> None:
+    document = answer(
+        "write", "--language", "it", "--lines", "2", "--rhyme", "AA", "--seed", "5",
+        library=tmp_path / "none",
+    )  # fmt: skip
+    assert document["texts"][0]["form"]["rhymes_kept"] == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -193,6 +201,10 @@ def test_words_for_a_tune_are_under_its_notes(tmp_path: Path) -> None:
         (["--tune", "two.abc"], "--part"),
         (["--tune", "polish.musicxml"], "no language that is known"),
         (["--tune", "air.abc", "-o", "x.mid"], ".musicxml"),
+        (["--tune", "air.abc", "--lines", "4"], "--verses"),
+        (["--tune", "air.abc", "-n", "2", "-o", "x.mxl"], "words of one text, not of 2"),
+        (["--language", "de", "--verses", "2"], "go with --tune"),
+        (["--artist", "burns", "--language", "de"], "leave it or --artist out"),
     ],
 )
 def test_what_no_words_can_be_written_for(

@@ -263,6 +263,17 @@ def break_folder(base: Path, folder: Path, fault: str) -> None:
         case "cut off":
             path = folder / "model.safetensors"
             path.write_bytes(path.read_bytes()[:1000])
+        case "another size":
+            config |= {"n_embd": 16}
+            (folder / "config.json").write_text(json.dumps(config))
+        case "more layers":
+            (folder / "config.json").write_text(json.dumps(config | {"n_layer": 3}))
+        case "no list":
+            (folder / "config.json").write_text(json.dumps(config | {"architectures": 7}))
+        case "another tokenizer":
+            tokenizer = json.loads((folder / "tokenizer.json").read_text())
+            tokenizer["model"]["vocab"]["zz"] = 2 * config["vocab_size"]
+            (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
         case "code":
             (folder / "config.json").write_text(json.dumps(config | {"auto_map": {"a": "b.c"}}))
 
@@ -278,6 +289,10 @@ def break_folder(base: Path, folder: Path, fault: str) -> None:
         ("half the shards", "lacks model-2.safetensors"),
         ("cut off", "damaged"),
         ("code", "code of its own"),
+        ("another size", "missing or of another size"),
+        ("more layers", "missing or of another size"),
+        ("no list", "not a causal language model"),
+        ("another tokenizer", "the tokenizer of the model"),
     ],
 )
 def test_incomplete_and_unsafe_folders(

@@ -109,6 +109,14 @@ def test_given_chords_are_repeated_and_end_with_the_last() -> None:
     np.testing.assert_array_equal(np.diff(setting.chart.chords[:, 0]) > 0, True)
 
 
+def test_simple_chords_are_symbols_of_the_key() -> None:
+    for key, expected in {"Eb": {"Eb", "Ab", "Bb"}, "C# minor": {"C#m", "F#m", "G#"}}.items():
+        setting = set_words(GRACE, "en", key=key)
+        assert expected <= {*setting.chart.names}
+        score = melodies_for_words(MODEL, setting, 1)[0].score
+        assert {name for _, name in score.chords} == {*setting.chart.names}
+
+
 def test_stanzas_of_one_shape_are_verses() -> None:
     setting = set_words(f"{LINDEN}\n\n{LINDEN}", "de")
     assert len(setting.verses) == 2

@@ -46,7 +46,9 @@ def test_words_that_do_not(first: str, second: str, language: Language) -> None:
         ("Himmel", "10", "de"), ("geboren", "010", "de"), ("studieren", "010", "de"),
         ("Melodie", "001", "de"), ("éternelle", "001", "fr"), ("lágrima", "100", "es"),
         ("canción", "01", "es"), ("ciudad", "01", "es"), ("virtù", "01", "it"),
-        ("ferita", "010", "it"),
+        ("ferita", "010", "it"), ("gioia", "10", "it"), ("aiuto", "010", "it"), ("miei", "1", "it"),
+        ("nuit", "1", "fr"), ("ruisseau", "01", "fr"), ("pluie", "1", "fr"), ("oui", "1", "fr"),
+        ("jouir", "01", "fr"), ("aiguille", "01", "fr"), ("août", "1", "fr"),
     ],
 )  # fmt: skip
 def test_stress_of_syllables(word: str, stress: str, language: Language) -> None:

@@ -15,11 +15,11 @@ DIVIDED: dict[Language, str] = {
     "de": "Ro-sen Früh-lings-ge-fühl Träu-me wan-dern Kö-ni-gin geht se-hen Treu-e e-wig "
     "Ge-lieb-te schön Fens-ter Was-ser sin-gen Him-mel Schmet-ter-ling",
     "fr": "belle pe-tite rose a-mour beau-té fleurs oi-seaux chante so-leil heu-reux ai-mer lune "
-    "cam-pagne es-poir gui-tare l'a-mour",
+    "cam-pagne es-poir gui-tare l'a-mour nuit suis oui Lou-is",
     "es": "co-ra-zón cie-lo dí-a po-e-sí-a ciu-dad a-gua bue-no llu-via hom-bre es-tre-lla gue-rra "
     "ca-lle pe-rro vien-to",
     "it": "cuo-re a-mo-re cit-tà gior-no mio pau-ra bel-la fiu-me quan-do que-sto ve-sti-re so-gno "
-    "fi-glia cie-lo dol-ce",
+    "fi-glia cie-lo dol-ce gio-ia",
 }
 
 

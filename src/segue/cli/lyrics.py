@@ -198,13 +198,17 @@ def find(
 @subcommand(lyrics_app, old="write")
 def write(
     artist: Annotated[
-        str, typer.Option(help="Artist whose style the lyrics have; by default verse in general.")
+        str,
+        typer.Option(
+            help="Artist whose style the lyrics have; with --tune or --language, verse in general "
+            "by default."
+        ),
     ] = "",
     language: Annotated[
         Literal["en", "de", "fr", "es", "it"] | None,
         typer.Option(
-            help="Language of verse in general, without --artist; by default that of the words "
-            "under the notes of --tune, or English."
+            help="Language of verse in general, without --artist; with --tune, by default that of "
+            "the words under its notes, or English."
         ),
     ] = None,
     tune: Annotated[
@@ -278,6 +282,20 @@ def write(
             "--tune gives the lines and their metre: leave --meter, --syllables, --form, --draft "
             "and --repeat-chorus out"
         )
+    if tune and lines:
+        raise BadArgument(
+            "--tune gives the number of lines: leave --lines out, or ask for --verses"
+        )
+    if not tune and (part or verses > 1):
+        raise BadArgument("--part and --verses go with --tune, the score of a melody")
+    if artist and language:
+        raise BadArgument("--language is for verse in general: leave it or --artist out")
+    temperatures = _parse_temperatures(temperature)
+    if output and output.suffix.lower() in _SCORE_ENDINGS and n * len(temperatures) > 1:
+        raise BadArgument(
+            f"{output} has the words of one text, not of {n * len(temperatures)}: write .txt, or "
+            "leave -n out"
+        )
     with open_library(library, required=False) as lib:
         sung = _read_tune(lib.scores.read(tune), part) if tune else None
     artist = artist or _verse_style(language, sung)
@@ -302,7 +320,7 @@ def write(
             about=about,
             forms=forms,
         )
-        for value in _parse_temperatures(temperature)
+        for value in temperatures
         for s in _seeds(seed, max(n, takes))
     ]
     with open_library(library, required=False) as lib:
@@ -555,7 +573,11 @@ def _generate_all(verses: "list[GeneratedLyrics]", *, show: bool, marked: bool) 
 
 def _print_side_by_side(verses: "Sequence[GeneratedLyrics]", title: str) -> None:
     columns = [
-        [f"{line.voices or ''} {line.text}".strip() for line in verse.lines] for verse in verses
+        [
+            f"{line.voices or ''} {line.text}".strip() if len(verse.styles) > 1 else line.text
+            for line in verse.lines
+        ]
+        for verse in verses
     ]
     headings = [
         f"{verse.options.sampling.temperature:g}, seed {verse.options.seed}" for verse in verses

@@ -270,7 +270,13 @@ def _word_input(
 ) -> _Input:
     """Read words, and return their rhythm and chords."""
     from segue.generate.melody.words import set_words
-    from segue.io.lyrics_text import TextOptions, apply_options, decode_text, normalise_layout
+    from segue.io.lyrics_text import (
+        NoLyrics,
+        TextOptions,
+        apply_options,
+        decode_text,
+        normalise_layout,
+    )
     from segue.lyrics.spelling import detect_language
 
     if roman is not None:
@@ -282,7 +288,10 @@ def _word_input(
         raise BadArgument(
             f"{display_path(path)}: words of more than {MAX_WORD_BYTES >> 10} KB; give one song"
         )
-    text = apply_options(normalise_layout(decode_text(content)), TextOptions())
+    try:
+        text = apply_options(normalise_layout(decode_text(content)), TextOptions())
+    except NoLyrics as error:
+        raise BadArgument(f"{display_path(path)}: {error}; give the words of a song") from None
     spoken = language or detect_language(text)
     if spoken == "other":
         raise BadArgument(
@@ -308,7 +317,9 @@ def _input(
     from segue.theory.chord_charts import parse_chart, parse_roman_numerals
 
     if (chords is None) == (roman is None):
-        raise BadArgument('name chords ("Dm7 G7 | Cmaj7"), or a score, or --roman with --key')
+        raise BadArgument(
+            'name chords ("Dm7 G7 | Cmaj7"), or a score, or --roman with --key, or --words FILE'
+        )
     if (roman is None) != (key is None):
         raise BadArgument('--roman and --key belong together: --roman "ii V I" --key C')
     beats = _parse_time_signature(time_signature)

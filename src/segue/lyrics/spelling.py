@@ -18,6 +18,7 @@ Rules = Sequence[tuple[str, str]]
 
 _FRENCH: Final[Rules] = (
     ("œu|oeu", "eu"), ("ç", "s"), ("ph", "f"), ("qu|q", "k"), ("gu(?=[eiéèêy])", "g"),
+    ("^oui$", "wi"), ("aoû", "oû"), ("(?<=[^aeo])u(?=i)", "w"),
     ("g(?=[eiéèêy])", "j"), ("ge(?=[aou])", "j"), ("c(?=[eiéèêy])", "s"), ("ch", "S"), ("c", "k"),
     ("(?<=[aeiouéèê])s(?=[aeiouéèêy])", "z"), ("ss", "s"), ("h", ""),
     ("(?<=[aeou])il(?:l(?=[eaoi]))?", "J"), ("ill(?=[eaoé])", "iJ"), ("gn", "N"),
@@ -155,7 +156,11 @@ def _nuclei(respelled: str, language: Language) -> list[tuple[int, int]]:
         joins = (
             nuclei and nuclei[-1][1] == at and _is_diphthong(respelled[at - 1], letter, language)
         )
-        if joins:
+        if joins and at - nuclei[-1][0] > 1 and respelled[at - 2] not in "iu":
+            # A weak vowel between two others belongs to the second: "gio-ia".
+            nuclei[-1] = nuclei[-1][0], at - 1
+            nuclei.append((at - 1, at + 1))
+        elif joins:
             nuclei[-1] = nuclei[-1][0], at + 1
         else:
             nuclei.append((at, at + 1))

@@ -22,7 +22,7 @@ _NUCLEI: Final[dict[str, re.Pattern[str]]] = {
     "en": re.compile(f"eau|iou|[{_VOWELS}]+"),
     "de": re.compile("äu|eu|ei|ai|ey|ay|au|ie|aa|ee|oo|oi|[aeiouyäöüáéè]"),
     "fr": re.compile(
-        "œu|oeu|eau|aie|ieu|oui|oie|oue|uei|oi|oî|oy|ou|oû|où|au|ai|aî|ay|ei|eu|eû|ui|ie|ié|iè|"
+        "œu|oeu|eau|aie|ieu|oie|oue|uei|oi|oî|oy|ou|oû|où|au|ai|aî|ay|ei|eu|eû|ui|ie|ié|iè|"
         f"[{_VOWELS}]"
     ),
     "es": re.compile("[iuü]?[aeoáéó][iuy](?![aeoáéó])|[iuü][aeoáéó]|[iu][uií]|[aeiouyáéíóúü]"),

@@ -210,7 +210,8 @@ def check_causal(folder: Path) -> None:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     config = read_config(folder)
-    architectures = [str(each) for each in config.get("architectures") or ()]
+    named = config.get("architectures")
+    architectures = [str(each) for each in named] if isinstance(named, list) else []
     causal: set[str] = set()
     for names in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
         causal.update([names] if isinstance(names, str) else names)

@@ -186,6 +186,9 @@ def _monophonic_share(part: Part) -> float:
 
 
 def _list_parts(pitched: list[tuple[int, Part]]) -> str:
-    names = [f"{number} {part.name!r}" for number, part in pitched[:_MAX_LISTED_PARTS]]
+    names = [
+        f"{number} {part.name!r}" if part.name else f"{number} without a name"
+        for number, part in pitched[:_MAX_LISTED_PARTS]
+    ]
     more = len(pitched) - len(names)
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")

@@ -76,6 +76,7 @@ _OWN_PARTNER_COUNT: Final = 30
 _SPARE_PARTNERS: Final = 4  # partners of a rhyme beyond those that the scheme needs
 #: Syllables of a line whose number is taken from the artist's lines.
 _MIN_SYLLABLES: Final = 4
+_USUAL_SYLLABLES: Final = 8
 _MAX_SYLLABLES: Final = 14
 #: Characters of songs that the language is estimated from, and words that a lexicon needs.
 _LANGUAGE_CHARACTERS: Final = 20_000
@@ -524,8 +525,13 @@ class _Sampler:
         )
 
     def _syllables_of_a_stanza(self, songs: Sequence[str], language: Language) -> list[int]:
-        """Return the syllables of consecutive lines of one of the songs, chosen at random."""
+        """Return the syllables of consecutive lines of one of the songs, chosen at random.
+
+        Bundled models of verse in general have no songs: their lines have eight syllables.
+        """
         lines = [line for song in songs for line in sung_lines(song) if split_words(line)]
+        if not lines:
+            return [_USUAL_SYLLABLES]
         limit = max(len(lines) - len(self._forms), 0)
         start = int(torch.randint(limit + 1, (1,), generator=self._generator))
         counts = [

@@ -29,6 +29,8 @@ from segue.nn.pretrained import (
 
 #: Length of contexts, beyond which texts are cut; longer ones take more memory.
 MAX_CONTEXT: Final = 1024
+#: Shortest context of a model: half of it is for the lines before, half for the line to write.
+MIN_CONTEXT: Final = 128
 #: Tokens after the shared context beyond which it is moved on.
 _MAX_PATH: Final = 32
 #: Largest difference of log-probabilities that a cache of keys and values may make.
@@ -399,8 +401,13 @@ def load_transformer(folder: Path, version: str) -> Transformer:
         local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, **local)
-            network = AutoModelForCausalLM.from_pretrained(
-                folder, use_safetensors=True, dtype=dtype, **local
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder,
+                use_safetensors=True,
+                dtype=dtype,
+                ignore_mismatched_sizes=True,  # reported below
+                output_loading_info=True,
+                **local,
             )
         except Exception as error:  # noqa: BLE001  # of many libraries
             raise BadArgument(
@@ -409,7 +416,38 @@ def load_transformer(folder: Path, version: str) -> Transformer:
             ) from None
         if not tokenizer.is_fast:
             raise BadArgument(f"the tokenizer in {folder} has no tokenizer.json; give another")
-        return Transformer(network.eval().requires_grad_(False), tokenizer)
+        network, loading = loaded
+        _check_weights(folder, network, loading)
+        transformer = Transformer(network.eval().requires_grad_(False), tokenizer)
+    _check_sizes(folder, transformer)
+    return transformer
+
+
+def _check_weights(folder: Path, network: Any, loading: Mapping[str, Any]) -> None:
+    """Check that the files have all weights of a network: transformers draws the others."""
+    mismatched = [str(name) for name, *_ in loading["mismatched_keys"]]
+    wrong = [*sorted(map(str, loading["missing_keys"])), *sorted(mismatched)]
+    if wrong:
+        raise BadArgument(
+            f"the weights in {folder} are not those of its config.json, a "
+            f"{type(network).__name__} ({wrong[0]} is missing or of another size); download the "
+            "model again"
+        )
+
+
+def _check_sizes(folder: Path, transformer: Transformer) -> None:
+    """Check that a network has all tokens of its tokenizer, and reads contexts of some lines."""
+    known = transformer.network.get_input_embeddings().num_embeddings
+    if len(transformer.trie.tokens) > known:
+        raise BadArgument(
+            f"the tokenizer in {folder} has {len(transformer.trie.tokens)} tokens, its network "
+            f"{known}; give a folder with the tokenizer of the model"
+        )
+    if transformer.max_tokens < MIN_CONTEXT:
+        raise BadArgument(
+            f"the language model in {folder} reads {transformer.max_tokens} tokens at a time; "
+            f"give one that reads at least {MIN_CONTEXT}"
+        )
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:
