@@ -41,8 +41,6 @@ from segue.theory.chord_charts import (
     parse_roman_numerals,
     steps_per_bar,
 )
-from segue.theory.chords import spell_chord
-from segue.theory.keys import key_signature, parse_key
 from segue.theory.voicing import TICKS_PER_STEP
 
 if TYPE_CHECKING:
@@ -276,8 +274,9 @@ def progression(rhythm: WordRhythm, form: str, key: str) -> Chart:
     key : str
         Such as "C" or "A minor".
     """
-    tonic, is_minor = parse_key(key)
-    table = _MINOR if is_minor else _MAJOR
+    from segue.theory.keys import parse_key
+
+    table = _MINOR if parse_key(key)[1] else _MAJOR
     lines = len(rhythm.starts) - 1
     bars: list[str] = [table[0][0]] * rhythm.starts[0]
     for number in range(lines):
@@ -286,19 +285,14 @@ def progression(rhythm: WordRhythm, form: str, key: str) -> Chart:
         place = 3 if is_last else min(sorted({*form}).index(form[at]), 2)
         count = rhythm.starts[number + 1] - rhythm.starts[number]
         first, last = table[place]
+        tonic = table[0][0]
         if count == 1:
             bars.append(last if is_last else f"{first} {last}")
         else:
             inner = [first if n < (count - 1) / 2 else table[1][1] for n in range(count - 1)]
-            inner[0] = table[0][0] if is_last and count > 2 else inner[0]
+            inner[0] = tonic if is_last and count > 2 else inner[0]
             bars += [*inner, last] if place == 3 else [*([first] * (count - 1)), last]
-    chart = parse_roman_numerals(" | ".join(bars), key, rhythm.time_signature)
-    sharps = key_signature(tonic, is_minor=is_minor)
-    symbols = tuple(
-        spell_chord(root, "m" if numeral.islower() else "", root, sharps, is_minor=is_minor)
-        for root, numeral in zip(chart.chords[:, 1].tolist(), chart.names, strict=True)
-    )
-    return replace(chart, names=symbols)
+    return parse_roman_numerals(" | ".join(bars), key, rhythm.time_signature)
 
 
 def given_chords(rhythm: WordRhythm, text: str) -> Chart:
