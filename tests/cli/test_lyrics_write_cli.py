@@ -114,7 +114,7 @@ def test_artists_of_any_alphabet_have_models(tmp_path: Path) -> None:
     library = tmp_path / "library"
     adding = segue("add", tmp_path / "Анна", "--artist", "Анна", "--workers", "1", library=library)
     assert adding.returncode == 0
-    done = segue("train", "lyrics", "--artist", "анна", "--minutes", "0.05", library=library)
+    done = segue("train", "lyrics", "--artist", "анна", "--epochs", "1", library=library)
     assert done.returncode == 0, done.stderr
     document = answer("duet", "Анна", "burns", "--lines", "2", library=library)["texts"][0]
     assert document["artists"] == ["Анна", "Robert Burns"]
