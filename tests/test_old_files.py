@@ -59,7 +59,9 @@ def check(answers: old_files.Answers, name: str, tolerance: float) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("models/")])
 def test_an_old_model_answers_as_it_did(name: str, models: Path) -> None:
     _, kind, file = name.split("/")
-    check(old_files.MODELS[kind](models / kind / f"{file}.safetensors"), name, 1e-4)
+    # Transformers of lyrics are evaluated in bfloat16.
+    tolerance = 1e-3 if name == "models/lyrics/transformer" else 1e-4
+    check(old_files.MODELS[kind](models / kind / f"{file}.safetensors"), name, tolerance)
 
 
 @pytest.mark.parametrize("kind", old_files.RUNS)

@@ -62,7 +62,7 @@ def test_quick_commands_print_no_progress(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["add", "{tune}", "--workers", "1"], "looking"),
-        (["compose", "--bars", "1", "-o", "{tmp}/a.mid"], "reading"),
+        (["compose", "--bars", "1", "-o", "{tmp}/a.mid"], "preparing"),
         (["melody", "C | F", "-n", "1", "-o", "{tmp}/a.mid"], "writing"),
         (["write", "--artist", "burns", "--lines", "1"], "comparing with the training set"),
     ],

@@ -291,7 +291,10 @@ def test_a_library_of_an_older_version_loses_its_folders_for_albums(
     state = (music / "book.txt").stat()
     with sqlite3.connect(tmp_path / "library" / "segue.db") as old:
         old.execute("UPDATE tracks SET album = 'Downloads' WHERE album = ''")
-        for table in ("texts_beside", "removed", "given_tags"):
+        for table in (
+            "texts_beside", "removed", "given_tags", "playlist_tracks", "playlists", "marks",
+            "play_queues", "bookmarks",
+        ):  # fmt: skip
             old.execute(f"DROP TABLE {table}")
         old.execute("DROP INDEX tracks_by_names")
         content = hashlib.blake2b(book.encode()).hexdigest()[:32]

@@ -209,7 +209,8 @@ class SubwordDecoder:
             if new == [NEWLINE] and text.characters[-2:] == (NEWLINE, NEWLINE):
                 continue  # a line search goes on appending to lines that are complete
             text.characters += tuple(new)
-            has_advanced = len(new) == 1 and self._advance(text, new[0])
+            fits = all(len(each.context) < self._lm.max_tokens for each in text.divisions)
+            has_advanced = fits and len(new) == 1 and self._advance(text, new[0])
             (advanced if has_advanced else anew).append(text)
         self._encode_anew(anew)
         self._complete(advanced)
