@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Environment variable that names the player.
 PLAYER: Final = "SEGUE_PLAYER"
-#: Players that open a playlist file, in the order in which they are looked for; the last ones open
+#: Players that open a playlist file, in the order in which they are tried; the last ones open
 #: it in the desktop's default program.
 _PLAYERS: Final = {
     "mpv": ["--force-window=no"],

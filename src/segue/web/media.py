@@ -20,7 +20,7 @@ from segue.web.elements import PART_FORM, media_type, suffix_of
 from segue.web.transcode import ENCODINGS, Transcoders, bit_rate_of
 
 _MAX_SIDE: Final = 2000
-_TRIED: Final = 3  # songs of an album in which a cover is looked for
+_TRIED: Final = 3  # songs of an album that are searched for a cover
 _CACHED_BYTES: Final = 32 << 20
 _CACHED_COVERS: Final = 10_000
 

@@ -259,7 +259,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run(server: Server, listener: socket.socket) -> None:
-    """Serve until the process is told to stop."""
+    """Serve until the process gets a signal to stop."""
     import uvicorn
 
     # No access log: passwords and tokens are part of the addresses that players call.

@@ -198,12 +198,12 @@ class SubwordDecoder:
         self._lm = lm
         self._min_share = min_share
         self._texts = [_Text(())]
-        self._encode_anew(self._texts)
+        self._reencode(self._texts)
         self._update()
 
     def append(self, tokens: Tensor) -> None:
         """Append characters, shape (B, T), to the texts."""
-        anew: list[_Text] = []
+        stale: list[_Text] = []
         advanced: list[_Text] = []
         for text, new in zip(self._texts, tokens.tolist(), strict=True):
             if new == [NEWLINE] and text.characters[-2:] == (NEWLINE, NEWLINE):
@@ -211,8 +211,8 @@ class SubwordDecoder:
             text.characters += tuple(new)
             fits = all(len(each.context) < self._lm.max_tokens for each in text.divisions)
             has_advanced = fits and len(new) == 1 and self._advance(text, new[0])
-            (advanced if has_advanced else anew).append(text)
-        self._encode_anew(anew)
+            (advanced if has_advanced else stale).append(text)
+        self._reencode(stale)
         self._complete(advanced)
         self._update()
 
@@ -286,7 +286,7 @@ class SubwordDecoder:
                 _Division(context, log_weight, b"", cumulative[row], float(ends[row]))
             )
 
-    def _encode_anew(self, texts: Sequence[_Text]) -> None:
+    def _reencode(self, texts: Sequence[_Text]) -> None:
         """Divide texts as the tokenizer does, all but their last token being complete."""
         for text in texts:
             text.divisions = []
